@@ -1,0 +1,42 @@
+# `make` alone lists the targets. Each target brings its own set-up.
+
+# A login that never sourced rustup's env still finds cargo.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+CARGO ?= cargo
+PREFIX ?= /usr/local
+# CI sets --locked here.
+CARGO_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench ebpf setup install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## watch a guarded application: real processes allowed and refused, each with its reason
+	@$(CARGO) build $(CARGO_FLAGS) -p palisade
+	@$(CARGO) run -q $(CARGO_FLAGS) -p palisade -- demo
+
+test: setup ## run every test (as root: also those that need network namespaces and BPF)
+	$(CARGO) test $(CARGO_FLAGS) --workspace
+
+check: setup ## format, lints, layers, licences and sources of what comes in
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	$(CARGO) test $(CARGO_FLAGS) -q -p palisade-house
+
+bench: setup ## measure what docs/performance.md reports (root)
+	$(CARGO) build $(CARGO_FLAGS) --release -p palisade
+	scripts/bench
+
+ebpf: setup ## build only the kernel's half (bpf/) and its bindings
+	$(CARGO) build $(CARGO_FLAGS) -p palisade-bpf
+
+setup: ## check what the build needs; install it when root on Debian or Ubuntu, else name it
+	@scripts/setup
+
+install: setup ## install the program to $(PREFIX)/bin
+	$(CARGO) install --locked --path crates/palisade --root $(PREFIX)
+
+clean: ## remove what was built
+	$(CARGO) clean
