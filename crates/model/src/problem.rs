@@ -1,0 +1,97 @@
+//! Bad input is data: what is wrong, where, what follows from it, and what to change.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::object::ObjectRef;
+use crate::place::Place;
+
+/// Whether a problem can change an answer. Only such a problem turns the exit code to 3.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    /// The answer could be another one if the input were whole.
+    MayChangeAnswers,
+    /// Worth knowing; no answer depends on it.
+    Harmless,
+}
+
+/// One thing wrong with the input.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// The object it belongs to, when that could be read.
+    pub object: Option<ObjectRef>,
+    /// A stable name for machines, such as `yaml-syntax` or `selector-matches-nothing`.
+    pub code: &'static str,
+    /// What follows from it.
+    pub effect: Effect,
+    /// One line, lower case, no final period.
+    pub message: String,
+    /// What to change, or a command to run.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem that can change answers.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self { place: None, object: None, code, effect: Effect::MayChangeAnswers, message: message.into(), hint: None }
+    }
+
+    /// A problem that changes no answer.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self { effect: Effect::Harmless, ..Self::error(code, message) }
+    }
+
+    /// The same problem, at `place`.
+    #[must_use]
+    pub fn at(mut self, place: &Place) -> Self {
+        self.place = Some(place.clone());
+        self
+    }
+
+    /// The same problem, of `object`.
+    #[must_use]
+    pub fn of(mut self, object: ObjectRef) -> Self {
+        self.object = Some(object);
+        self
+    }
+
+    /// The same problem, with what to change.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        if let Some(object) = &self.object {
+            write!(f, "{object}: ")?;
+        }
+        write!(f, "{}", self.message)
+    }
+}
+
+/// A value, and what was wrong on the way to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outcome<T> {
+    /// What could be made of the input.
+    pub value: T,
+    /// What could not, in the order of the input.
+    pub problems: Vec<Problem>,
+}
+
+impl<T> Outcome<T> {
+    /// An outcome with `problems`.
+    pub fn new(value: T, problems: Vec<Problem>) -> Self {
+        Self { value, problems }
+    }
+}

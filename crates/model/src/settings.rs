@@ -1,0 +1,55 @@
+//! What the cluster is like, beyond its objects.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::object::Name;
+use crate::selector::Selector;
+
+/// Facts about the cluster that no manifest tells.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// Whether NetworkPolicy's ipBlock matches addresses of pods: yes with most CNIs, no with Cilium.
+    pub ip_block_matches_pods: bool,
+    /// Which nodes have a living agent.
+    pub guarded: Guarded,
+    /// The pods that are gateways: a namespace and a selector each.
+    pub gateways: Vec<(Name, Selector)>,
+    /// Namespace and name of the cluster DNS Service.
+    pub dns_service: (Name, Name),
+}
+
+impl Default for Settings {
+    /// A generic CNI, every node guarded, no gateways, DNS by `kube-system/kube-dns`.
+    fn default() -> Self {
+        Self {
+            ip_block_matches_pods: true,
+            guarded: Guarded::All,
+            gateways: Vec::new(),
+            dns_service: ("kube-system".into(), "kube-dns".into()),
+        }
+    }
+}
+
+/// Which nodes have a living agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Guarded {
+    /// Every node, those included that are not in the input.
+    All,
+    /// These alone.
+    Only(BTreeSet<Name>),
+}
+
+impl Guarded {
+    /// Whether `node` is guarded. A pod whose node is not known counts as on a guarded one only
+    /// when all are.
+    pub fn contains(&self, node: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(nodes) => node.is_some_and(|node| nodes.contains(node)),
+        }
+    }
+}
