@@ -110,23 +110,18 @@ pub fn check(metadata: &Metadata, built: &Built, rules: &Rules) -> Vec<String> {
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     for package in packages {
         let shown = format!("`{} {}`", package.name, package.version);
-        versions
-            .entry(&package.name)
-            .or_default()
-            .push(&package.version);
+        versions.entry(&package.name).or_default().push(&package.version);
         match package.license.as_deref() {
             None => findings.push(format!("{shown} names no licence")),
-            Some(licence) if !spdx::is_met(licence, &rules.licenses.allow) => findings.push(
-                format!("{shown} is under `{licence}`, which deny.toml does not allow"),
-            ),
+            Some(licence) if !spdx::is_met(licence, &rules.licenses.allow) => {
+                findings.push(format!("{shown} is under `{licence}`, which deny.toml does not allow"))
+            }
             Some(_) => {}
         }
         if let Some(source) = &package.source
             && !is_allowed_source(source, rules)
         {
-            findings.push(format!(
-                "{shown} comes from `{source}`, which deny.toml does not allow"
-            ));
+            findings.push(format!("{shown} comes from `{source}`, which deny.toml does not allow"));
         }
     }
     findings.extend(check_bans(&versions, rules));
@@ -140,10 +135,7 @@ fn check_bans(versions: &BTreeMap<&str, Vec<&str>>, rules: &Rules) -> Vec<String
         let found = versions.get(ban.name.as_str()).map_or(0, Vec::len);
         let reason = ban.reason.as_deref().unwrap_or("banned in deny.toml");
         if ban.once && found > 1 {
-            findings.push(format!(
-                "`{}` comes in {found} versions: {reason}",
-                ban.name
-            ));
+            findings.push(format!("`{}` comes in {found} versions: {reason}", ban.name));
         } else if !ban.once && found > 0 {
             findings.push(format!("`{}` is banned: {reason}", ban.name));
         }
@@ -155,17 +147,9 @@ fn check_features(metadata: &Metadata, rules: &Rules) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members() {
         for dependency in &package.dependencies {
-            let banned = rules
-                .bans
-                .features
-                .iter()
-                .filter(|ban| ban.name == dependency.name)
-                .flat_map(|ban| &ban.deny);
+            let banned = rules.bans.features.iter().filter(|ban| ban.name == dependency.name).flat_map(|ban| &ban.deny);
             for feature in banned.filter(|feature| dependency.features.contains(feature)) {
-                findings.push(format!(
-                    "`{}` asks for feature `{feature}` of `{}`",
-                    package.name, dependency.name
-                ));
+                findings.push(format!("`{}` asks for feature `{feature}` of `{}`", package.name, dependency.name));
             }
         }
     }
@@ -173,9 +157,7 @@ fn check_features(metadata: &Metadata, rules: &Rules) -> Vec<String> {
 }
 
 fn is_allowed_source(source: &str, rules: &Rules) -> bool {
-    source
-        .strip_prefix("registry+")
-        .is_some_and(|url| rules.sources.allow_registry.iter().any(|ok| ok == url))
+    source.strip_prefix("registry+").is_some_and(|url| rules.sources.allow_registry.iter().any(|ok| ok == url))
 }
 
 #[cfg(test)]

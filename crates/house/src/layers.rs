@@ -41,81 +41,37 @@ enum Outside {
     AnyButReserved,
 }
 
-const PURE: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet"]);
+const PURE: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff"]);
 
 const MEMBERS: &[Member] = &[
     member("palisade-model", Layer::Types, Purpose::Product, PURE),
     member("palisade-policy", Layer::Engine, Purpose::Product, PURE),
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
-    member(
-        "palisade-house",
-        Layer::Engine,
-        Purpose::Test,
-        Outside::Only(&["serde", "serde_json", "toml"]),
-    ),
-    member(
-        "palisade-manifests",
-        Layer::Adapter,
-        Purpose::Product,
-        Outside::AnyButReserved,
-    ),
-    member(
-        "palisade-bpf",
-        Layer::Adapter,
-        Purpose::Product,
-        Outside::AnyButReserved,
-    ),
-    member(
-        "palisade-agent",
-        Layer::Service,
-        Purpose::Product,
-        Outside::AnyButReserved,
-    ),
-    member(
-        "palisade-lab",
-        Layer::Service,
-        Purpose::Product,
-        Outside::AnyButReserved,
-    ),
-    member(
-        "palisade",
-        Layer::Binary,
-        Purpose::Product,
-        Outside::AnyButReserved,
-    ),
+    member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
+    member("palisade-manifests", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
+    member("palisade-bpf", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
+    member("palisade-agent", Layer::Service, Purpose::Product, Outside::AnyButReserved),
+    member("palisade-lab", Layer::Service, Purpose::Product, Outside::AnyButReserved),
+    member("palisade", Layer::Binary, Purpose::Product, Outside::AnyButReserved),
 ];
 
 const fn member(name: &'static str, layer: Layer, purpose: Purpose, outside: Outside) -> Member {
-    Member {
-        name,
-        layer,
-        purpose,
-        outside,
-    }
+    Member { name, layer, purpose, outside }
 }
 
 /// Crates from outside that one member alone may name: (prefix of the name, its only user).
-const RESERVED: &[(&str, &str)] = &[
-    ("libbpf", "palisade-bpf"),
-    ("hickory", "palisade-lab"),
-    ("saphyr", "palisade-manifests"),
-];
+const RESERVED: &[(&str, &str)] =
+    &[("libbpf", "palisade-bpf"), ("hickory", "palisade-lab"), ("saphyr", "palisade-manifests")];
 
 /// Every arrow that points up or sideways, and every crate used where it may not be.
 pub fn check(metadata: &Metadata) -> Vec<String> {
     let members = metadata.members();
-    let names: BTreeSet<&str> = members
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let names: BTreeSet<&str> = members.iter().map(|package| package.name.as_str()).collect();
     let mut findings = Vec::new();
     for package in &members {
         let Some(user) = find(&package.name) else {
-            findings.push(format!(
-                "`{}` has no layer: add it to MEMBERS in crates/house/src/layers.rs",
-                package.name
-            ));
+            findings.push(format!("`{}` has no layer: add it to MEMBERS in crates/house/src/layers.rs", package.name));
             continue;
         };
         check_member(user, package, &names, &mut findings);
@@ -123,12 +79,7 @@ pub fn check(metadata: &Metadata) -> Vec<String> {
     findings
 }
 
-fn check_member(
-    user: &Member,
-    package: &Package,
-    names: &BTreeSet<&str>,
-    findings: &mut Vec<String>,
-) {
+fn check_member(user: &Member, package: &Package, names: &BTreeSet<&str>, findings: &mut Vec<String>) {
     for dependency in &package.dependencies {
         let used = dependency.name.as_str();
         if names.contains(used) {
@@ -143,10 +94,8 @@ fn check_member(
                 ));
             }
             if target.purpose == Purpose::Test && user.purpose == Purpose::Product {
-                findings.push(format!(
-                    "`{}` uses `{used}`, which is for tests: move it to [dev-dependencies]",
-                    user.name
-                ));
+                findings
+                    .push(format!("`{}` uses `{used}`, which is for tests: move it to [dev-dependencies]", user.name));
             }
             continue;
         }
@@ -155,8 +104,7 @@ fn check_member(
                 findings.push(format!("`{}` uses `{used}`: only `{owner}` may", user.name));
             }
         }
-        if let (Outside::Only(allowed), Kind::Normal | Kind::Build) =
-            (&user.outside, dependency.kind)
+        if let (Outside::Only(allowed), Kind::Normal | Kind::Build) = (&user.outside, dependency.kind)
             && !allowed.contains(&used)
         {
             findings.push(format!(
@@ -186,10 +134,7 @@ mod tests {
             if path.is_some() {
                 packages.entry(used).or_default();
             }
-            packages
-                .entry(user)
-                .or_default()
-                .push(serde_json::json!({"name": used, "kind": kind, "path": path}));
+            packages.entry(user).or_default().push(serde_json::json!({"name": used, "kind": kind, "path": path}));
         }
         let names: Vec<_> = packages.keys().copied().collect();
         let packages: Vec<_> = packages
@@ -235,9 +180,7 @@ mod tests {
         assert!(findings(&["dev palisade-policy -> proptest"]).is_empty());
         assert_eq!(
             findings(&["palisade-agent -> palisade-oracle"]),
-            [
-                "`palisade-agent` uses `palisade-oracle`, which is for tests: move it to [dev-dependencies]"
-            ]
+            ["`palisade-agent` uses `palisade-oracle`, which is for tests: move it to [dev-dependencies]"]
         );
     }
 
@@ -245,9 +188,7 @@ mod tests {
     fn a_pure_crate_that_takes_tokio_is_found() {
         assert_eq!(
             findings(&["palisade-policy -> tokio"]),
-            [
-                "`palisade-policy` uses `tokio` from outside: it may use only serde, serde_json, thiserror, ipnet"
-            ]
+            ["`palisade-policy` uses `tokio` from outside: it may use only serde, serde_json, thiserror, ipnet"]
         );
     }
 

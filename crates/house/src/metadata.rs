@@ -51,9 +51,7 @@ impl<'de> Deserialize<'de> for Kind {
             None | Some("normal") => Ok(Kind::Normal),
             Some("build") => Ok(Kind::Build),
             Some("dev") => Ok(Kind::Dev),
-            Some(other) => Err(serde::de::Error::custom(format!(
-                "unknown dependency kind `{other}`"
-            ))),
+            Some(other) => Err(serde::de::Error::custom(format!("unknown dependency kind `{other}`"))),
         }
     }
 }
@@ -78,11 +76,8 @@ impl Metadata {
 
     /// The packages of this workspace, in the order of their names.
     pub fn members(&self) -> Vec<&Package> {
-        let mut members: Vec<_> = self
-            .packages
-            .iter()
-            .filter(|package| self.workspace_members.contains(&package.id))
-            .collect();
+        let mut members: Vec<_> =
+            self.packages.iter().filter(|package| self.workspace_members.contains(&package.id)).collect();
         members.sort_by(|a, b| a.name.cmp(&b.name));
         members
     }

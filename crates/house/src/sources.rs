@@ -5,13 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: &[&str] = &[
-    "mod.rs",
-    "utils.rs",
-    "helpers.rs",
-    "common.rs",
-    "manager.rs",
-];
+const EMPTY_NAMES: &[&str] = &["mod.rs", "utils.rs", "helpers.rs", "common.rs", "manager.rs"];
 
 /// The crates that touch the kernel and therefore contain `unsafe`, each block with its reason.
 const MAY_HAVE_UNSAFE: &[&str] = &["bpf", "lab", "agent"];
@@ -66,9 +60,7 @@ pub fn check(files: &[SourceFile]) -> Vec<String> {
             findings.push(format!("`{shown}`: add `#![forbid(unsafe_code)]`"));
         }
         for line in unsafe_without_reason(&file.text) {
-            findings.push(format!(
-                "`{shown}:{line}`: an `unsafe` block needs a `// SAFETY:` comment"
-            ));
+            findings.push(format!("`{shown}:{line}`: an `unsafe` block needs a `// SAFETY:` comment"));
         }
     }
     findings
@@ -86,10 +78,7 @@ pub fn check_code_map(files: &[SourceFile], architecture: &str) -> Vec<String> {
 
 /// The folder of the crate when `path` is its root: `crates/<folder>/src/{lib,main}.rs`.
 fn crate_of_root(path: &Path) -> Option<&str> {
-    let parts: Vec<&str> = path
-        .iter()
-        .map(|part| part.to_str().unwrap_or(""))
-        .collect();
+    let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap_or("")).collect();
     match parts.as_slice() {
         ["crates", folder, "src", "lib.rs" | "main.rs"] => Some(folder),
         _ => None,
@@ -112,9 +101,7 @@ fn unsafe_without_reason(text: &str) -> Vec<usize> {
         })
         .filter(|&index| {
             let from = index.saturating_sub(COMMENT_REACH);
-            !lines[from..=index]
-                .iter()
-                .any(|line| line.contains("SAFETY:"))
+            !lines[from..=index].iter().any(|line| line.contains("SAFETY:"))
         })
         .map(|index| index + 1)
         .collect()
@@ -125,10 +112,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> SourceFile {
-        SourceFile {
-            path: path.into(),
-            text: text.into(),
-        }
+        SourceFile { path: path.into(), text: text.into() }
     }
 
     #[test]
@@ -150,10 +134,7 @@ mod tests {
     #[test]
     fn an_unsafe_block_needs_its_reason() {
         let bare = format!("fn f() {{\n    {} {{ g() }}\n}}\n", "unsafe");
-        let reasoned = format!(
-            "fn f() {{\n    // SAFETY: g has no precondition\n    {} {{ g() }}\n}}\n",
-            "unsafe"
-        );
+        let reasoned = format!("fn f() {{\n    // SAFETY: g has no precondition\n    {} {{ g() }}\n}}\n", "unsafe");
         assert_eq!(unsafe_without_reason(&bare), [2]);
         assert!(unsafe_without_reason(&reasoned).is_empty());
     }

@@ -6,20 +6,13 @@
 /// An expression that cannot be read is not met.
 pub fn is_met(expression: &str, allowed: &[String]) -> bool {
     let words = words(expression);
-    let mut parser = Parser {
-        words: &words,
-        next: 0,
-        allowed,
-    };
+    let mut parser = Parser { words: &words, next: 0, allowed };
     let met = parser.alternatives();
     parser.next == words.len() && met == Some(true)
 }
 
 fn words(expression: &str) -> Vec<String> {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     spaced.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -74,24 +67,12 @@ mod tests {
     #[test]
     fn and_binds_closer_than_or() {
         let allowed = ["MIT".to_owned(), "Unicode-3.0".to_owned()];
-        for met in [
-            "MIT",
-            "GPL-3.0 OR MIT",
-            "MIT/Apache-2.0",
-            "(MIT OR Apache-2.0) AND Unicode-3.0",
-            "GPL-3.0 AND X OR MIT",
-        ] {
+        for met in
+            ["MIT", "GPL-3.0 OR MIT", "MIT/Apache-2.0", "(MIT OR Apache-2.0) AND Unicode-3.0", "GPL-3.0 AND X OR MIT"]
+        {
             assert!(is_met(met, &allowed), "{met}");
         }
-        for unmet in [
-            "GPL-3.0",
-            "MIT AND GPL-3.0",
-            "MIT WITH Some-exception",
-            "",
-            "(MIT",
-            "MIT OR",
-            "MIT MIT",
-        ] {
+        for unmet in ["GPL-3.0", "MIT AND GPL-3.0", "MIT WITH Some-exception", "", "(MIT", "MIT OR", "MIT MIT"] {
             assert!(!is_met(unmet, &allowed), "{unmet}");
         }
     }
