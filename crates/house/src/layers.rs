@@ -188,7 +188,7 @@ mod tests {
     fn a_pure_crate_that_takes_tokio_is_found() {
         assert_eq!(
             findings(&["palisade-policy -> tokio"]),
-            ["`palisade-policy` uses `tokio` from outside: it may use only serde, serde_json, thiserror, ipnet"]
+            ["`palisade-policy` uses `tokio` from outside: it may use only serde, serde_json, thiserror, ipnet, jiff"]
         );
     }
 
