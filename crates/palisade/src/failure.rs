@@ -1,0 +1,122 @@
+//! A command that could not do its work: the chain of causes, then what to do about it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::exit::ExitStatus;
+
+/// Something that the reader can do: a command to run, or a field to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// Run this.
+    Run(String),
+    /// Change this.
+    Change(String),
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(command) => write!(f, "{command}"),
+            Self::Change(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    cause: Cause,
+    hints: Vec<Hint>,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Error(Box<dyn Error + Send + Sync>),
+    /// Who reads our output went away: no failure of ours, and nobody is there to be told.
+    ReaderGone,
+}
+
+impl Failure {
+    /// A failure with `error` and the causes below it.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { cause: Cause::Error(error.into()), hints: Vec::new() }
+    }
+
+    /// The same failure, with something to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: Hint) -> Self {
+        self.hints.push(hint);
+        self
+    }
+
+    /// The exit status that it ends the program with.
+    pub fn status(&self) -> ExitStatus {
+        match self.cause {
+            Cause::Error(_) => ExitStatus::Unusable,
+            Cause::ReaderGone => ExitStatus::Clean,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// For writing to standard output, the one IO that needs no words of its own.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self { cause: Cause::ReaderGone, hints: Vec::new() },
+            _ => Self::new(error),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// The chain, a blank line, then the hints; nothing when the reader is gone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cause::Error(error) = &self.cause else { return Ok(()) };
+        writeln!(f, "error: {error}")?;
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            writeln!(f, "  caused by: {error}")?;
+            cause = error.source();
+        }
+        if !self.hints.is_empty() {
+            writeln!(f)?;
+        }
+        for hint in &self.hints {
+            writeln!(f, "hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot list NetworkPolicies in namespace `pay`")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("forbidden")]
+    struct Inner;
+
+    #[test]
+    fn the_chain_comes_first_then_the_hints() {
+        let failure = Failure::new(Outer(Inner)).hint(Hint::Run("kubectl auth can-i --list".into()));
+        expect_test::expect![[r#"
+            error: cannot list NetworkPolicies in namespace `pay`
+              caused by: forbidden
+
+            hint: kubectl auth can-i --list
+        "#]]
+        .assert_eq(&failure.to_string());
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((failure.status(), failure.to_string()), (ExitStatus::Clean, String::new()));
+    }
+}

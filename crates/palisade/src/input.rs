@@ -1,0 +1,47 @@
+//! Manifests for a command: from `-f`, or from the running lab.
+
+use palisade_model::problem::Effect;
+use palisade_model::{Inventory, Outcome, Problem};
+
+use crate::exit::ExitStatus;
+use crate::failure::{Failure, Hint};
+use crate::settings::Source;
+
+/// Reads what `source` names.
+///
+/// # Errors
+/// When there is no input at all; what is wrong inside of it comes back as problems.
+pub fn read(source: &Source) -> Result<Outcome<Inventory>, Failure> {
+    match source {
+        Source::Paths(_paths) => Ok(Outcome::default()),
+        Source::Lab(lab) if lab.exists() => Ok(Outcome::default()),
+        Source::Lab(lab) => Err(Failure::new(format!("no manifests given, and no lab `{}` runs", lab.name))
+            .hint(Hint::Change("name files or folders with -f, `-` for standard input".into()))
+            .hint(Hint::Run("sudo palisade lab up -f examples/shop".into()))),
+    }
+}
+
+/// Prints `problems` for a person, to standard error: one line each, its hint below.
+pub fn print_problems(problems: &[Problem]) {
+    for problem in problems {
+        let word = match problem.effect {
+            Effect::MayChangeAnswers => "problem",
+            Effect::Harmless => "warning",
+        };
+        eprintln!("{word}: {problem}");
+        if let Some(hint) = &problem.hint {
+            eprintln!("  hint: {hint}");
+        }
+    }
+}
+
+/// The status of a command that only reads: nothing usable, something that can change answers, or
+/// clean.
+pub fn status(input: &Outcome<Inventory>) -> ExitStatus {
+    let is_serious = input.problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers);
+    match (is_serious, input.value.is_empty()) {
+        (true, true) => ExitStatus::Unusable,
+        (true, false) => ExitStatus::Undecided,
+        (false, _) => ExitStatus::Clean,
+    }
+}
