@@ -193,7 +193,8 @@ fn observe_shows_a_line_a_record_and_what_was_lost() {
     let (asked, printed) = observe(STREAM, &["--since", "start"]);
     expect![[r#"
         {"observe":{"since":"start"}}
-    "#]].assert_eq(&asked);
+    "#]]
+    .assert_eq(&asked);
     expect![[r#"
         TIME          FROM                                      TO                            PORT        VERDICT  WHY
         06:12:42.123  shop/web-1 nginx /usr/sbin/nginx          shop/orders-1                 8080/TCP    allowed  AccessPolicy shop/storefront rules[1] "web-reads-orders"
@@ -222,5 +223,6 @@ fn observe_says_when_the_agent_talks_nonsense() {
         error: the agent sent a line that is no record: `hello`
           caused by: expected value at line 1 column 1
         [exit 2]
-    "#]].assert_eq(&printed);
+    "#]]
+    .assert_eq(&printed);
 }
