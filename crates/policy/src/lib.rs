@@ -1,1 +1,28 @@
+//! The policy engine: one semantics for `check`, `explain` and what the kernel enforces.
+//!
+//! Layer L1: pure. Values in, values out; the caller brings `now`.
+//!
+//! ```text
+//! Inventory --Model::new--> Model --judge--> Judgement      (one link)
+//!                             |-----explain-> Explanation    (why, and what is missing)
+//!                             |-----dial----> Dial           (a Service: per backend)
+//!                             '-----compile-> NodeRules      (what one node's kernel needs)
+//! ```
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
+pub mod compile;
+mod consent;
+pub mod dial;
+pub mod explain;
+mod findings;
+mod judge;
+mod matching;
+mod model;
+mod party;
+mod workloads;
+
+pub use consent::Consent;
+pub use judge::{Enforcement, WhereJudged};
+pub use model::{Model, PodFacts, PodIndex, WorkloadId};
+pub use party::UnknownEnd;

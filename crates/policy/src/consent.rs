@@ -1,0 +1,211 @@
+//! The objects that would open what is closed, ready to apply.
+//!
+//! A rule opens only ends of its own namespace: a link between two namespaces whose ends are both
+//! closed needs one object in each. What is shown has been evaluated: with the objects added the
+//! link is allowed.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use palisade_model::access_policy::{
+    AccessPolicy, AccessRule, Action, Entity, Mode, Peer, PeerTarget, PodPeer, WorkloadRef,
+};
+use palisade_model::link::{Link, Which};
+use palisade_model::object::{Kind, Meta, Name, ObjectRef};
+use palisade_model::port::{PortMatch, PortRange, PortRule};
+use palisade_model::verdict::{Because, Direction, Judgement, Verdict};
+use palisade_model::{IpNet, Labels, Place};
+use serde::Serialize;
+
+use crate::explain::render_party;
+use crate::matching::{self, Side};
+use crate::model::{Model, PodFacts};
+use crate::party::{AddressKind, Party, Situation};
+
+/// An object that would open an end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consent {
+    /// The object.
+    pub object: ObjectRef,
+    /// The ends that it opens.
+    pub opens: Vec<Direction>,
+    /// It in YAML.
+    pub yaml: String,
+}
+
+/// What would open the ends that are closed; empty when none is, or when a Deny or something
+/// unknown stands in the way.
+pub(crate) fn propose(model: &Model, situation: &Situation<'_>, link: &Link, judgement: &Judgement) -> Vec<Consent> {
+    let ends = [(Direction::Egress, &judgement.enforced.egress), (Direction::Ingress, &judgement.enforced.ingress)];
+    let closed: Vec<Direction> = ends
+        .iter()
+        .filter(|(_, verdict)| matches!(verdict, Verdict::Deny(Because::Closed { .. })))
+        .map(|(direction, _)| *direction)
+        .collect();
+    let mut namespaces: Vec<(Name, Vec<Direction>)> = Vec::new();
+    for direction in closed {
+        let Some(pod) = crate::judge::deciding_pod(situation, direction) else { continue };
+        match namespaces.iter_mut().find(|(namespace, _)| *namespace == pod.namespace) {
+            Some((_, opens)) => opens.push(direction),
+            None => namespaces.push((pod.namespace.clone(), vec![direction])),
+        }
+    }
+    let proposed: Option<Vec<(AccessPolicy, Vec<Direction>)>> = namespaces
+        .into_iter()
+        .map(|(namespace, opens)| Some((proposal(model, situation, &namespace)?, opens)))
+        .collect();
+    let Some(proposed) = proposed else { return Vec::new() };
+    if proposed.is_empty() || !opens_link(model, link, situation, proposed.iter().map(|(policy, _)| policy)) {
+        return Vec::new();
+    }
+    proposed
+        .into_iter()
+        .map(|(policy, opens)| Consent { object: policy.meta.reference.clone(), opens, yaml: render(&policy) })
+        .collect()
+}
+
+fn opens_link<'p>(
+    model: &Model,
+    link: &Link,
+    situation: &Situation<'_>,
+    policies: impl Iterator<Item = &'p AccessPolicy>,
+) -> bool {
+    let mut inventory = (*model.inventory).clone();
+    inventory.access_policies.extend(policies.cloned());
+    let with = Model::new(Arc::new(inventory), model.settings.clone()).value;
+    with.judge(link, situation.now).is_ok_and(|judgement| judgement.enforced.is_allowed())
+}
+
+fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name) -> Option<AccessPolicy> {
+    let place = Place::new("(proposed)", 0);
+    let peer = |side| Some(Peer { place: place.clone(), target: target(model, situation, side, namespace)? });
+    let (from, to) = (peer(Side::From)?, peer(Side::To)?);
+    let object = ObjectRef {
+        kind: Kind::AccessPolicy,
+        namespace: Some(namespace.clone()),
+        name: format!("{}-to-{}", short_name(situation, Side::From), short_name(situation, Side::To)).into(),
+    };
+    let port = PortRule { protocol: situation.protocol, port: PortMatch::Range(PortRange::single(situation.port)) };
+    let rule = AccessRule {
+        place: place.clone(),
+        name: None,
+        action: Action::Allow,
+        from: vec![from],
+        to: vec![to],
+        ports: vec![port],
+        http: Vec::new(),
+        expires: None,
+        owner: None,
+        reason: None,
+    };
+    let meta = Meta {
+        reference: object,
+        place,
+        labels: Labels::default(),
+        annotations: Labels::default(),
+        uid: None,
+        owner: None,
+    };
+    Some(AccessPolicy { meta, mode: Mode::Enforce, rules: vec![rule] })
+}
+
+fn short_name(situation: &Situation<'_>, side: Side) -> String {
+    match situation.party(side) {
+        Party::Pod { pod, .. } => pod.workload.name.to_string(),
+        Party::Node { .. } => "nodes".to_owned(),
+        Party::Address { kind: AddressKind::Metadata, .. } => "metadata".to_owned(),
+        Party::Address { .. } => "outside".to_owned(),
+    }
+}
+
+fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name) -> Option<PeerTarget> {
+    if side == Side::To && matching::entity_is(model, Entity::Dns, situation, side) {
+        return Some(PeerTarget::Entity(Entity::Dns));
+    }
+    match situation.party(side) {
+        Party::Pod { pod, container, program, .. } => {
+            Some(PeerTarget::Pods(pod_peer(pod, container, program, namespace)))
+        }
+        Party::Node { .. } => Some(PeerTarget::Entity(Entity::Nodes)),
+        Party::Address { address, kind: AddressKind::World | AddressKind::LinkLocal } => {
+            Some(PeerTarget::Cidr { cidr: IpNet::from(*address), except: Vec::new() })
+        }
+        Party::Address { kind: AddressKind::Metadata, .. } => Some(PeerTarget::Entity(Entity::Metadata)),
+        Party::Address { kind: AddressKind::Service | AddressKind::Loopback, .. } => None,
+    }
+}
+
+fn pod_peer(pod: &PodFacts, container: &Which, program: &Which, namespace: &Name) -> PodPeer {
+    PodPeer {
+        workload: Some(WorkloadRef { kind: None, name: pod.workload.name.clone() }),
+        namespace: (pod.namespace != *namespace).then(|| pod.namespace.clone()),
+        container: container.name().cloned(),
+        program: program.name().cloned(),
+        ..PodPeer::default()
+    }
+}
+
+fn render(policy: &AccessPolicy) -> String {
+    let ObjectRef { name, namespace, .. } = &policy.meta.reference;
+    let mut yaml = String::new();
+    let namespace = namespace.as_deref().unwrap_or_default();
+    let rule = &policy.rules[0];
+    let peer = |peer: &Peer| match &peer.target {
+        PeerTarget::Pods(pods) => {
+            let field =
+                |key: &str, value: &Option<Name>| value.as_ref().map(|value| format!("{key}: {}", quoted(value)));
+            let workload =
+                pods.workload.as_ref().map(|workload| format!("workload: {}", quoted(&workload.to_string())));
+            let fields = [
+                workload,
+                field("namespace", &pods.namespace),
+                field("container", &pods.container),
+                field("program", &pods.program),
+            ];
+            fields.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        PeerTarget::Cidr { cidr, .. } => format!("cidr: \"{cidr}\""),
+        PeerTarget::Entity(entity) => format!("entity: {entity}"),
+        PeerTarget::Fqdn(name) => format!("fqdn: {}", quoted(name)),
+    };
+    let port = match &rule.ports[0] {
+        PortRule { protocol: palisade_model::Protocol::Tcp, port: PortMatch::Range(range) } => format!("port: {range}"),
+        PortRule { protocol, port: PortMatch::Range(range) } => format!("port: {range}, protocol: {protocol}"),
+        PortRule { protocol, port: PortMatch::Any | PortMatch::Name(_) } => format!("protocol: {protocol}"),
+    };
+    let _ = write!(
+        yaml,
+        "apiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: {}, namespace: {namespace}}}\nspec:\n  rules:\n  - action: Allow\n    from: [{{{}}}]\n    to: [{{{}}}]\n    ports: [{{{port}}}]\n",
+        quoted(name),
+        peer(&rule.from[0]),
+        peer(&rule.to[0]),
+    );
+    yaml
+}
+
+/// A YAML flow scalar: quoted unless it can be nothing but a string.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-./_".contains(letter))
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+        );
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+impl Model {
+    /// Both ends of a link for people.
+    ///
+    /// # Errors
+    /// When an end is not in the input.
+    pub fn render_ends(
+        &self,
+        link: &Link,
+        now: palisade_model::Timestamp,
+    ) -> Result<(String, String), crate::UnknownEnd> {
+        let situation = self.situation(link, now)?;
+        Ok((render_party(&situation.from), render_party(&situation.to)))
+    }
+}

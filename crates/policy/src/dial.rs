@@ -1,0 +1,266 @@
+//! Services: what stands behind an address that is dialled.
+
+use std::net::IpAddr;
+
+use palisade_model::Labels;
+use palisade_model::port::Protocol;
+use palisade_model::service::{EndpointSlice, Exposure, Service, ServicePort, TargetPort};
+use palisade_model::verdict::Missing;
+use serde::Serialize;
+
+use crate::model::{AddressOwner, Model, PodFacts, PodIndex};
+
+/// Who answers behind a Service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BackendEnd {
+    /// A pod of the input.
+    Pod(PodIndex),
+    /// An address that is no pod's.
+    Address(IpAddr),
+}
+
+/// One ready endpoint of a Service's port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Backend {
+    /// Who answers.
+    pub end: BackendEnd,
+    /// Its address, unless the pod has none yet.
+    pub address: Option<IpAddr>,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port that is reached.
+    pub port: u16,
+}
+
+/// What is dialled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Dial<'m> {
+    /// The address is an end of its own.
+    Direct,
+    /// A Service's port.
+    Service {
+        /// The Service.
+        service: &'m Service,
+        /// Its port.
+        port: &'m ServicePort,
+    },
+    /// An address that only Services have, without that port.
+    NoSuchPort {
+        /// The Service.
+        service: &'m Service,
+    },
+}
+
+/// An endpoint of `default/kubernetes`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ApiserverEndpoint {
+    pub(crate) address: IpAddr,
+    pub(crate) protocol: Protocol,
+    /// `None`: all ports.
+    pub(crate) port: Option<u16>,
+}
+
+impl Model {
+    /// What stands behind `address` for someone inside the cluster.
+    pub fn dial(&self, address: IpAddr, protocol: Protocol, port: u16) -> Dial<'_> {
+        let address = address.to_canonical();
+        match self.owner_of(address) {
+            Some(AddressOwner::Service(position)) => {
+                let service = &self.inventory.services[position];
+                match service.ports.iter().find(|candidate| candidate.protocol == protocol && candidate.port == port) {
+                    Some(port) => Dial::Service { service, port },
+                    None => Dial::NoSuchPort { service },
+                }
+            }
+            Some(AddressOwner::Node(_)) => self
+                .node_ports()
+                .find(|(_, candidate)| candidate.protocol == protocol && candidate.node_port == Some(port))
+                .map_or(Dial::Direct, |(service, port)| Dial::Service { service, port }),
+            Some(AddressOwner::Pod(_)) | None => Dial::Direct,
+        }
+    }
+
+    /// Every Service port that is also a port of each node.
+    pub fn node_ports(&self) -> impl Iterator<Item = (&Service, &ServicePort)> {
+        self.inventory
+            .services
+            .iter()
+            .filter(|service| match service.exposure {
+                Exposure::NodePort | Exposure::LoadBalancer => true,
+                Exposure::ClusterIp | Exposure::ExternalName(_) => false,
+            })
+            .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
+            .filter(|(_, port)| port.node_port.is_some())
+    }
+
+    /// The Service `namespace/name`.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.service_named(namespace, name)
+    }
+
+    /// The ready endpoints of a Service's port, of the family `v4` when given, in a defined order.
+    ///
+    /// # Errors
+    /// When they cannot be known: the Service has neither a selector nor EndpointSlices.
+    pub fn backends(&self, service: &Service, port: &ServicePort, v4: Option<bool>) -> Result<Vec<Backend>, Missing> {
+        let of_family = |address: &IpAddr| v4.is_none_or(|v4| address.is_ipv4() == v4);
+        let slices: Vec<_> = self.slices_of(service).collect();
+        let mut backends = if !slices.is_empty() {
+            slices.into_iter().flat_map(|slice| self.slice_backends(slice, port)).collect()
+        } else if service.selector.as_ref().is_some_and(|selector| !selector.0.is_empty()) {
+            self.selected_backends(service, port)
+        } else {
+            return Err(Missing::Endpoints {
+                service: format!("{}/{}", service.meta.namespace(), service.meta.name()),
+            });
+        };
+        backends.retain(|backend: &Backend| backend.address.as_ref().is_none_or(of_family));
+        backends.sort_unstable();
+        backends.dedup();
+        Ok(backends)
+    }
+
+    fn slices_of<'m>(&'m self, service: &'m Service) -> impl Iterator<Item = &'m EndpointSlice> {
+        self.inventory.endpoint_slices.iter().filter(|slice| {
+            slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name())
+        })
+    }
+
+    fn slice_backends<'m>(
+        &'m self,
+        slice: &'m EndpointSlice,
+        port: &'m ServicePort,
+    ) -> impl Iterator<Item = Backend> + 'm {
+        let ports = slice
+            .ports
+            .iter()
+            .filter(|candidate| candidate.protocol == port.protocol && candidate.name == port.name)
+            .filter_map(|candidate| candidate.port);
+        ports.flat_map(move |number| {
+            slice.endpoints.iter().filter(|endpoint| endpoint.ready).flat_map(move |endpoint| {
+                endpoint.addresses.iter().map(move |address| {
+                    let address = address.to_canonical();
+                    let end = match self.owner_of(address) {
+                        Some(AddressOwner::Pod(index)) => BackendEnd::Pod(index),
+                        Some(AddressOwner::Node(_) | AddressOwner::Service(_)) | None => BackendEnd::Address(address),
+                    };
+                    Backend { end, address: Some(address), protocol: port.protocol, port: number }
+                })
+            })
+        })
+    }
+
+    fn selected_backends(&self, service: &Service, port: &ServicePort) -> Vec<Backend> {
+        self.pods()
+            .iter()
+            .filter(|pod| pod.decides() && selects(service, pod))
+            .filter(|pod| service.publish_not_ready || pod.ready != Some(false))
+            .flat_map(|pod| {
+                let spec = self.spec(pod);
+                let addresses: Vec<Option<IpAddr>> = if spec.host_network {
+                    self.node_addresses(pod.node.as_deref()).map(Some).collect()
+                } else if pod.addresses.is_empty() {
+                    vec![None]
+                } else {
+                    pod.addresses.iter().copied().map(Some).collect()
+                };
+                let ports = self.target_ports(service, port, pod);
+                addresses.into_iter().flat_map(move |address| {
+                    let end = match address {
+                        Some(address) if spec.host_network => BackendEnd::Address(address),
+                        Some(_) | None => BackendEnd::Pod(pod.index),
+                    };
+                    ports.clone().into_iter().map(move |number| Backend {
+                        end,
+                        address,
+                        protocol: port.protocol,
+                        port: number,
+                    })
+                })
+            })
+            .collect()
+    }
+
+    fn node_addresses<'m>(&'m self, node: Option<&'m str>) -> impl Iterator<Item = IpAddr> + 'm {
+        self.inventory
+            .nodes
+            .iter()
+            .filter(move |candidate| node == Some(candidate.meta.name()))
+            .flat_map(|node| node.addresses.iter().map(|address| address.to_canonical()))
+    }
+
+    /// The numbers that a Service's port stands for on `pod`; several when the name is there
+    /// several times, none when it is not there.
+    pub(crate) fn target_ports(&self, service: &Service, port: &ServicePort, pod: &PodFacts) -> Vec<u16> {
+        let by_slice: Vec<u16> = match &service.selector {
+            Some(selector) if !selector.0.is_empty() => Vec::new(),
+            Some(_) | None => self
+                .slices_of(service)
+                .filter(|slice| slice_has(slice, pod))
+                .flat_map(|slice| &slice.ports)
+                .filter(|candidate| candidate.protocol == port.protocol && candidate.name == port.name)
+                .filter_map(|candidate| candidate.port)
+                .collect(),
+        };
+        if !by_slice.is_empty() {
+            return by_slice;
+        }
+        match &port.target {
+            TargetPort::Number(number) => vec![*number],
+            TargetPort::Name(name) => self.spec(pod).named_port(name, port.protocol).collect(),
+        }
+    }
+
+    /// Whether `pod` stands behind `service`, ready or not.
+    pub(crate) fn is_behind(&self, service: &Service, pod: &PodFacts) -> bool {
+        match &service.selector {
+            Some(selector) if !selector.0.is_empty() => selects(service, pod),
+            Some(_) | None => self.slices_of(service).any(|slice| slice_has(slice, pod)),
+        }
+    }
+
+    pub(crate) fn find_apiserver_endpoints(&self) -> Vec<ApiserverEndpoint> {
+        let slices = self
+            .inventory
+            .endpoint_slices
+            .iter()
+            .filter(|slice| slice.meta.namespace() == "default" && slice.service.as_deref() == Some("kubernetes"));
+        slices
+            .flat_map(|slice| {
+                let addresses = slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+                addresses.flat_map(|address| {
+                    slice.ports.iter().map(|port| ApiserverEndpoint {
+                        address: address.to_canonical(),
+                        protocol: port.protocol,
+                        port: port.port,
+                    })
+                })
+            })
+            .collect()
+    }
+
+    /// The endpoints of the cluster DNS Service.
+    pub(crate) fn find_dns_backends(&self) -> Vec<Backend> {
+        let (namespace, name) = &self.settings.dns_service;
+        self.service_named(namespace, name)
+            .into_iter()
+            .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
+            .flat_map(|(service, port)| self.backends(service, port, None).unwrap_or_default())
+            .collect()
+    }
+}
+
+fn selects(service: &Service, pod: &PodFacts) -> bool {
+    let none = Labels::default();
+    let selector = service.selector.as_ref().unwrap_or(&none);
+    !selector.0.is_empty() && service.meta.namespace() == &*pod.namespace && selector.is_subset_of(&pod.labels)
+}
+
+fn slice_has(slice: &EndpointSlice, pod: &PodFacts) -> bool {
+    slice.meta.namespace() == &*pod.namespace
+        && slice.endpoints.iter().any(|endpoint| {
+            endpoint.pod.as_ref() == Some(&pod.name)
+                || endpoint.addresses.iter().any(|address| pod.addresses.contains(&address.to_canonical()))
+        })
+}

@@ -1,0 +1,230 @@
+//! Problems that show only when objects are seen together.
+
+use palisade_model::access_policy::{AccessPolicy, Peer, PeerTarget};
+use palisade_model::network_policy::NetworkPolicyTarget;
+use palisade_model::object::Meta;
+use palisade_model::{Labels, Place, Problem, Selector};
+
+use crate::model::{Model, PodFacts, perimeter_selects};
+
+/// Everything found, in the order of the inventory.
+pub(crate) fn find(model: &Model) -> Vec<Problem> {
+    // Without any pod or workload in the input (policies alone), "matches nothing" says nothing.
+    if model.pods().is_empty() {
+        return not_yet(model);
+    }
+    let mut problems = network_policies(model);
+    problems.extend(perimeters(model));
+    problems.extend(model.inventory.access_policies.iter().flat_map(|policy| access_policy(model, policy)));
+    problems.extend(not_yet(model));
+    problems
+}
+
+fn guarded_pods(model: &Model) -> impl Iterator<Item = &PodFacts> {
+    model.pods().iter().filter(|pod| pod.decides() && !model.spec(pod).host_network)
+}
+
+fn network_policies(model: &Model) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for policy in &model.inventory.network_policies {
+        let namespace = policy.meta.namespace();
+        let in_namespace: Vec<_> = guarded_pods(model).filter(|pod| &*pod.namespace == namespace).collect();
+        if !in_namespace.iter().any(|pod| policy.pod_selector.matches(&pod.labels)) {
+            let message = format!("podSelector `{}` matches no pod of namespace `{namespace}`", policy.pod_selector);
+            problems.push(selects_nothing(
+                &policy.meta,
+                &policy.meta.place,
+                message,
+                &policy.pod_selector,
+                &in_namespace,
+            ));
+        }
+        let rules = policy.ingress.iter().chain(&policy.egress).flatten();
+        for peer in rules.flat_map(|rule| &rule.peers) {
+            let NetworkPolicyTarget::Pods { pod_selector, namespace_selector } = &peer.target else { continue };
+            let candidates: Vec<_> = guarded_pods(model)
+                .filter(|pod| match namespace_selector {
+                    None => &*pod.namespace == namespace,
+                    Some(selector) => selector.matches(&pod.namespace_labels),
+                })
+                .collect();
+            let everything = Selector::default();
+            let selector = pod_selector.as_ref().unwrap_or(&everything);
+            if !candidates.iter().any(|pod| selector.matches(&pod.labels)) {
+                let message = match namespace_selector {
+                    None => format!("peer `{selector}` matches no pod of namespace `{namespace}`"),
+                    Some(namespaces) => format!("peer `{selector}` in namespaces `{namespaces}` matches no pod"),
+                };
+                problems.push(selects_nothing(&policy.meta, &peer.place, message, selector, &candidates));
+            }
+        }
+    }
+    problems
+}
+
+fn selects_nothing(meta: &Meta, place: &Place, message: String, selector: &Selector, pods: &[&PodFacts]) -> Problem {
+    let problem = Problem::warning("selector-matches-nothing", message).at(place).of(meta.reference.clone());
+    match nearest(selector, pods.iter().map(|pod| &pod.labels)) {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+/// A label of the pods that is a slip of the pen away from one that the selector asks for.
+pub(crate) fn nearest<'l>(selector: &Selector, labels: impl Iterator<Item = &'l Labels> + Clone) -> Option<String> {
+    /// Two letters added, dropped or changed: `cart` and `carts`, but not `web` and `db`.
+    const SLIP: usize = 2;
+    selector.match_labels.0.iter().find_map(|(key, value)| {
+        let present: std::collections::BTreeSet<&str> = labels.clone().filter_map(|labels| labels.value(key)).collect();
+        if present.contains(&**value) {
+            return None;
+        }
+        present
+            .into_iter()
+            .map(|candidate| (distance(candidate, value), candidate))
+            .filter(|(distance, _)| *distance <= SLIP && *distance < value.len().min(4))
+            .min()
+            .map(|(_, candidate)| format!("did you mean `{key}: {candidate}`?"))
+    })
+}
+
+/// The Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let change = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn perimeters(model: &Model) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for perimeter in &model.inventory.perimeters {
+        let meta = &perimeter.meta;
+        let mut selected =
+            model.pods().iter().filter(|pod| pod.decides() && perimeter_selects(perimeter, pod)).peekable();
+        if selected.peek().is_none() {
+            let message = format!("subject `{}` matches no pod", perimeter.selector);
+            problems
+                .push(Problem::warning("selector-matches-nothing", message).at(&meta.place).of(meta.reference.clone()));
+        }
+        problems.extend(selected.filter(|pod| model.spec(pod).host_network).map(|pod| {
+            let message = format!(
+                "subject matches `{}`, which is on its node's network and so is its node for every policy: it stays open",
+                pod.full_name()
+            );
+            Problem::warning("selects-host-network", message).at(&meta.place).of(meta.reference.clone())
+        }));
+    }
+    problems
+}
+
+fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for peer in policy.rules.iter().flat_map(|rule| rule.from.iter().chain(&rule.to)) {
+        let mut matched =
+            model.pods().iter().filter(|pod| pod.decides() && peer_selects(policy, peer, pod, model)).peekable();
+        if matches!(peer.target, PeerTarget::Pods(_)) && matched.peek().is_none() {
+            let message = format!("peer {} matches no pod", render_peer(peer));
+            problems.push(
+                Problem::warning("peer-matches-nothing", message).at(&peer.place).of(policy.meta.reference.clone()),
+            );
+        }
+        problems.extend(matched.filter(|pod| model.spec(pod).host_network).map(|pod| {
+            let message = format!(
+                "peer {} matches `{}`, which is on its node's network: name it as `entity: nodes`",
+                render_peer(peer),
+                pod.full_name()
+            );
+            Problem::warning("selects-host-network", message).at(&peer.place).of(policy.meta.reference.clone())
+        }));
+    }
+    problems
+}
+
+/// Whether the pod-level fields of a peer mean `pod`; container and program count when the pod
+/// has such a container.
+fn peer_selects(policy: &AccessPolicy, peer: &Peer, pod: &PodFacts, model: &Model) -> bool {
+    let PeerTarget::Pods(fields) = &peer.target else { return false };
+    let own = policy.meta.reference.namespace.as_ref();
+    let namespace = match (&fields.namespace, &fields.namespace_selector) {
+        (None, None) => own == Some(&pod.namespace),
+        (name, selector) => {
+            name.as_ref().is_none_or(|name| *name == pod.namespace)
+                && selector.as_ref().is_none_or(|selector| selector.matches(&pod.namespace_labels))
+        }
+    };
+    let spec = model.spec(pod);
+    namespace
+        && fields.workload.as_ref().is_none_or(|workload| {
+            workload.name == pod.workload.name && workload.kind.is_none_or(|kind| kind == pod.workload.kind)
+        })
+        && fields.selector.as_ref().is_none_or(|selector| selector.matches(&pod.labels))
+        && fields.service_account.as_ref().is_none_or(|account| **account == *spec.service_account_name())
+        && fields.container.as_ref().is_none_or(|name| spec.containers.iter().any(|container| container.name == *name))
+        && fields.service.as_ref().is_none_or(|name| {
+            let namespace = fields.namespace.as_ref().or(own).unwrap_or(&pod.namespace);
+            model.service_named(namespace, name).is_some_and(|service| model.is_behind(service, pod))
+        })
+}
+
+/// A peer in one line, as a manifest writes it in flow style.
+pub(crate) fn render_peer(peer: &Peer) -> String {
+    let fields = match &peer.target {
+        PeerTarget::Pods(pods) => {
+            let text = |key: &str, value: &Option<_>| value.as_ref().map(|value| format!("{key}: {value}"));
+            let selector = |key: &str, value: &Option<Selector>| value.as_ref().map(|value| format!("{key}: {value}"));
+            [
+                pods.workload.as_ref().map(|workload| format!("workload: {workload}")),
+                selector("selector", &pods.selector),
+                text("namespace", &pods.namespace),
+                selector("namespaceSelector", &pods.namespace_selector),
+                text("serviceAccount", &pods.service_account),
+                text("service", &pods.service),
+                text("container", &pods.container),
+                text("program", &pods.program),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", ")
+        }
+        PeerTarget::Cidr { cidr, except } if except.is_empty() => format!("cidr: {cidr}"),
+        PeerTarget::Cidr { cidr, except } => {
+            let except: Vec<_> = except.iter().map(ToString::to_string).collect();
+            format!("cidr: {cidr}, except: [{}]", except.join(", "))
+        }
+        PeerTarget::Entity(entity) => format!("entity: {entity}"),
+        PeerTarget::Fqdn(name) => format!("fqdn: {name}"),
+    };
+    format!("{{{fields}}}")
+}
+
+/// Rules whose means are not there yet: they grant nothing, and nobody should wonder why.
+fn not_yet(model: &Model) -> Vec<Problem> {
+    let rules =
+        model.inventory.access_policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+    rules
+        .filter_map(|(policy, rule)| {
+            let fqdn = rule.to.iter().any(|peer| matches!(peer.target, PeerTarget::Fqdn(_)));
+            let message = match (rule.http.is_empty(), fqdn, rule.action) {
+                (true, false, _) => return None,
+                (false, _, palisade_model::access_policy::Action::Deny) => {
+                    "`http` is not judged yet: this Deny refuses the whole link"
+                }
+                (false, _, palisade_model::access_policy::Action::Allow) => {
+                    "`http` is not judged yet: this Allow grants nothing"
+                }
+                (true, true, _) => "`fqdn` is not resolved yet: this peer grants nothing",
+            };
+            Some(Problem::warning("not-judged-yet", message).at(&rule.place).of(policy.meta.reference.clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,421 @@
+//! The order of decision, for one link.
+//!
+//! Each end decides alone, and the link is allowed when both allow it. The first step that
+//! answers ends it:
+//!
+//! 0. a pod's own address is judged only by Palisade rules that name a container or program, and
+//!    by Perimeters with `loopback: Closed`;
+//! 1. (the admin tier comes with its dialect);
+//! 2. a Deny that covers the link;
+//! 3. an Allow, an exception, a NetworkPolicy's rule, the own node; else closed;
+//! 4. (the baseline tier comes with its dialect);
+//! 5. open.
+
+use palisade_model::Timestamp;
+use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Mode};
+use palisade_model::link::Link;
+use palisade_model::network_policy::NetworkPolicyRule;
+use palisade_model::perimeter::Loopback;
+use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict};
+use serde::Serialize;
+
+use crate::matching::{self, Match, RuleScope, Side, WhyNot};
+use crate::model::{Closer, Model, PodFacts};
+use crate::party::{Party, SenderProof, Situation, UnknownEnd};
+
+/// Which objects take part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Objects {
+    /// Those in Enforce: the enforced verdict.
+    Enforced,
+    /// Those in Audit too: the would-be verdict.
+    All,
+}
+
+impl Objects {
+    pub(crate) fn include(self, mode: Mode) -> bool {
+        match self {
+            Self::Enforced => mode == Mode::Enforce,
+            Self::All => true,
+        }
+    }
+}
+
+/// Which nodes judge a link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum WhereJudged {
+    SenderAndReceiver,
+    SenderOnly,
+    ReceiverOnly,
+    Nowhere,
+}
+
+/// What really happens to a link, given which nodes are guarded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Enforcement {
+    /// Which nodes judge it.
+    pub judged: WhereJudged,
+    /// The sender's node: both ends, by container and program.
+    pub sender: Option<Judgement>,
+    /// The receiver's node: the ingress end, by what it can prove of the sender. Its egress end
+    /// is `NotGuarded`.
+    pub receiver: Option<Judgement>,
+}
+
+impl Enforcement {
+    /// Whether the link comes about.
+    pub fn is_allowed(&self) -> bool {
+        [&self.sender, &self.receiver].into_iter().flatten().all(|judgement| judgement.enforced.is_allowed())
+    }
+}
+
+impl Model {
+    /// Whether policy allows `link`, as enforced and as it would be with Audit objects enforced.
+    ///
+    /// # Errors
+    /// When an end is not in the input.
+    pub fn judge(&self, link: &Link, now: Timestamp) -> Result<Judgement, UnknownEnd> {
+        Ok(self.judge_situation(&self.situation(link, now)?))
+    }
+
+    /// What happens to `link` given which nodes are guarded: see `Settings::guarded`.
+    ///
+    /// # Errors
+    /// When an end is not in the input.
+    pub fn enforcement(&self, link: &Link, now: Timestamp) -> Result<Enforcement, UnknownEnd> {
+        let mut situation = self.situation(link, now)?;
+        let guarded = |party: &Party<'_>| match party {
+            Party::Pod { pod, .. } => pod.decides() && self.settings.guarded.contains(pod.node.as_deref()),
+            Party::Node { .. } | Party::Address { .. } => false,
+        };
+        let (at_sender, at_receiver) = (guarded(&situation.from), guarded(&situation.to));
+        let sender = at_sender.then(|| self.judge_situation(&situation));
+        let receiver = at_receiver.then(|| {
+            situation.sender_proof = match (&situation.from, &situation.to) {
+                (Party::Pod { pod: from, .. }, Party::Pod { pod: to, .. })
+                    if from.node.is_some() && from.node == to.node =>
+                {
+                    SenderProof::Process
+                }
+                _ if at_sender => SenderProof::JudgedPod,
+                _ => SenderProof::Address,
+            };
+            let end = |objects| Decision {
+                egress: Verdict::Allow(Because::NotGuarded),
+                ingress: self.judge_end(&situation, Direction::Ingress, objects),
+            };
+            Judgement { enforced: end(Objects::Enforced), would_be: end(Objects::All) }
+        });
+        let judged = match (at_sender, at_receiver) {
+            (true, true) => WhereJudged::SenderAndReceiver,
+            (true, false) => WhereJudged::SenderOnly,
+            (false, true) => WhereJudged::ReceiverOnly,
+            (false, false) => WhereJudged::Nowhere,
+        };
+        Ok(Enforcement { judged, sender, receiver })
+    }
+
+    pub(crate) fn judge_situation(&self, situation: &Situation<'_>) -> Judgement {
+        let decision = |objects| Decision {
+            egress: self.judge_end(situation, Direction::Egress, objects),
+            ingress: self.judge_end(situation, Direction::Ingress, objects),
+        };
+        Judgement { enforced: decision(Objects::Enforced), would_be: decision(Objects::All) }
+    }
+
+    /// What one end says.
+    pub(crate) fn judge_end(&self, situation: &Situation<'_>, direction: Direction, objects: Objects) -> Verdict {
+        let Some(pod) = deciding_pod(situation, direction) else { return Verdict::Allow(Because::NotGuarded) };
+        if let Some(missing) = self.unreadable_for(pod, situation.own_address) {
+            return Verdict::Undecided(missing);
+        }
+        let mut unknown_deny: Option<Missing> = None;
+        for (policy, index, rule) in self.access_rules(pod, objects, Action::Deny) {
+            match self.covers(policy, index, rule, situation) {
+                Cover::Yes(rule) => return Verdict::Deny(Because::Rule { rule }),
+                Cover::No(_) => {}
+                Cover::Unknown(missing) => unknown_deny = unknown_deny.or(Some(missing)),
+            }
+        }
+        let allowed = self.allowed(pod, situation, direction, objects);
+        let closed_by = self.closing(pod, situation, direction, objects).next();
+        match (allowed, closed_by) {
+            (Allowed::Yes(because), _) => match unknown_deny {
+                Some(missing) => Verdict::Undecided(missing),
+                None => Verdict::Allow(because),
+            },
+            (Allowed::Unknown(missing), Some(_)) => Verdict::Undecided(unknown_deny.unwrap_or(missing)),
+            (Allowed::No, Some(closer)) => {
+                Verdict::Deny(Because::Closed { closed_by: self.closer_ref(closer, direction) })
+            }
+            (Allowed::No | Allowed::Unknown(_), None) => match (unknown_deny, situation.own_address) {
+                (Some(missing), _) => Verdict::Undecided(missing),
+                (None, true) => Verdict::Allow(Because::OwnAddress),
+                (None, false) => Verdict::Allow(Because::Open),
+            },
+        }
+    }
+
+    /// Step 3, in its order.
+    fn allowed(&self, pod: &PodFacts, situation: &Situation<'_>, direction: Direction, objects: Objects) -> Allowed {
+        let mut unknown = None;
+        for (policy, index, rule) in self.access_rules(pod, objects, Action::Allow) {
+            match self.covers(policy, index, rule, situation) {
+                Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
+                Cover::No(_) => {}
+                Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
+            }
+        }
+        let closers: Vec<Closer> = self.closing(pod, situation, direction, objects).collect();
+        for closer in &closers {
+            let Closer::NetworkPolicy(position) = closer else { continue };
+            for index in 0..self.network_policy_rules(*position, direction).len() {
+                match self.network_policy_covers(*position, index, situation, direction) {
+                    Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
+                    Cover::No(_) => {}
+                    Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
+                }
+            }
+        }
+        let other = match direction {
+            Direction::Ingress => Side::From,
+            Direction::Egress => Side::To,
+        };
+        for closer in &closers {
+            let Closer::Perimeter(position) = closer else { continue };
+            let excepted = |entity: &&_| matching::entity_is(self, **entity, situation, other);
+            if let Some(entity) = self.perimeter(*position).except.iter().find(excepted) {
+                let perimeter = self.closer_ref(*closer, direction);
+                return Allowed::Yes(Because::Exception { perimeter, entity: *entity });
+            }
+        }
+        match closers.first() {
+            Some(first) if is_own_node(pod, situation.party(other)) && closers.iter().all(is_network_policy) => {
+                Allowed::Yes(Because::OwnNode { closed_by: self.closer_ref(*first, direction) })
+            }
+            _ => unknown.map_or(Allowed::No, Allowed::Unknown),
+        }
+    }
+
+    /// The rules with `action` that act on ends of `pod`'s namespace, in the order of their
+    /// references.
+    pub(crate) fn access_rules<'m>(
+        &'m self,
+        pod: &'m PodFacts,
+        objects: Objects,
+        action: Action,
+    ) -> impl Iterator<Item = (&'m AccessPolicy, usize, &'m AccessRule)> {
+        self.access_policies_of(&pod.namespace)
+            .filter(move |policy| objects.include(policy.mode))
+            .flat_map(|policy| policy.rules.iter().enumerate().map(move |(index, rule)| (policy, index, rule)))
+            .filter(move |(_, _, rule)| rule.action == action)
+    }
+
+    /// The policies that close `pod` in `direction` for this link.
+    pub(crate) fn closing<'m>(
+        &'m self,
+        pod: &'m PodFacts,
+        situation: &Situation<'_>,
+        direction: Direction,
+        objects: Objects,
+    ) -> impl Iterator<Item = Closer> + 'm {
+        let own_address = situation.own_address;
+        pod.closers(direction).iter().copied().filter(move |closer| objects.include(self.closer_mode(*closer))).filter(
+            move |closer| match closer {
+                Closer::NetworkPolicy(_) => !own_address,
+                Closer::Perimeter(position) => !own_address || self.perimeter(*position).loopback == Loopback::Closed,
+            },
+        )
+    }
+
+    fn unreadable_for(&self, pod: &PodFacts, own_address: bool) -> Option<Missing> {
+        self.unreadable()
+            .iter()
+            .find(|document| {
+                let namespace = document.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace);
+                let judges_inside = document.kind != Some(palisade_model::Kind::NetworkPolicy);
+                namespace && (!own_address || judges_inside)
+            })
+            .map(|document| Missing::Unreadable { place: document.place.clone() })
+    }
+
+    /// Whether an AccessPolicy's rule covers the link: some `from`, some `to` and the ports.
+    pub(crate) fn covers(
+        &self,
+        policy: &AccessPolicy,
+        index: usize,
+        rule: &AccessRule,
+        situation: &Situation<'_>,
+    ) -> Cover {
+        if rule.action == Action::Allow {
+            if rule.expires.is_some_and(|expires| situation.now >= expires) {
+                return Cover::No(WhyNot::Expired);
+            }
+            if !rule.http.is_empty() {
+                return Cover::No(WhyNot::HttpNotYet);
+            }
+        }
+        let scope =
+            RuleScope { namespace: policy.meta.reference.namespace.as_ref(), action: rule.action, ports: &rule.ports };
+        let mut unknown = None;
+        let mut why_not = None;
+        for (from_index, from) in rule.from.iter().enumerate() {
+            let from_match = matching::access_peer(self, scope, from, situation, Side::From);
+            if let Match::No(why) = from_match {
+                why_not = why_not.or(Some(why));
+                continue;
+            }
+            for (to_index, to) in rule.to.iter().enumerate() {
+                let inside =
+                    !situation.own_address || from.names_container_or_program() || to.names_container_or_program();
+                let to_match = matching::access_peer(self, scope, to, situation, Side::To)
+                    .and(|| Match::from_bool(inside, WhyNot::NotInsidePod));
+                match from_match.clone().and(|| to_match) {
+                    Match::Yes => return Cover::Yes(access_ref(policy, index, rule, from_index, to_index)),
+                    Match::No(why) => why_not = why_not.or(Some(why)),
+                    Match::Unknown(missing) => unknown = unknown.or(Some(missing)),
+                }
+            }
+        }
+        match (unknown, why_not) {
+            (Some(missing), _) => Cover::Unknown(missing),
+            (None, why_not) => Cover::No(why_not.unwrap_or(WhyNot::NotAPod)),
+        }
+    }
+
+    pub(crate) fn network_policy_rules(&self, position: usize, direction: Direction) -> &[NetworkPolicyRule] {
+        let policy = self.network_policy(position);
+        match direction {
+            Direction::Ingress => policy.ingress.as_deref().unwrap_or_default(),
+            Direction::Egress => policy.egress.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Whether a NetworkPolicy's rule covers the link.
+    pub(crate) fn network_policy_covers(
+        &self,
+        position: usize,
+        index: usize,
+        situation: &Situation<'_>,
+        direction: Direction,
+    ) -> Cover {
+        let policy = self.network_policy(position);
+        let rule = &self.network_policy_rules(position, direction)[index];
+        let (list, side) = match direction {
+            Direction::Ingress => (RuleList::Ingress, Side::From),
+            Direction::Egress => (RuleList::Egress, Side::To),
+        };
+        let reference = |peer: Option<u32>| RuleRef {
+            object: policy.meta.reference.clone(),
+            rule: Some(position_u32(index)),
+            from_peer: peer.filter(|_| direction == Direction::Ingress),
+            to_peer: peer.filter(|_| direction == Direction::Egress),
+            list,
+            name: None,
+            mode: Mode::Enforce,
+            place: rule.place.clone(),
+        };
+        let ports = matching::ports(self, &rule.ports, situation);
+        if rule.peers.is_empty() {
+            return Cover::new(ports, || reference(None));
+        }
+        let mut unknown = None;
+        let mut why_not = None;
+        for (peer_index, peer) in rule.peers.iter().enumerate() {
+            let peer = matching::network_policy_peer(self, policy.meta.namespace(), peer, situation, side);
+            match Cover::new(peer.and(|| ports.clone()), || reference(Some(position_u32(peer_index)))) {
+                yes @ Cover::Yes(_) => return yes,
+                Cover::No(why) => why_not = Some(nearer(why_not, why)),
+                Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
+            }
+        }
+        match unknown {
+            Some(missing) => Cover::Unknown(missing),
+            None => Cover::No(why_not.unwrap_or(WhyNot::NotAPod)),
+        }
+    }
+}
+
+/// Of two reasons of one rule, the one that came nearer to a match: a port fails after the peer.
+fn nearer(before: Option<WhyNot>, why: WhyNot) -> WhyNot {
+    let is_port = |why| {
+        matches!(
+            why,
+            WhyNot::Port | WhyNot::Protocol | WhyNot::NamedPortMissing | WhyNot::NamedPortOfOther | WhyNot::ServicePort
+        )
+    };
+    match before {
+        Some(before) if is_port(before) || !is_port(why) => before,
+        Some(_) | None => why,
+    }
+}
+
+/// Whether a rule covers a link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Cover {
+    Yes(RuleRef),
+    No(WhyNot),
+    Unknown(Missing),
+}
+
+impl Cover {
+    fn new(matches: Match, reference: impl FnOnce() -> RuleRef) -> Self {
+        match matches {
+            Match::Yes => Self::Yes(reference()),
+            Match::No(why_not) => Self::No(why_not),
+            Match::Unknown(missing) => Self::Unknown(missing),
+        }
+    }
+}
+
+enum Allowed {
+    Yes(Because),
+    No,
+    Unknown(Missing),
+}
+
+/// The pod that decides at this end, if one does.
+pub(crate) fn deciding_pod<'m>(situation: &Situation<'m>, direction: Direction) -> Option<&'m PodFacts> {
+    let party = match direction {
+        Direction::Ingress => &situation.to,
+        Direction::Egress => &situation.from,
+    };
+    match party {
+        Party::Pod { pod, .. } if pod.decides() => Some(pod),
+        Party::Pod { .. } | Party::Node { .. } | Party::Address { .. } => None,
+    }
+}
+
+fn is_own_node(pod: &PodFacts, other: &Party<'_>) -> bool {
+    match other {
+        Party::Node { name, .. } => name.is_some() && *name == pod.node,
+        Party::Pod { .. } | Party::Address { .. } => false,
+    }
+}
+
+fn is_network_policy(closer: &Closer) -> bool {
+    match closer {
+        Closer::NetworkPolicy(_) => true,
+        Closer::Perimeter(_) => false,
+    }
+}
+
+pub(crate) fn access_ref(policy: &AccessPolicy, index: usize, rule: &AccessRule, from: usize, to: usize) -> RuleRef {
+    RuleRef {
+        object: policy.meta.reference.clone(),
+        rule: Some(position_u32(index)),
+        from_peer: Some(position_u32(from)),
+        to_peer: Some(position_u32(to)),
+        list: RuleList::Rules,
+        name: rule.name.clone(),
+        mode: policy.mode,
+        place: rule.place.clone(),
+    }
+}
+
+pub(crate) fn position_u32(position: usize) -> u32 {
+    u32::try_from(position).expect("a list of 4 billion entries does not fit in a manifest")
+}
