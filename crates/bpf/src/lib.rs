@@ -1,1 +1,29 @@
+//! The only user of libbpf: loads the guard of one node, pins it, fills its tables and reads its events.
+//!
+//! [`Guard::load`] takes over what an earlier agent pinned or loads anew; [`Guard::install`] brings a revision of the
+//! rules into the kernel in one step; [`Guard::events`] tells what was judged and what became of it.
 
+pub mod cgroup;
+pub mod clock;
+mod counters;
+mod error;
+mod event;
+mod guard;
+mod install;
+pub mod layout;
+mod memory;
+pub mod pins;
+mod ring;
+pub mod tables;
+
+pub use counters::Counters;
+pub use error::{Error, Result};
+pub use event::{Event, Exec, address};
+pub use guard::{Guard, Options, Origin, RING_BYTES};
+pub use memory::Memory;
+pub use tables::Tables;
+
+#[allow(clippy::all, clippy::pedantic, dead_code, unused_imports, missing_docs)]
+mod skeleton {
+    include!(concat!(env!("OUT_DIR"), "/guard.skel.rs"));
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * cgroup/connect4, connect6 (since 4.17), sendmsg4, sendmsg6 (since 4.18),
+ * recvmsg4, recvmsg6 (since 5.2), attached at the pods' root cgroup, so that a
+ * container is covered before anybody knows it.
+ *
+ * Why here: the caller is `current`, so container and program are known for
+ * certain; the address is what the program dialled, before any translation;
+ * a refusal is an error of the call (EACCES), not a timeout. Cost: a handful
+ * of hash lookups for each connect, none for each packet.
+ */
+#ifndef PALISADE_CONNECT_H
+#define PALISADE_CONNECT_H
+
+#define EACCES 13
+#define IPPROTO_MPTCP_NUMBER 262
+#define PASS 1
+#define REFUSE 0
+
+/* One event stands for the sends of a socket to one place within this time. */
+#define SENDS_MERGED_FOR 5000000000ULL
+/* The answer to a datagram that came in passes for this long. */
+#define ANSWER_FOR 180000000000ULL
+
+struct flow {
+	struct caller caller;
+	struct target target;
+	struct judgement judgement;
+	struct program_file program;
+	__u32 program_flags;
+	__u32 class;
+	__u64 state;
+	__u64 socket_cgroup;
+	__u64 socket;
+	__u64 network;
+	__u64 now;
+	__u32 repeats;
+};
+
+static __always_inline void read_target(struct bpf_sock_addr *ctx, bool six, struct target *target)
+{
+	__u32 *words = (__u32 *)target->address;
+
+	if (six) {
+		words[0] = ctx->user_ip6[0];
+		words[1] = ctx->user_ip6[1];
+		words[2] = ctx->user_ip6[2];
+		words[3] = ctx->user_ip6[3];
+	} else {
+		words[0] = 0;
+		words[1] = 0;
+		words[2] = bpf_htonl(0xffff);
+		words[3] = ctx->user_ip4;
+	}
+	target->port = bpf_ntohs((__u16)ctx->user_port);
+	target->protocol = ctx->protocol == IPPROTO_MPTCP_NUMBER ? IPPROTO_TCP : ctx->protocol;
+	target->unused = 0;
+}
+
+/* The verdict for one container: known, its node's, or unknown. */
+static __always_inline void judge(const struct caller *caller, __u32 class, const struct target *target, __u64 state_word,
+				  struct judgement *judgement)
+{
+	if (!revision_of(state_word)) {
+		judgement->cause = CAUSE_NOT_READY;
+		judgement->enforced = judgement->would = VERDICT_DENY;
+		judgement->decision = DECISION_NONE;
+		judgement->destination = DESTINATION_NONE;
+		return;
+	}
+	if (!caller->container) {
+		judgement->cause = CAUSE_UNKNOWN_POD;
+		judgement->enforced = judgement->would =
+			state_word & STATE_RECORD_UNKNOWN ? VERDICT_ALLOW : VERDICT_DENY;
+		judgement->decision = DECISION_NONE;
+		judgement->destination = DESTINATION_NONE;
+		return;
+	}
+	if (caller->value.flags & CONTAINER_HOST_NETWORK) {
+		judgement->cause = CAUSE_HOST_NETWORK;
+		judgement->enforced = judgement->would = VERDICT_ALLOW;
+		judgement->decision = DECISION_NONE;
+		judgement->destination = find_destination(slot_of(state_word), SUBJECT_NONE, target);
+		return;
+	}
+	decide(state_word, caller->value.subject, class, target, judgement);
+}
+
+/* A socket made in another container: that container must be allowed as well. */
+static __always_inline void judge_owner(struct flow *flow, const void *socket)
+{
+	struct judgement judgement;
+	struct caller owner;
+	struct cgroup *group = read_socket_cgroup(socket, &flow->socket_cgroup);
+
+	if (!group || flow->socket_cgroup == flow->caller.cgroup)
+		return;
+	find_socket_container(flow->state, group, &owner);
+	if (owner.container == flow->caller.container)
+		return;
+	count(COUNTER_FOREIGN_SOCKET);
+	judge(&owner, owner.value.class, &flow->target, flow->state, &judgement);
+	if (judgement.would == VERDICT_DENY)
+		flow->judgement.would = VERDICT_DENY;
+	if (judgement.enforced == VERDICT_DENY && flow->judgement.enforced == VERDICT_ALLOW) {
+		flow->judgement.enforced = VERDICT_DENY;
+		flow->judgement.decision = judgement.decision;
+		flow->judgement.cause = CAUSE_FOREIGN_SOCKET;
+	}
+}
+
+static __always_inline void report(const struct flow *flow, __u8 hook)
+{
+	struct judged_event *event = RESERVE(struct judged_event);
+
+	if (!event)
+		return;
+	start_event(&event->header, EVENT_JUDGED);
+	event->state = flow->state;
+	event->container = flow->caller.container;
+	event->cgroup = flow->caller.cgroup;
+	event->socket_cgroup = flow->socket_cgroup;
+	event->socket = flow->socket;
+	event->network = flow->network;
+	event->attempt = flow->now;
+	read_process(&event->process);
+	event->program = flow->program;
+	event->program_flags = flow->program_flags;
+	event->subject = flow->caller.value.subject;
+	event->class = flow->class;
+	event->destination = flow->judgement.destination;
+	event->decision = flow->judgement.decision;
+	event->repeats = flow->repeats;
+	__builtin_memcpy(event->address, flow->target.address, 16);
+	event->port = flow->target.port;
+	event->protocol = flow->target.protocol;
+	event->hook = hook;
+	event->enforced = flow->judgement.enforced;
+	event->would = flow->judgement.would;
+	event->cause = flow->judgement.cause;
+	event->unused = 0;
+	if (bpf_get_current_comm(event->command, sizeof(event->command)))
+		count(COUNTER_COMMAND_UNREADABLE);
+	submit(event);
+}
+
+/* What the outcome and later layers need to know about this connection. */
+static __always_inline void remember(const struct flow *flow, struct bpf_sock *socket)
+{
+	struct connect_record *record =
+		socket ? bpf_sk_storage_get(&connects, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+
+	if (!record) {
+		count(COUNTER_NO_STORAGE);
+		return;
+	}
+	record->socket = flow->socket;
+	record->container = flow->caller.container;
+	record->state = flow->state;
+	record->attempt = flow->now;
+	read_process(&record->process);
+	record->decision = flow->judgement.decision;
+	record->class = flow->class;
+	__builtin_memcpy(record->address, flow->target.address, 16);
+	record->port = flow->target.port;
+	record->protocol = flow->target.protocol;
+	record->enforced = flow->judgement.enforced;
+	record->would = flow->judgement.would;
+	record->cause = flow->judgement.cause;
+	record->unused = 0;
+}
+
+static __always_inline void judge_call(struct bpf_sock_addr *ctx, bool six, struct flow *flow)
+{
+	flow->state = read_state();
+	if (!revision_of(flow->state))
+		count(COUNTER_NO_STATE);
+	flow->now = bpf_ktime_get_boot_ns();
+	flow->socket = bpf_get_socket_cookie(ctx);
+	flow->network = bpf_get_netns_cookie(ctx);
+	flow->repeats = 0;
+	read_target(ctx, six, &flow->target);
+	find_caller(flow->state, &flow->caller);
+	read_program(&flow->program, &flow->program_flags);
+	flow->class = class_of(flow->state, &flow->caller, &flow->program, &flow->program_flags);
+	judge(&flow->caller, flow->class, &flow->target, flow->state, &flow->judgement);
+	judge_owner(flow, ctx->sk);
+}
+
+static __always_inline int verdict(const struct flow *flow)
+{
+	if (flow->judgement.enforced == VERDICT_ALLOW)
+		return PASS;
+	count(COUNTER_REFUSED);
+	/* Without it the caller sees EPERM: still refused. */
+	if (bpf_set_retval(-EACCES))
+		count(COUNTER_NO_RETVAL);
+	return REFUSE;
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool six)
+{
+	struct flow flow;
+
+	count(COUNTER_CONNECTS);
+	judge_call(ctx, six, &flow);
+	report(&flow, HOOK_CONNECT);
+	if (flow.judgement.enforced == VERDICT_ALLOW)
+		remember(&flow, ctx->sk);
+	return verdict(&flow);
+}
+
+/* True when an event of this socket and place went out a moment ago: this send is then counted into the next one. */
+static __always_inline bool merged(struct flow *flow)
+{
+	struct send_key key = {};
+	struct send_value fresh = {};
+	struct send_value *last;
+
+	key.socket = flow->socket;
+	key.container = flow->caller.container;
+	__builtin_memcpy(key.address, flow->target.address, 16);
+	key.port = flow->target.port;
+	key.protocol = flow->target.protocol;
+	key.enforced = flow->judgement.enforced;
+	key.decision = flow->judgement.decision;
+	last = bpf_map_lookup_elem(&sends, &key);
+	if (!last) {
+		fresh.time = flow->now;
+		if (bpf_map_update_elem(&sends, &key, &fresh, BPF_ANY))
+			count(COUNTER_MAP_FULL);
+		return false;
+	}
+	if (flow->now - last->time < SENDS_MERGED_FOR) {
+		__sync_fetch_and_add(&last->repeats, 1);
+		count(COUNTER_SENDS_MERGED);
+		return true;
+	}
+	last->time = flow->now;
+	flow->repeats = last->repeats;
+	last->repeats = 0;
+	return false;
+}
+
+static __always_inline void answer_to(struct bpf_sock_addr *ctx, bool six, struct answer_key *key)
+{
+	struct target target;
+
+	read_target(ctx, six, &target);
+	__builtin_memset(key, 0, sizeof(*key));
+	key->socket = bpf_get_socket_cookie(ctx);
+	__builtin_memcpy(key->address, target.address, 16);
+	key->port = target.port;
+}
+
+static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
+{
+	struct answer_key key;
+	struct flow flow;
+	__u64 *came;
+
+	count(COUNTER_SENDS);
+	answer_to(ctx, six, &key);
+	came = bpf_map_lookup_elem(&answers, &key);
+	if (came && bpf_ktime_get_boot_ns() - *came < ANSWER_FOR) {
+		count(COUNTER_ANSWERS);
+		return PASS;
+	}
+	judge_call(ctx, six, &flow);
+	if (!merged(&flow))
+		report(&flow, HOOK_SENDMSG);
+	return verdict(&flow);
+}
+
+/* A datagram was read, with its sender's address: what goes back there from this socket is a reply. */
+static __always_inline int on_receive(struct bpf_sock_addr *ctx, bool six)
+{
+	struct answer_key key;
+	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 *came;
+
+	answer_to(ctx, six, &key);
+	came = bpf_map_lookup_elem(&answers, &key);
+	if (came)
+		*came = now;
+	else if (bpf_map_update_elem(&answers, &key, &now, BPF_ANY))
+		count(COUNTER_MAP_FULL);
+	return PASS;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, true);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return on_send(ctx, false);
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return on_send(ctx, true);
+}
+
+SEC("cgroup/recvmsg4")
+int recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return on_receive(ctx, false);
+}
+
+SEC("cgroup/recvmsg6")
+int recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return on_receive(ctx, true);
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From {class, address, protocol, port} to a verdict, as the engine compiled it. */
+#ifndef PALISADE_DECIDE_H
+#define PALISADE_DECIDE_H
+
+struct target {
+	__u8 address[16];
+	__u16 port;
+	__u8 protocol;
+	__u8 unused;
+};
+
+struct judgement {
+	__u32 destination;
+	__u32 decision;
+	__u8 enforced;
+	__u8 would;
+	__u8 cause;
+};
+
+/* A span table covers 65,536 ports, so it has at most so many spans: 17 halvings. */
+#define SEARCH_STEPS 17
+/* A decision may be followed by another when it expires; the compiler writes no longer chains. */
+#define EXPIRY_STEPS 4
+
+static __always_inline bool is_mapped_ipv4(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
+}
+
+/* Loopback and the unspecified address, which connects to loopback. */
+static __always_inline bool is_loopback(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	if (is_mapped_ipv4(address))
+		return (words[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000) || words[3] == 0;
+	return words[0] == 0 && words[1] == 0 && words[2] == 0 && (words[3] == 0 || words[3] == bpf_htonl(1));
+}
+
+static __always_inline __u32 find_destination(__u32 slot, __u32 subject, const struct target *target)
+{
+	struct frontend_key frontend;
+	struct destination_key key;
+	struct destination_value *found;
+	void *table;
+
+	if (is_loopback(target->address))
+		return DESTINATION_SELF;
+	table = LIVE(frontends, slot);
+	if (table) {
+		__builtin_memcpy(frontend.address, target->address, 16);
+		frontend.port = target->port;
+		frontend.protocol = target->protocol;
+		frontend.unused = 0;
+		found = bpf_map_lookup_elem(table, &frontend);
+		if (found)
+			return found->destination;
+	}
+	table = LIVE(destinations, slot);
+	if (!table)
+		return DESTINATION_NONE;
+	key.prefix_length = 128;
+	__builtin_memcpy(key.address, target->address, 16);
+	found = bpf_map_lookup_elem(table, &key);
+	if (!found)
+		return DESTINATION_NONE;
+	if (found->own_subject && found->own_subject - 1 == subject)
+		return DESTINATION_SELF;
+	return found->destination;
+}
+
+static __always_inline __u32 find_decision(__u32 slot, const struct cell_value *cell, __u16 port)
+{
+	__u32 low = cell->first;
+	__u32 high = cell->first + cell->count;
+	void *table = LIVE(spans, slot);
+
+	if (!table)
+		return DECISION_NONE;
+	for (int step = 0; step < SEARCH_STEPS; step++) {
+		struct port_span *span;
+		__u32 middle;
+
+		if (low >= high)
+			break;
+		middle = low + (high - low) / 2;
+		span = bpf_map_lookup_elem(table, &middle);
+		if (!span) {
+			count(COUNTER_NO_TABLE);
+			break;
+		}
+		if (port < span->first)
+			high = middle;
+		else if (port > span->last)
+			low = middle + 1;
+		else
+			return span->decision;
+	}
+	return DECISION_NONE;
+}
+
+/* Refuses by default: each way out without an answer leaves the refusal in place. */
+static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class, const struct target *target,
+				   struct judgement *judgement)
+{
+	__u32 slot = slot_of(state_word);
+	struct cell_key key = {};
+	struct cell_value *cell;
+	__u32 index;
+	void *table;
+
+	judgement->enforced = VERDICT_DENY;
+	judgement->would = VERDICT_DENY;
+	judgement->cause = CAUSE_NO_RULE;
+	judgement->decision = DECISION_NONE;
+	judgement->destination = find_destination(slot, subject, target);
+
+	key.class = class;
+	key.destination = judgement->destination;
+	key.protocol = target->protocol;
+	table = LIVE(cells, slot);
+	cell = table ? bpf_map_lookup_elem(table, &key) : NULL;
+	if (!cell) {
+		count(COUNTER_NO_CELL);
+		return;
+	}
+	index = find_decision(slot, cell, target->port);
+	if (index == DECISION_NONE) {
+		count(COUNTER_NO_DECISION);
+		return;
+	}
+	table = LIVE(decisions, slot);
+	if (!table)
+		return;
+	for (int step = 0; step < EXPIRY_STEPS; step++) {
+		struct decision_value *decision = bpf_map_lookup_elem(table, &index);
+
+		if (!decision) {
+			count(COUNTER_NO_DECISION);
+			return;
+		}
+		judgement->decision = index;
+		if (!decision->expires || bpf_ktime_get_tai_ns() < decision->expires) {
+			judgement->enforced = decision->enforced;
+			judgement->would = decision->would;
+			judgement->cause = CAUSE_TABLE;
+			return;
+		}
+		index = decision->next;
+	}
+	count(COUNTER_LIMIT);
+	judgement->cause = CAUSE_LIMIT;
+}
+
+#endif

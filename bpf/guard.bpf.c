@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The guard of one node: the kernel half of Palisade's agent. */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+#include "layout.h"
+#include "kernel.h"
+#include "tables.h"
+#include "caller.h"
+#include "decide.h"
+#include "event.h"
+#include "connect.h"
+#include "bind.h"
+#include "life.h"
+#include "outcome.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Names the shared structs in the object's type information, where the build reads their offsets. */
+struct layout {
+	struct container_value container_value;
+	struct program_key program_key;
+	struct program_value program_value;
+	struct frontend_key frontend_key;
+	struct destination_key destination_key;
+	struct destination_value destination_value;
+	struct cell_key cell_key;
+	struct cell_value cell_value;
+	struct port_span port_span;
+	struct decision_value decision_value;
+	struct listener_key listener_key;
+	struct listener_value listener_value;
+	struct judged_event judged_event;
+	struct socket_event socket_event;
+	struct listen_event listen_event;
+	struct exec_event exec_event;
+	struct exit_event exit_event;
+};
+const struct layout *unused_layout __attribute__((unused));

@@ -1,0 +1,67 @@
+//! What the kernel programs counted: events that did not fit, and everything that they could not do.
+
+use crate::layout::constants as c;
+
+/// Names and meanings, by index. A name says what was counted.
+const NAMES: [(u32, &str); 21] = [
+    (c::COUNTER_CONNECTS, "connects"),
+    (c::COUNTER_SENDS, "sends"),
+    (c::COUNTER_BINDS, "binds"),
+    (c::COUNTER_EXECS, "execs"),
+    (c::COUNTER_REFUSED, "refused"),
+    (c::COUNTER_LOST, "events-lost"),
+    (c::COUNTER_SENDS_MERGED, "sends-merged"),
+    (c::COUNTER_ANSWERS, "answers"),
+    (c::COUNTER_NO_STATE, "no-state"),
+    (c::COUNTER_NO_TABLE, "no-table"),
+    (c::COUNTER_NO_CELL, "no-cell"),
+    (c::COUNTER_NO_DECISION, "no-decision"),
+    (c::COUNTER_NO_STORAGE, "no-storage"),
+    (c::COUNTER_NO_PROGRAM, "no-program"),
+    (c::COUNTER_NO_SOCKET_CGROUP, "no-socket-cgroup"),
+    (c::COUNTER_NO_RETVAL, "no-retval"),
+    (c::COUNTER_MAP_FULL, "map-full"),
+    (c::COUNTER_PATH_CUT, "path-cut"),
+    (c::COUNTER_FOREIGN_SOCKET, "foreign-socket"),
+    (c::COUNTER_LIMIT, "limit"),
+    (c::COUNTER_COMMAND_UNREADABLE, "command-unreadable"),
+];
+
+/// The counters of one guard since its maps were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    values: [u64; Self::LENGTH],
+}
+
+impl Counters {
+    pub(crate) const LENGTH: usize = c::COUNTERS as usize;
+
+    pub(crate) fn add(&mut self, index: usize, value: u64) {
+        self.values[index] += value;
+    }
+
+    /// Events that did not fit into the ring.
+    pub fn lost(&self) -> u64 {
+        self.values[c::COUNTER_LOST as usize]
+    }
+
+    /// Calls that were refused.
+    pub fn refused(&self) -> u64 {
+        self.values[c::COUNTER_REFUSED as usize]
+    }
+
+    /// Sends without connection that no event of their own tells of.
+    pub fn sends_merged(&self) -> u64 {
+        self.values[c::COUNTER_SENDS_MERGED as usize]
+    }
+
+    /// Every counter by its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        NAMES.iter().map(|(index, name)| (*name, self.values[*index as usize]))
+    }
+
+    /// The counter of that name; 0 when there is none.
+    pub fn value(&self, name: &str) -> u64 {
+        self.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| value)
+    }
+}

@@ -1,0 +1,292 @@
+//! The guard of one node: programs, maps and pins.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+
+use crate::cgroup;
+use crate::counters::Counters;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::install::{self, TABLES};
+use crate::layout::constants::STATE_REVISION_SHIFT;
+use crate::memory::{self, Memory};
+use crate::pins::{self, Generation};
+use crate::ring::Ring;
+use crate::skeleton::GuardSkelBuilder;
+use crate::tables::Tables;
+
+/// The programs and where they attach: the first eight to the pods' root cgroup, the rest to tracepoints.
+const PROGRAMS: [(&str, u32); 11] = [
+    ("connect4", libbpf_sys::BPF_CGROUP_INET4_CONNECT),
+    ("connect6", libbpf_sys::BPF_CGROUP_INET6_CONNECT),
+    ("sendmsg4", libbpf_sys::BPF_CGROUP_UDP4_SENDMSG),
+    ("sendmsg6", libbpf_sys::BPF_CGROUP_UDP6_SENDMSG),
+    ("recvmsg4", libbpf_sys::BPF_CGROUP_UDP4_RECVMSG),
+    ("recvmsg6", libbpf_sys::BPF_CGROUP_UDP6_RECVMSG),
+    ("post_bind4", libbpf_sys::BPF_CGROUP_INET4_POST_BIND),
+    ("post_bind6", libbpf_sys::BPF_CGROUP_INET6_POST_BIND),
+    ("process_exec", libbpf_sys::BPF_TRACE_RAW_TP),
+    ("process_exit", libbpf_sys::BPF_TRACE_RAW_TP),
+    ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
+];
+/// Maps beside the tables.
+const PLAIN_MAPS: [&str; 6] = ["state", "events", "counters", "connects", "sends", "answers"];
+
+/// What a guard is made for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder of the node's pins, in a bpffs (see [`crate::pins::mount`]).
+    pub pins: PathBuf,
+    /// The pods' root cgroup of the node, as a path below the cgroup2 mount.
+    pub cgroup: PathBuf,
+    /// Size of the ring of events, a power of two and a multiple of the page size.
+    pub ring_bytes: u32,
+}
+
+/// Bytes of the ring unless told otherwise: some 2,500 verdicts may wait.
+pub const RING_BYTES: u32 = 512 * 1024;
+
+/// How a guard came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Programs and maps were loaded now; they attach with the first revision.
+    Loaded,
+    /// An earlier agent's pins were taken over: its revision is live.
+    TakenOver,
+}
+
+/// The guard of one node.
+#[derive(Debug)]
+pub struct Guard {
+    node: PathBuf,
+    generation: Generation,
+    origin: Origin,
+    fresh: Option<Fresh>,
+    tables: Vec<MapHandle>,
+    state: MapHandle,
+    counters: MapHandle,
+    ring: Ring,
+    /// The newest revision of any earlier generation: revisions never go backwards.
+    floor: u64,
+}
+
+/// Loaded programs that wait for the first revision.
+#[derive(Debug)]
+struct Fresh {
+    /// In the order of [`PROGRAMS`].
+    programs: Vec<OwnedFd>,
+    cgroup: File,
+}
+
+impl Guard {
+    /// Takes over the pins of an earlier agent, or loads programs and maps.
+    ///
+    /// Loaded programs judge nothing until [`Guard::install`] brings the first revision: without one they would refuse
+    /// everything. Programs of an earlier generation (another build, another cgroup) stay attached until then.
+    ///
+    /// # Errors
+    /// When the cgroup or the pins cannot be used, or the kernel refuses a program.
+    pub fn load(options: &Options) -> Result<Self> {
+        let root = cgroup::identify(&options.cgroup)?;
+        let existing = pins::generations(&options.pins)?;
+        let floor = existing.iter().filter_map(|generation| live_revision(generation).ok()).max().unwrap_or(0);
+        if let Some(generation) = existing.iter().rev().find(|one| one.fits(root.id) && is_whole(one)) {
+            return Self::open(options, generation.clone(), Origin::TakenOver, None, floor);
+        }
+        let generation = pins::next_generation(&options.pins, root.id, &existing);
+        generation.create()?;
+        let programs = load_programs(&root, options, &generation)?;
+        let cgroup =
+            File::open(&options.cgroup).map_err(|error| Error::path("open the cgroup", &options.cgroup, error))?;
+        Self::open(options, generation, Origin::Loaded, Some(Fresh { programs, cgroup }), floor)
+    }
+
+    fn open(
+        options: &Options,
+        generation: Generation,
+        origin: Origin,
+        fresh: Option<Fresh>,
+        floor: u64,
+    ) -> Result<Self> {
+        let tables = TABLES.iter().map(|name| open_map(&generation, name)).collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            node: options.pins.clone(),
+            origin,
+            fresh,
+            tables,
+            state: open_map(&generation, "state")?,
+            counters: open_map(&generation, "counters")?,
+            ring: Ring::new(&open_map(&generation, "events")?)?,
+            generation,
+            floor,
+        })
+    }
+
+    /// How this guard came to be.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The revision that is live in the kernel, or the newest that ever was; 0 before the first.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn revision(&self) -> Result<u64> {
+        Ok((install::read_state(&self.state)? >> STATE_REVISION_SHIFT).max(self.floor))
+    }
+
+    /// Makes `tables` the rules of this node, in one step; the first time, attaches the programs after it.
+    ///
+    /// # Errors
+    /// When the revision is not newer than [`Guard::revision`], when the tables contradict themselves, or when the kernel
+    /// refuses. The rules that were live stay live then.
+    pub fn install(&mut self, tables: &Tables) -> Result<()> {
+        let live = self.revision()?;
+        if tables.revision <= live {
+            return Err(Error::OldRevision { revision: tables.revision, live });
+        }
+        install::install(&self.tables, &self.state, tables)?;
+        if let Some(fresh) = self.fresh.take() {
+            attach(&fresh, &self.generation)?;
+            drop(fresh);
+            self.remove_others()?;
+        }
+        Ok(())
+    }
+
+    /// Hands every waiting event to `each`; waits up to `timeout` when the kernel has not much to say.
+    ///
+    /// # Errors
+    /// When the ring cannot be read.
+    pub fn events(&mut self, timeout: Duration, each: &mut dyn FnMut(Event)) -> Result<()> {
+        self.ring.poll(timeout, each)
+    }
+
+    /// What the programs counted, all processors together.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn counters(&self) -> Result<Counters> {
+        let mut totals = Counters::default();
+        for index in 0..Counters::LENGTH {
+            let key = (index as u32).to_ne_bytes();
+            let per_processor = self
+                .counters
+                .lookup_percpu(&key, MapFlags::ANY)
+                .map_err(|error| Error::kernel("read", "counters", error))?
+                .unwrap_or_default();
+            totals.add(
+                index,
+                per_processor.iter().filter_map(|value| value.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum(),
+            );
+        }
+        Ok(totals)
+    }
+
+    /// What programs and maps hold of the kernel's memory.
+    ///
+    /// # Errors
+    /// When a pin cannot be opened.
+    pub fn memory(&self) -> Result<Memory> {
+        let mut memory = Memory::default();
+        for name in PLAIN_MAPS {
+            memory.add_map(name, memory::of(&open_map(&self.generation, name)?)?);
+        }
+        for (name, outer) in TABLES.iter().zip(&self.tables) {
+            memory.add_map(name, memory::of(outer)? + memory::of_inner(outer)?);
+        }
+        for (name, _) in PROGRAMS {
+            let path = self.generation.link(name);
+            if path.exists() {
+                memory.add_program(name, memory::of_linked_program(&path)?);
+            }
+        }
+        Ok(memory)
+    }
+
+    /// Removes pins of other builds and of cgroups that are gone.
+    fn remove_others(&self) -> Result<()> {
+        for other in pins::generations(&self.node)? {
+            if other != self.generation {
+                pins::remove(&other.folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads the object and pins its maps. What libbpf holds of it (the kernel's type information, some megabytes) is given
+/// back at the end; the programs stay by their descriptors.
+fn load_programs(root: &cgroup::Identity, options: &Options, generation: &Generation) -> Result<Vec<OwnedFd>> {
+    let mut place = MaybeUninit::uninit();
+    let mut open =
+        GuardSkelBuilder::default().open(&mut place).map_err(|error| Error::kernel("open", "guard.bpf.o", error))?;
+    let settings =
+        open.maps.rodata_data.as_deref_mut().ok_or_else(|| Error::Missing("the object has no settings".to_string()))?;
+    settings.root_cgroup = root.id;
+    settings.root_level = root.level;
+    settings.wake_bytes = u64::from(options.ring_bytes / 8);
+    open.maps
+        .events
+        .set_max_entries(options.ring_bytes)
+        .map_err(|error| Error::kernel("set the size of", "events", error))?;
+    let mut skeleton = open.load().map_err(|error| Error::kernel("load", "guard.bpf.o", error))?;
+    for mut map in skeleton.object_mut().maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        if TABLES.contains(&name.as_str()) || PLAIN_MAPS.contains(&name.as_str()) {
+            map.pin(generation.map(&name)).map_err(|error| Error::kernel("pin", name, error))?;
+        }
+    }
+    let object = skeleton.object();
+    PROGRAMS
+        .iter()
+        .map(|(name, _)| {
+            let program = object
+                .progs()
+                .find(|program| program.name() == *name)
+                .ok_or_else(|| Error::Missing(format!("the object has no program `{name}`")))?;
+            program.as_fd().try_clone_to_owned().map_err(|error| Error::path("keep the program", *name, error))
+        })
+        .collect()
+}
+
+/// Attaches every program and pins its link.
+fn attach(fresh: &Fresh, generation: &Generation) -> Result<()> {
+    for ((name, kind), program) in PROGRAMS.iter().zip(&fresh.programs) {
+        let target = if *kind == libbpf_sys::BPF_TRACE_RAW_TP { 0 } else { fresh.cgroup.as_raw_fd() };
+        // SAFETY: both descriptors are open; no options are passed.
+        let link = unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), target, *kind, std::ptr::null()) };
+        let link = owned(link).map_err(|error| Error::path("attach the program", *name, error))?;
+        pins::pin(&link, &generation.link(name))?;
+    }
+    Ok(())
+}
+
+fn owned(descriptor: i32) -> std::io::Result<OwnedFd> {
+    if descriptor < 0 {
+        return Err(std::io::Error::from_raw_os_error(-descriptor));
+    }
+    // SAFETY: the kernel has just given it to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn open_map(generation: &Generation, name: &str) -> Result<MapHandle> {
+    MapHandle::from_pinned_path(generation.map(name)).map_err(|error| Error::kernel("open the pinned map", name, error))
+}
+
+fn live_revision(generation: &Generation) -> Result<u64> {
+    Ok(install::read_state(&open_map(generation, "state")?)? >> STATE_REVISION_SHIFT)
+}
+
+/// False when an agent died while it made the pins.
+fn is_whole(generation: &Generation) -> bool {
+    let maps = TABLES.iter().chain(&PLAIN_MAPS).all(|name| generation.map(name).exists());
+    let links = PROGRAMS.iter().all(|(name, _)| generation.link(name).exists());
+    maps && links
+}

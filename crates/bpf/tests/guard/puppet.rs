@@ -1,0 +1,174 @@
+//! A process in a container that connects and binds as it is told, and says what became of it.
+//!
+//! It is a copy of this test's own executable, so that a program can stand at any path; `puppet_entry` is its main.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// Names the descriptor of the control socket to a puppet.
+const CONTROL: &str = "PALISADE_TEST_PUPPET";
+
+/// What a puppet's call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Came {
+    Through,
+    Errno(i32),
+}
+
+/// A running puppet.
+pub struct Puppet {
+    child: Child,
+    control: BufReader<UnixStream>,
+}
+
+impl Puppet {
+    /// Starts `program` (a copy of this executable) in the cgroup.
+    pub fn start(program: &Path, cgroup: &Path) -> Self {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        let procs = cgroup.join("cgroup.procs");
+        let descriptor = theirs.as_raw_fd();
+        let mut command = Command::new(program);
+        command.args(["--exact", "puppet::puppet_entry", "--nocapture"]).env(CONTROL, descriptor.to_string());
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        // SAFETY: only a write and an fcntl between fork and exec.
+        unsafe {
+            command.pre_exec(move || {
+                std::fs::write(&procs, "0")?;
+                keep_over_exec(descriptor)
+            });
+        }
+        let child = command.spawn().unwrap_or_else(|error| panic!("start {}: {error}", program.display()));
+        Self { child, control: BufReader::new(ours) }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends one command and reads its answer.
+    pub fn tell(&mut self, command: &str) -> String {
+        writeln!(self.control.get_mut(), "{command}").expect("the puppet listens");
+        let mut answer = String::new();
+        self.control.read_line(&mut answer).expect("the puppet answers");
+        assert!(!answer.is_empty(), "the puppet died at `{command}`");
+        answer.trim().to_string()
+    }
+
+    pub fn connect(&mut self, to: SocketAddr) -> Came {
+        came(&self.tell(&format!("connect {to}")))
+    }
+
+    pub fn send(&mut self, to: SocketAddr) -> Came {
+        came(&self.tell(&format!("send {to}")))
+    }
+
+    pub fn bind(&mut self, to: SocketAddr) -> Came {
+        came(&self.tell(&format!("bind {to}")))
+    }
+}
+
+impl Drop for Puppet {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn came(answer: &str) -> Came {
+    match answer.strip_prefix("errno ") {
+        Some(number) => Came::Errno(number.parse().expect("a number")),
+        None => {
+            assert_eq!(answer, "ok");
+            Came::Through
+        }
+    }
+}
+
+fn keep_over_exec(descriptor: RawFd) -> std::io::Result<()> {
+    // SAFETY: plain fcntl on an open descriptor.
+    let result = unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+/// Not a test: the main of a puppet, which is this executable under another name.
+#[test]
+fn puppet_entry() {
+    let Some(descriptor) = std::env::var_os(CONTROL) else { return };
+    let descriptor: RawFd = descriptor.to_str().and_then(|text| text.parse().ok()).expect("a descriptor");
+    // SAFETY: handed over by `Puppet::start` for this purpose.
+    let control = unsafe { UnixStream::from_raw_fd(descriptor) };
+    let mut answers = control.try_clone().expect("a clone");
+    let mut held = Held::default();
+    for line in BufReader::new(control).lines() {
+        let Ok(line) = line else { break };
+        let answer = match obey(&line, &mut held) {
+            Ok(answer) => answer,
+            Err(error) => format!("errno {}", error.raw_os_error().unwrap_or(-1)),
+        };
+        if writeln!(answers, "{answer}").is_err() {
+            break;
+        }
+    }
+    std::process::exit(0);
+}
+
+/// What a puppet keeps open.
+#[derive(Default)]
+struct Held {
+    listeners: Vec<TcpListener>,
+    streams: Vec<TcpStream>,
+    datagrams: Vec<UdpSocket>,
+}
+
+fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
+    let mut words = line.split(' ');
+    let (verb, rest) = (words.next().unwrap_or(""), words.collect::<Vec<_>>());
+    let address = |index: usize| rest[index].parse::<SocketAddr>().expect("an address");
+    match verb {
+        "connect" => {
+            TcpStream::connect_timeout(&address(0), Duration::from_secs(3))?;
+        }
+        "hold" => held.streams.push(TcpStream::connect(address(0))?),
+        "send" => {
+            let from: SocketAddr = if address(0).is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+            UdpSocket::bind(from)?.send_to(b"hello", address(0))?;
+        }
+        "send-again" => {
+            if held.datagrams.is_empty() {
+                held.datagrams.push(UdpSocket::bind("0.0.0.0:0")?);
+            }
+            held.datagrams[0].send_to(b"hello", address(0))?;
+        }
+        "bind" => held.listeners.push(TcpListener::bind(address(0))?),
+        // One datagram is awaited and answered.
+        "serve" => {
+            let socket = UdpSocket::bind(address(0))?;
+            let mut bytes = [0; 64];
+            let (_, from) = socket.recv_from(&mut bytes)?;
+            socket.send_to(b"answer", from)?;
+        }
+        // As many connects as the time allows: how many came through, how many were refused, how many did anything else.
+        "hammer" => {
+            let end = Instant::now() + Duration::from_millis(rest[1].parse().expect("milliseconds"));
+            let (mut through, mut refused, mut other) = (0, 0, 0);
+            while Instant::now() < end {
+                match TcpStream::connect(address(0)) {
+                    Ok(_) => through += 1,
+                    Err(error) if error.raw_os_error() == Some(libc::EACCES) => refused += 1,
+                    Err(_) => other += 1,
+                }
+            }
+            return Ok(format!("{through} {refused} {other}"));
+        }
+        // Moves into a cgroup below the own one.
+        "nest" => std::fs::write(Path::new(rest[0]).join("cgroup.procs"), "0")?,
+        other => panic!("no such command: {other}"),
+    }
+    Ok("ok".to_string())
+}
