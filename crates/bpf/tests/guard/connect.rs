@@ -1,34 +1,11 @@
 //! A connect is judged by container and by program.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::linux::fs::MetadataExt;
-
 use palisade_bpf::layout::constants::{CAUSE_TABLE, CAUSE_UNKNOWN_POD};
-use palisade_bpf::tables::{FileKey, Program};
+use palisade_bpf::tables::Program;
 
 use crate::privileged;
-use crate::puppet::{Came, Puppet};
-use crate::world::{ALLOW, DENY, SELF, World, await_judged, cell, container, tables};
-
-const REFUSED: Came = Came::Errno(libc::EACCES);
-
-fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    (listener, address)
-}
-
-fn file_key(path: &std::path::Path) -> FileKey {
-    let metadata = std::fs::metadata(path).expect("metadata");
-    let device = metadata.st_dev();
-    FileKey {
-        device: (libc::major(device) << 20) | libc::minor(device),
-        inode: metadata.st_ino(),
-        size: metadata.st_size(),
-        ctime_seconds: metadata.st_ctime(),
-        ctime_nanoseconds: metadata.st_ctime_nsec() as u32,
-    }
-}
+use crate::puppet::{Came, Puppet, REFUSED};
+use crate::world::{ALLOW, DENY, SELF, World, await_judged, cell, container, file_key, listener, tables};
 
 #[test]
 fn container_and_program_decide() {

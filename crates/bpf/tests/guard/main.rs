@@ -4,6 +4,7 @@
 //! tests are skipped; with `CI=true` that is a failure.
 
 mod connect;
+mod program;
 mod puppet;
 mod world;
 

@@ -21,6 +21,9 @@ pub enum Came {
     Errno(i32),
 }
 
+/// What a refusal looks like to the caller.
+pub const REFUSED: Came = Came::Errno(libc::EACCES);
+
 /// A running puppet.
 pub struct Puppet {
     child: Child,

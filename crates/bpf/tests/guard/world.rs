@@ -1,15 +1,15 @@
 //! Throw-away surroundings of one test: cgroups in the shape that kubelet makes, a network namespace, a bpffs.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use palisade_bpf::layout::JudgedEvent;
-use palisade_bpf::tables::{Cell, Container, ContainerKind, Decision, Network, Span, UnknownPods, Verdict};
-use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, cgroup, pins};
+use palisade_bpf::tables::{Cell, Container, ContainerKind, Decision, FileKey, Network, Span, UnknownPods, Verdict};
+use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -104,6 +104,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A listener on loopback, outside of every container.
+pub fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
+}
+
+pub fn file_key(path: &Path) -> FileKey {
+    let path = path.to_str().expect("a plain path");
+    program_file::below(Path::new("/"), path).unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
 
 pub const TCP: u8 = 6;
