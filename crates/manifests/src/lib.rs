@@ -1,1 +1,23 @@
+//! Manifests in, inventory out: YAML and JSON from files, folders and standard input, read as `kubectl` and the
+//! API server read them, with a place for everything that is wrong.
+//!
+//! Layer L2: the only code that reads manifests. Broken input is normal input: a document that cannot be used is a
+//! [`Problem`](palisade_model::Problem), and the rest of the set is still used.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
+mod address;
+mod assembly;
+mod at;
+mod decode;
+mod document;
+mod files;
+mod load;
+mod names;
+mod recognize;
+mod report;
+mod schema;
+mod scan;
+mod yaml;
+
+pub use load::{LoadError, load, load_lab, load_text};

@@ -1,0 +1,176 @@
+//! Puts the objects of all files together: duplicates, the overlay of live objects, and what only shows when
+//! everything is known.
+
+mod rule_reach;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use palisade_model::inventory::Unreadable;
+use palisade_model::{Inventory, Kind, ObjectRef, Outcome, Problem};
+
+use crate::decode::Object;
+use crate::report::Report;
+use crate::yaml::{Shape, Value};
+
+/// Most problems that are kept, far more than a person reads; how many more there were is the last one.
+const MAX_PROBLEMS: usize = 10_000;
+
+/// Whether an object was given by the user or shows the state of a running lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layer {
+    Given,
+    Live,
+}
+
+/// Objects on their way to an inventory.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    objects: BTreeMap<ObjectRef, Entry>,
+    pub(crate) unreadable: Vec<Unreadable>,
+    other_kinds: BTreeMap<(String, String), u32>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    object: Object,
+    fingerprint: u64,
+}
+
+impl Assembly {
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Counts an object of a kind that is not read.
+    pub(crate) fn count_other(&mut self, api_version: &str, kind: &str) {
+        *self.other_kinds.entry((api_version.to_owned(), kind.to_owned())).or_default() += 1;
+    }
+
+    /// Adds an object that was decoded from `value`.
+    pub(crate) fn add(&mut self, report: &mut Report, mut object: Object, value: Value<'_>, layer: Layer) {
+        let entry = |object| Entry { object, fingerprint: fingerprint(value) };
+        let reference = object.meta().reference.clone();
+        let Some(known) = self.objects.get_mut(&reference) else {
+            self.objects.insert(reference, entry(object));
+            return;
+        };
+        let first = known.object.meta().place.clone();
+        if layer == Layer::Live {
+            object.meta_mut().place = first;
+            *known = entry(object);
+            return;
+        }
+        let new = entry(object);
+        let line = new.object.meta().place.line;
+        if is_namespace_again(&known.object, &new.object) {
+            return;
+        }
+        if new.fingerprint == known.fingerprint {
+            let problem = Problem::warning("duplicate-object", format!("given twice with the same content, first at {first}"));
+            report.add(line, problem.hint("remove one of the two"));
+            return;
+        }
+        let problem = Problem::error("duplicate-object", format!("given twice with different content, first at {first}; the last one counts, as with `kubectl apply`"));
+        report.add(line, problem.hint("remove or rename one of the two"));
+        *known = new;
+    }
+
+    /// The inventory, and every problem.
+    pub(crate) fn finish(mut self) -> Outcome<Inventory> {
+        let mut inventory = Inventory { unreadable: self.unreadable, other_kinds: self.other_kinds, ..Inventory::default() };
+        for entry in self.objects.into_values() {
+            match entry.object {
+                Object::AccessPolicy(object) => inventory.access_policies.push(object),
+                Object::EndpointSlice(object) => inventory.endpoint_slices.push(object),
+                Object::Namespace(object) => inventory.namespaces.push(object),
+                Object::NetworkPolicy(object) => inventory.network_policies.push(object),
+                Object::Node(object) => inventory.nodes.push(object),
+                Object::Perimeter(object) => inventory.perimeters.push(object),
+                Object::Pod(object) => inventory.pods.push(object),
+                Object::Service(object) => inventory.services.push(object),
+                Object::ServiceAccount(object) => inventory.service_accounts.push(object),
+                Object::Workload(object) => inventory.workloads.push(object),
+            }
+        }
+        inventory.unreadable.sort();
+        warn_of_missing_namespaces(&inventory, &mut self.problems);
+        rule_reach::report(&inventory, &mut self.problems);
+        Outcome::new(inventory, limit_problems(self.problems))
+    }
+}
+
+/// Every chart of an application tends to carry its Namespace; only labels take part in decisions.
+fn is_namespace_again(known: &Object, new: &Object) -> bool {
+    match (known, new) {
+        (Object::Namespace(known), Object::Namespace(new)) => known.meta.labels == new.meta.labels,
+        _ => false,
+    }
+}
+
+/// A policy in a namespace that nobody declares is often one in the wrong namespace. Without any Namespace object
+/// the manifests just do not carry them.
+fn warn_of_missing_namespaces(inventory: &Inventory, problems: &mut Vec<Problem>) {
+    const ALWAYS_THERE: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    if inventory.namespaces.is_empty() {
+        return;
+    }
+    let known: BTreeSet<&str> = inventory.namespaces.iter().map(|namespace| namespace.meta.name()).chain(ALWAYS_THERE).collect();
+    let policies = (inventory.network_policies.iter().map(|policy| &policy.meta))
+        .chain(inventory.perimeters.iter().map(|perimeter| &perimeter.meta))
+        .chain(inventory.access_policies.iter().map(|policy| &policy.meta));
+    for meta in policies {
+        let is_elsewhere = matches!(meta.reference.kind, Kind::ClusterPerimeter | Kind::ClusterAccessPolicy);
+        if is_elsewhere || known.contains(meta.namespace()) {
+            continue;
+        }
+        let namespace = meta.namespace();
+        let problem = Problem::warning("missing-namespace", format!("there is no Namespace `{namespace}`"))
+            .at(&meta.place)
+            .of(meta.reference.clone())
+            .hint(format!("correct `metadata.namespace`, or add the Namespace `{namespace}`"));
+        problems.push(problem);
+    }
+}
+
+fn limit_problems(mut problems: Vec<Problem>) -> Vec<Problem> {
+    if problems.len() <= MAX_PROBLEMS {
+        return problems;
+    }
+    let dropped = problems.len() - MAX_PROBLEMS;
+    problems.truncate(MAX_PROBLEMS);
+    problems.push(Problem::error("too-many-problems", format!("{dropped} more problems are not shown")).hint("correct the first ones, then look again"));
+    problems
+}
+
+/// Equal for equal data, whatever the order of keys and the way of writing.
+fn fingerprint(value: Value<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match value.shape() {
+        Shape::Null => 0u8.hash(&mut hasher),
+        Shape::Bool(value) => (1u8, value).hash(&mut hasher),
+        Shape::Int(value) => (2u8, value).hash(&mut hasher),
+        Shape::Uint(value) => (3u8, value).hash(&mut hasher),
+        Shape::Float(value) => (4u8, value.to_bits()).hash(&mut hasher),
+        Shape::Text(text) => (5u8, text).hash(&mut hasher),
+        Shape::Sequence => {
+            6u8.hash(&mut hasher);
+            for element in value.elements() {
+                fingerprint(element).hash(&mut hasher);
+            }
+        }
+        Shape::Mapping => {
+            let sum = value.fields().map(|(key, _, value)| pair_fingerprint(key, value)).fold(0u64, u64::wrapping_add);
+            (7u8, sum).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn pair_fingerprint(key: &str, value: Value<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key, fingerprint(value)).hash(&mut hasher);
+    hasher.finish()
+}

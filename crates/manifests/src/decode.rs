@@ -1,0 +1,124 @@
+//! From the tree of one object to a value of the model, with the API server's validation and defaults.
+
+mod access_policy;
+mod endpoint_slice;
+mod label_selector;
+mod metadata;
+mod network_policy;
+mod node;
+mod perimeter;
+mod pod;
+mod port;
+mod service;
+mod workload;
+
+use palisade_model::access_policy::AccessPolicy;
+use palisade_model::inventory::{Namespace, Node, ServiceAccount};
+use palisade_model::network_policy::NetworkPolicy;
+use palisade_model::perimeter::Perimeter;
+use palisade_model::pod::Pod;
+use palisade_model::service::{EndpointSlice, Service};
+use palisade_model::workload::{Workload, WorkloadKind};
+use palisade_model::{Kind, Meta};
+
+use crate::at::At;
+use crate::report::Report;
+use crate::schema::{self, UnknownFields};
+
+/// An object of one of the kinds that are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Object {
+    AccessPolicy(AccessPolicy),
+    EndpointSlice(EndpointSlice),
+    Namespace(Namespace),
+    NetworkPolicy(NetworkPolicy),
+    Node(Node),
+    Perimeter(Perimeter),
+    Pod(Pod),
+    Service(Service),
+    ServiceAccount(ServiceAccount),
+    Workload(Workload),
+}
+
+impl Object {
+    pub(crate) fn meta(&self) -> &Meta {
+        match self {
+            Self::AccessPolicy(object) => &object.meta,
+            Self::EndpointSlice(object) => &object.meta,
+            Self::Namespace(object) => &object.meta,
+            Self::NetworkPolicy(object) => &object.meta,
+            Self::Node(object) => &object.meta,
+            Self::Perimeter(object) => &object.meta,
+            Self::Pod(object) => &object.meta,
+            Self::Service(object) => &object.meta,
+            Self::ServiceAccount(object) => &object.meta,
+            Self::Workload(object) => &object.meta,
+        }
+    }
+
+    pub(crate) fn meta_mut(&mut self) -> &mut Meta {
+        match self {
+            Self::AccessPolicy(object) => &mut object.meta,
+            Self::EndpointSlice(object) => &mut object.meta,
+            Self::Namespace(object) => &mut object.meta,
+            Self::NetworkPolicy(object) => &mut object.meta,
+            Self::Node(object) => &mut object.meta,
+            Self::Perimeter(object) => &mut object.meta,
+            Self::Pod(object) => &mut object.meta,
+            Self::Service(object) => &mut object.meta,
+            Self::ServiceAccount(object) => &mut object.meta,
+            Self::Workload(object) => &mut object.meta,
+        }
+    }
+}
+
+/// The object of `kind` in `root`, or `None` when it is not in force; why, is in `report`.
+pub(crate) fn decode(report: &mut Report, root: &At<'_, '_>, kind: Kind) -> Option<Object> {
+    report.start();
+    let first_problem = report.problems.len();
+    let (type_name, unknown) = schema_of(kind);
+    schema::check(report, root, type_name, unknown);
+    let meta = metadata::read_meta(report, root, kind, first_problem)?;
+    let object = decode_kind(report, root, kind, meta)?;
+    report.is_good().then_some(object)
+}
+
+fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -> Option<Object> {
+    Some(match kind {
+        Kind::AccessPolicy | Kind::ClusterAccessPolicy => Object::AccessPolicy(access_policy::decode(report, root, meta)?),
+        Kind::Perimeter | Kind::ClusterPerimeter => Object::Perimeter(perimeter::decode(report, root, meta)?),
+        Kind::NetworkPolicy => Object::NetworkPolicy(network_policy::decode(report, root, meta)),
+        Kind::Namespace => Object::Namespace(Namespace { meta }),
+        Kind::Node => Object::Node(node::decode(root, meta)),
+        Kind::ServiceAccount => Object::ServiceAccount(ServiceAccount { meta }),
+        Kind::Service => Object::Service(service::decode(report, root, meta)),
+        Kind::EndpointSlice => Object::EndpointSlice(endpoint_slice::decode(report, root, meta)),
+        Kind::Pod => Object::Pod(pod::decode(report, root, meta)?),
+        Kind::CronJob => Object::Workload(workload::decode(report, root, meta, WorkloadKind::CronJob)?),
+        Kind::DaemonSet => Object::Workload(workload::decode(report, root, meta, WorkloadKind::DaemonSet)?),
+        Kind::Deployment => Object::Workload(workload::decode(report, root, meta, WorkloadKind::Deployment)?),
+        Kind::Job => Object::Workload(workload::decode(report, root, meta, WorkloadKind::Job)?),
+        Kind::ReplicaSet => Object::Workload(workload::decode(report, root, meta, WorkloadKind::ReplicaSet)?),
+        Kind::StatefulSet => Object::Workload(workload::decode(report, root, meta, WorkloadKind::StatefulSet)?),
+    })
+}
+
+fn schema_of(kind: Kind) -> (&'static str, UnknownFields) {
+    match kind {
+        Kind::AccessPolicy | Kind::ClusterAccessPolicy => ("AccessPolicy", UnknownFields::Rejected),
+        Kind::Perimeter | Kind::ClusterPerimeter => ("Perimeter", UnknownFields::Rejected),
+        Kind::CronJob
+        | Kind::DaemonSet
+        | Kind::Deployment
+        | Kind::EndpointSlice
+        | Kind::Job
+        | Kind::Namespace
+        | Kind::NetworkPolicy
+        | Kind::Node
+        | Kind::Pod
+        | Kind::ReplicaSet
+        | Kind::Service
+        | Kind::ServiceAccount
+        | Kind::StatefulSet => (kind.as_str(), UnknownFields::Dropped),
+    }
+}

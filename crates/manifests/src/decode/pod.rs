@@ -1,0 +1,178 @@
+//! Pod, and the pod spec of templates. Source: `ValidatePodSpec` of Kubernetes.
+
+mod container;
+mod qos;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use palisade_model::pod::{
+    ContainerRole, ContainerStatus, Phase, Pod, PodSpec, QosClass, RestartPolicy, SecurityContext, Volume, VolumeSource,
+};
+use palisade_model::{Meta, Name};
+
+use super::metadata::read_labels;
+use crate::address::parse_address;
+use crate::at::At;
+use crate::names;
+use crate::report::{Report, WithHint};
+use container::read_container;
+
+pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Option<Pod> {
+    let Some(spec_at) = root.field("spec") else {
+        report.reject(root, "missing-field", "`spec` is missing").with_hint("add `spec: {containers: [...]}`");
+        return None;
+    };
+    let mut spec = read_pod_spec(report, &spec_at);
+    let status = root.field("status");
+    let status = status.as_ref();
+    match status.and_then(|status| status.text("qosClass")) {
+        Some("Guaranteed") => spec.qos = QosClass::Guaranteed,
+        Some("Burstable") => spec.qos = QosClass::Burstable,
+        Some("BestEffort") => spec.qos = QosClass::BestEffort,
+        Some(_) | None => {}
+    }
+    Some(Pod {
+        meta,
+        spec,
+        node: spec_at.non_empty("nodeName").map(Name::from),
+        phase: status.map_or(Phase::Pending, read_phase),
+        addresses: status.map(|status| read_addresses(status, "podIPs", "podIP")).unwrap_or_default(),
+        host_addresses: status.map(|status| read_addresses(status, "hostIPs", "hostIP")).unwrap_or_default(),
+        container_statuses: status.map(read_container_statuses).unwrap_or_default(),
+        ready: status.and_then(read_ready),
+    })
+}
+
+/// The pod spec at `at`.
+pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>) -> PodSpec {
+    let host_network = at.boolean("hostNetwork").unwrap_or(false);
+    let mut containers = Vec::new();
+    for (list, role) in [
+        ("initContainers", ContainerRole::Init),
+        ("containers", ContainerRole::App),
+        ("ephemeralContainers", ContainerRole::Ephemeral),
+    ] {
+        containers.extend(at.list(list, |container| read_container(report, container, role, host_network)).into_iter().flatten());
+    }
+    check_containers(report, at);
+    PodSpec {
+        containers,
+        host_network,
+        service_account: at.non_empty("serviceAccountName").or_else(|| at.non_empty("serviceAccount")).map(Name::from),
+        node_selector: read_labels(report, at, "nodeSelector", names::check_value),
+        hostname: at.non_empty("hostname").map(Name::from),
+        subdomain: at.non_empty("subdomain").map(Name::from),
+        volumes: at.list("volumes", |volume| read_volume(report, volume)).into_iter().flatten().collect(),
+        security: at.field("securityContext").map(|context| read_security_context(&context)).unwrap_or_default(),
+        fs_group: at.field("securityContext").and_then(|context| read_id(&context, "fsGroup")),
+        qos: qos::qos_class(at),
+        restart: read_restart_policy(report, at),
+    }
+}
+
+/// Names are unique over all three lists, and there is at least one app container.
+fn check_containers(report: &mut Report, at: &At<'_, '_>) {
+    if at.field("containers").is_none_or(|list| list.elements().len() == 0) {
+        report.reject(at, "missing-field", "`containers` is missing or empty").with_hint("a pod needs at least one container");
+    }
+    let mut seen = BTreeSet::new();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let Some(list) = at.field(list) else { continue };
+        for container in list.elements() {
+            if let Some(name) = container.non_empty("name")
+                && !seen.insert(name)
+            {
+                report.reject(&container, "duplicate", &format!("two containers have the name `{name}`")).with_hint("rename one of them");
+            }
+        }
+    }
+}
+
+fn read_restart_policy(report: &mut Report, at: &At<'_, '_>) -> RestartPolicy {
+    match at.non_empty("restartPolicy") {
+        None | Some("Always") => RestartPolicy::Always,
+        Some("OnFailure") => RestartPolicy::OnFailure,
+        Some("Never") => RestartPolicy::Never,
+        Some(other) => {
+            report.reject(at, "invalid-value", &format!("unknown restartPolicy `{other}`")).with_hint("use Always, OnFailure or Never");
+            RestartPolicy::Always
+        }
+    }
+}
+
+fn read_volume(report: &mut Report, at: &At<'_, '_>) -> Option<Volume> {
+    let Some(name) = at.non_empty("name") else {
+        report.reject(at, "missing-field", "a volume needs a `name`");
+        return None;
+    };
+    let source = at.fields().find(|(key, value)| *key != "name" && !value.value.is_null());
+    let source = match source {
+        // A volume without a source is an emptyDir. Source: `SetDefaults_Volume`.
+        None | Some(("emptyDir", _)) => VolumeSource::EmptyDir,
+        Some(("hostPath", host_path)) => VolumeSource::HostPath(host_path.text("path").unwrap_or_default().into()),
+        Some((other, _)) => VolumeSource::Other(other.into()),
+    };
+    Some(Volume { name: name.into(), source })
+}
+
+pub(super) fn read_security_context(at: &At<'_, '_>) -> SecurityContext {
+    let capabilities = at.field("capabilities");
+    let list = |name| capabilities.as_ref().map(|capabilities| read_names(capabilities, name)).unwrap_or_default();
+    SecurityContext {
+        privileged: at.boolean("privileged"),
+        run_as_user: read_id(at, "runAsUser"),
+        run_as_group: read_id(at, "runAsGroup"),
+        run_as_non_root: at.boolean("runAsNonRoot"),
+        read_only_root_filesystem: at.boolean("readOnlyRootFilesystem"),
+        allow_privilege_escalation: at.boolean("allowPrivilegeEscalation"),
+        add: list("add"),
+        drop: list("drop"),
+    }
+}
+
+fn read_names(at: &At<'_, '_>, name: &'static str) -> Vec<Name> {
+    at.list(name, |entry| entry.as_text().map(Name::from)).into_iter().flatten().collect()
+}
+
+fn read_id(at: &At<'_, '_>, name: &'static str) -> Option<u32> {
+    at.integer(name).and_then(|id| u32::try_from(id).ok())
+}
+
+fn read_phase(status: &At<'_, '_>) -> Phase {
+    match status.non_empty("phase") {
+        None | Some("Pending") => Phase::Pending,
+        Some("Running") => Phase::Running,
+        Some("Succeeded") => Phase::Succeeded,
+        Some("Failed") => Phase::Failed,
+        Some(_) => Phase::Unknown,
+    }
+}
+
+fn read_addresses(status: &At<'_, '_>, list: &'static str, single: &'static str) -> Vec<IpAddr> {
+    let all: Vec<IpAddr> = status.list(list, |entry| entry.text("ip").and_then(parse_address)).into_iter().flatten().collect();
+    if all.is_empty() { status.text(single).and_then(parse_address).into_iter().collect() } else { all }
+}
+
+fn read_container_statuses(status: &At<'_, '_>) -> Vec<ContainerStatus> {
+    ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"]
+        .into_iter()
+        .flat_map(|list| status.list(list, read_container_status))
+        .flatten()
+        .collect()
+}
+
+fn read_container_status(at: &At<'_, '_>) -> Option<ContainerStatus> {
+    let id = at.non_empty("containerID").map(|id| id.split_once("://").map_or(id, |(_, id)| id));
+    Some(ContainerStatus {
+        name: at.non_empty("name")?.into(),
+        id: id.filter(|id| !id.is_empty()).map(Name::from),
+        ready: at.boolean("ready").unwrap_or(false),
+    })
+}
+
+fn read_ready(status: &At<'_, '_>) -> Option<bool> {
+    let conditions = status.field("conditions")?;
+    let ready = conditions.elements().find(|condition| condition.text("type") == Some("Ready"))?;
+    Some(ready.text("status") == Some("True"))
+}

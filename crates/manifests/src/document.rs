@@ -1,0 +1,193 @@
+//! One stream of documents into an [`Assembly`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use palisade_model::inventory::Unreadable;
+use palisade_model::{Kind, Name, Problem};
+
+use crate::assembly::{Assembly, Layer};
+use crate::at::At;
+use crate::decode::decode;
+use crate::recognize::{Recognized, kind_of, may_be_policy, recognize};
+use crate::report::{Report, WithHint};
+use crate::scan::scan;
+use crate::yaml::{Chunk, Document, Shape, SyntaxError, chunks, parse};
+
+/// Reads every document of `bytes`, the content of `file`.
+pub(crate) fn read_stream(assembly: &mut Assembly, file: &Arc<str>, bytes: &[u8], layer: Layer) {
+    let mut report = Report::new(file.clone());
+    for chunk in chunks(bytes) {
+        read_chunk(assembly, &mut report, chunk, layer);
+        assembly.problems.append(&mut report.problems);
+    }
+}
+
+fn read_chunk(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, layer: Layer) {
+    let parsed = match std::str::from_utf8(chunk.bytes) {
+        Ok(text) => parse(text, chunk.first_line),
+        Err(error) => Err(not_utf8(chunk, error.valid_up_to())),
+    };
+    match parsed {
+        Ok(documents) => {
+            for document in &documents {
+                read_document(assembly, report, document, layer);
+            }
+        }
+        Err(error) => read_broken(assembly, report, chunk, error),
+    }
+}
+
+fn read_document(assembly: &mut Assembly, report: &mut Report, document: &Document, layer: Layer) {
+    report.start();
+    let known_before = assembly.len();
+    let first_problem = report.problems.len();
+    let root = At::root(document.root());
+    match root.value.shape() {
+        Shape::Null => {}
+        Shape::Mapping => read_object(assembly, report, &root, Inherited::default(), layer),
+        Shape::Bool(_) | Shape::Int(_) | Shape::Uint(_) | Shape::Float(_) | Shape::Text(_) | Shape::Sequence => {
+            report.warn(&root, "not-an-object", "the document is no Kubernetes object").with_hint("an object is a mapping with apiVersion, kind and metadata");
+        }
+    }
+    // What the document gives matters when something of it is read, in force or not.
+    let matters = assembly.len() > known_before || report.problems.len() > first_problem;
+    for duplicate in document.duplicates() {
+        let message = format!("key `{}` is given twice, first on line {}; the last one counts", duplicate.key, duplicate.first_line);
+        let problem = if matters { Problem::error("duplicate-key", message) } else { Problem::warning("duplicate-key", message) };
+        report.start();
+        report.add(duplicate.line, problem.hint("remove one of them: other tools refuse the document"));
+    }
+}
+
+/// What an item of a typed list takes from its list when it does not say itself.
+#[derive(Clone, Copy, Default)]
+struct Inherited<'d> {
+    api_version: Option<&'d str>,
+    kind: Option<&'d str>,
+}
+
+fn read_object<'d>(assembly: &mut Assembly, report: &mut Report, root: &At<'d, '_>, inherited: Inherited<'d>, layer: Layer) {
+    report.start();
+    let api_version = root.non_empty("apiVersion").or(inherited.api_version);
+    let kind = root.non_empty("kind").or(inherited.kind);
+    let (Some(api_version), Some(kind)) = (api_version, kind) else {
+        read_untyped(assembly, report, root, kind);
+        return;
+    };
+    match recognize(api_version, kind) {
+        Recognized::Read(kind) => {
+            if let Some(object) = decode(report, root, kind) {
+                assembly.add(report, object, root.value, layer);
+            }
+        }
+        Recognized::WrongVersion(kind, served) => {
+            report
+                .reject(root, "unknown-version", &format!("{kind} of `{api_version}` is not served by the API server"))
+                .with_hint(format!("write `apiVersion: {served}`"));
+        }
+        Recognized::UnknownPolicy(known) => read_unknown_policy(assembly, report, root, api_version, kind, known),
+        Recognized::List if root.field("items").is_some() || kind == "List" => {
+            read_list(assembly, report, root, api_version, kind, layer);
+        }
+        Recognized::List | Recognized::Other => assembly.count_other(api_version, kind),
+    }
+}
+
+fn read_list<'d>(assembly: &mut Assembly, report: &mut Report, root: &At<'d, '_>, api_version: &'d str, kind: &'d str, layer: Layer) {
+    let inherited = match kind.strip_suffix("List") {
+        None | Some("") => Inherited::default(),
+        item => Inherited { api_version: Some(api_version), kind: item },
+    };
+    let Some(items) = root.field("items") else { return };
+    if !matches!(items.value.shape(), Shape::Sequence) {
+        report.reject(&items, "wrong-type", "`items` is no list");
+        assembly.unreadable.push(Unreadable { place: report.place(items.line()), kind: None, namespace: None, name: None });
+        return;
+    }
+    for item in items.value.elements() {
+        let item = At::root(item);
+        match item.value.shape() {
+            Shape::Null => {}
+            Shape::Mapping => read_object(assembly, report, &item, inherited, layer),
+            _ => {
+                report.start();
+                report.warn(&item, "not-an-object", "the item is no Kubernetes object");
+            }
+        }
+    }
+}
+
+fn read_untyped(assembly: &mut Assembly, report: &mut Report, root: &At<'_, '_>, kind: Option<&str>) {
+    if is_kustomization(&report.file) {
+        assembly.count_other("kustomize.config.k8s.io/v1beta1", "Kustomization");
+        return;
+    }
+    let missing = if kind.is_some() { "apiVersion" } else { "kind" };
+    if kind.is_some_and(|kind| kind_of(kind).is_some()) {
+        report.reject(root, "missing-field", &format!("`{missing}` is missing")).with_hint("add it: without it the API server rejects the object");
+    } else {
+        report.warn(root, "not-an-object", &format!("no Kubernetes object: `{missing}` is missing"));
+    }
+}
+
+fn is_kustomization(file: &str) -> bool {
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
+fn read_unknown_policy(
+    assembly: &mut Assembly,
+    report: &mut Report,
+    root: &At<'_, '_>,
+    api_version: &str,
+    kind: &str,
+    known: Option<Kind>,
+) {
+    let hint = match known {
+        Some(Kind::NetworkPolicy) => "write `apiVersion: networking.k8s.io/v1`",
+        Some(_) => "write `apiVersion: palisade.dev/v1alpha1`, or use a newer palisade",
+        None => "this version of palisade cannot read it: every end that it could select is undecided",
+    };
+    report.reject(root, "unknown-policy", &format!("cannot read the policy: {kind} of `{api_version}` is not known")).with_hint(hint);
+    let metadata = root.field("metadata");
+    let text = |name| metadata.as_ref().and_then(|metadata| metadata.non_empty(name)).map(Name::from);
+    let namespace = match known {
+        Some(kind) if !kind.is_namespaced() => None,
+        Some(_) => Some(text("namespace").unwrap_or_else(|| "default".into())),
+        None => text("namespace"),
+    };
+    let unreadable = Unreadable { place: report.place(root.line()), kind: known, namespace, name: text("name") };
+    assembly.unreadable.push(unreadable);
+}
+
+fn read_broken(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, error: SyntaxError) {
+    let text = String::from_utf8_lossy(chunk.bytes);
+    let scanned = scan(&text);
+    report.start();
+    let may_be_policy = scanned.kind.as_deref().is_none_or(may_be_policy);
+    let what = scanned.kind.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let at = if error.column > 0 { format!(", column {}", error.column) } else { String::new() };
+    let mut problem = Problem::error("yaml-syntax", format!("cannot read the document{what}{at}: {}", error.message));
+    problem.hint = match error.hint {
+        _ if text.contains("{{") => Some("this looks like a template: pipe the output of `helm template` in instead".to_owned()),
+        Some(hint) => Some(hint.to_owned()),
+        None => Some("correct the YAML; the other documents of the file are used".to_owned()),
+    };
+    report.add(error.line, problem);
+    if may_be_policy {
+        assembly.unreadable.push(Unreadable {
+            place: report.place(chunk.first_line),
+            kind: scanned.kind.as_deref().and_then(kind_of).filter(|kind| kind.is_policy()),
+            namespace: scanned.namespace.map(Name::from),
+            name: scanned.name.map(Name::from),
+        });
+    }
+}
+
+fn not_utf8(chunk: Chunk<'_>, valid_up_to: usize) -> SyntaxError {
+    let before = &chunk.bytes[..valid_up_to];
+    let line = chunk.first_line + before.iter().filter(|byte| **byte == b'\n').count() as u32;
+    let byte = chunk.bytes.get(valid_up_to).copied().unwrap_or_default();
+    SyntaxError { line, column: 0, message: format!("not UTF-8: byte 0x{byte:02x}"), hint: Some("save the file as UTF-8") }
+}

@@ -1,0 +1,80 @@
+//! Collects the problems of one file and remembers whether the object at hand is still good.
+
+use std::sync::Arc;
+
+use palisade_model::{ObjectRef, Place, Problem};
+
+use crate::at::At;
+
+/// Problems of a file, and the state of the object that is being decoded.
+pub(crate) struct Report {
+    pub(crate) file: Arc<str>,
+    pub(crate) problems: Vec<Problem>,
+    object: Option<ObjectRef>,
+    rejected: bool,
+}
+
+impl Report {
+    pub(crate) fn new(file: Arc<str>) -> Self {
+        Self { file, problems: Vec::new(), object: None, rejected: false }
+    }
+
+    /// Starts an object: what is reported from now on is about it.
+    pub(crate) fn start(&mut self) {
+        self.object = None;
+        self.rejected = false;
+    }
+
+    /// Names the object, also in what was already reported about it since [`Report::start`].
+    pub(crate) fn name(&mut self, object: ObjectRef, since: usize) {
+        for problem in &mut self.problems[since..] {
+            problem.object.get_or_insert_with(|| object.clone());
+        }
+        self.object = Some(object);
+    }
+
+    /// Whether the API server would take the object as far as it was read.
+    pub(crate) fn is_good(&self) -> bool {
+        !self.rejected
+    }
+
+    pub(crate) fn place(&self, line: u32) -> Place {
+        Place { file: self.file.clone(), line }
+    }
+
+    /// What the API server would reject: the object is not in force.
+    pub(crate) fn reject(&mut self, at: &At<'_, '_>, code: &'static str, message: &str) -> &mut Problem {
+        self.rejected = true;
+        let problem = Problem::error(code, at_path(at, message));
+        self.add(at.line(), problem)
+    }
+
+    /// What changes no answer.
+    pub(crate) fn warn(&mut self, at: &At<'_, '_>, code: &'static str, message: &str) -> &mut Problem {
+        let problem = Problem::warning(code, at_path(at, message));
+        self.add(at.line(), problem)
+    }
+
+    pub(crate) fn add(&mut self, line: u32, mut problem: Problem) -> &mut Problem {
+        problem.place = Some(self.place(line));
+        problem.object = self.object.clone();
+        self.problems.push(problem);
+        self.problems.last_mut().expect("pushed on the line above")
+    }
+}
+
+fn at_path(at: &At<'_, '_>, message: &str) -> String {
+    let path = at.to_string();
+    if path.is_empty() { message.to_owned() } else { format!("`{path}`: {message}") }
+}
+
+/// Adds a hint to a problem that was just reported.
+pub(crate) trait WithHint {
+    fn with_hint(&mut self, hint: impl Into<String>);
+}
+
+impl WithHint for Problem {
+    fn with_hint(&mut self, hint: impl Into<String>) {
+        self.hint = Some(hint.into());
+    }
+}
