@@ -1,0 +1,208 @@
+//! The engine against the brute force, over random worlds.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use palisade_manifests::load_text;
+use palisade_model::access_policy::{AccessPolicy, Action};
+use palisade_model::link::Link;
+use palisade_model::settings::Settings;
+use palisade_model::verdict::Judgement;
+use palisade_model::{Inventory, Timestamp};
+use palisade_policy::Model;
+use palisade_worlds::{Coverage, World, anything, runnable};
+
+/// How many worlds; `PALISADE_WORLDS` sets another number, `PALISADE_SEED` the first seed.
+const WORLDS: u64 = 2_000;
+
+/// How often each word of the coverage must decide.
+const FLOOR: u64 = 20;
+
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("PALISADE_SEED").unwrap_or(0);
+    first..first + number("PALISADE_WORLDS").unwrap_or(count)
+}
+
+fn inventory(world: &World, yaml: &str) -> Inventory {
+    let mut inventory = load_text("world.yaml", yaml).value;
+    inventory.unreadable.extend(world.unreadable.iter().cloned());
+    inventory
+}
+
+fn by_oracle(inventory: &Inventory, settings: &Settings, link: &Link, now: Timestamp) -> Option<Judgement> {
+    palisade_oracle::judge(inventory, settings, link, now).ok()
+}
+
+fn by_engine(model: &Model, link: &Link, now: Timestamp) -> Option<Judgement> {
+    model.judge(link, now).ok()
+}
+
+fn model(inventory: Inventory, settings: &Settings) -> Model {
+    Model::new(Arc::new(inventory), settings.clone()).value
+}
+
+#[test]
+fn the_engine_says_what_the_brute_force_says() {
+    let mut coverage = Coverage::default();
+    let (mut allowed, mut asked) = (0, 0);
+    for seed in seeds(WORLDS) {
+        let world = anything::generate(seed);
+        let inventory = inventory(&world, &world.yaml);
+        let model = model(inventory.clone(), &world.settings);
+        for link in &world.links {
+            let expected = by_oracle(&inventory, &world.settings, link, world.now);
+            let actual = by_engine(&model, link, world.now);
+            if expected != actual {
+                panic!("{}", disagreement(&world, link));
+            }
+            let Some(judgement) = expected else { continue };
+            coverage.count(&inventory, link, &judgement.enforced);
+            asked += 1;
+            allowed += usize::from(judgement.enforced.is_allowed());
+        }
+    }
+    println!("{allowed} of {asked} allowed\n{coverage}");
+    if seeds(WORLDS).end - seeds(WORLDS).start >= WORLDS {
+        assert_eq!(coverage.below(Coverage::ALL, FLOOR), [], "these decide too rarely");
+        let share = allowed * 100 / asked;
+        assert!((20..=80).contains(&share), "{share} % allowed");
+    }
+}
+
+#[test]
+fn worlds_for_the_lab_are_neither_open_nor_closed() {
+    let mut coverage = Coverage::default();
+    let now = Timestamp::from_second(1_800_000_000).expect("an instant");
+    let settings = Settings::default();
+    let (mut odd, count) = (Vec::new(), 200);
+    for seed in seeds(count) {
+        let world = runnable::generate(seed);
+        let outcome = load_text("world.yaml", &world.as_if_running);
+        let model = model(outcome.value.clone(), &settings);
+        let (mut allowed, mut asked) = (0, 0);
+        for attempt in &world.tries {
+            let dial = attempt.dial(&outcome.value).unwrap_or_else(|| panic!("seed {seed}: {attempt:?} leads nowhere"));
+            for link in &dial.links {
+                let expected = by_oracle(&outcome.value, &settings, link, now).expect("known ends");
+                assert_eq!(Some(&expected), by_engine(&model, link, now).as_ref(), "seed {seed}: {link:?}");
+                coverage.count(&outcome.value, link, &expected.enforced);
+                asked += 1;
+                allowed += usize::from(expected.enforced.is_allowed());
+            }
+        }
+        let share = allowed * 100 / asked.max(1);
+        if !(20..=80).contains(&share) {
+            odd.push((seed, share));
+        }
+    }
+    println!("{coverage}\noutside of 20 to 80 %: {odd:?}");
+    assert_eq!(coverage.below(Coverage::RUNNABLE, FLOOR), [], "these decide too rarely");
+    assert!((odd.len() as u64) < count / 4, "too many worlds are open or closed: {odd:?}");
+}
+
+#[test]
+fn the_order_of_documents_changes_nothing() {
+    for seed in seeds(WORLDS / 10) {
+        let world = anything::generate(seed);
+        let backwards: String = documents(&world.yaml).into_iter().rev().collect();
+        let one = model(inventory(&world, &world.yaml), &world.settings);
+        let other = model(inventory(&world, &backwards), &world.settings);
+        for link in &world.links {
+            // Lines differ, so only the words are compared.
+            let words = |model: &Model| {
+                by_engine(model, link, world.now).map(|judgement| {
+                    [judgement.enforced.egress, judgement.enforced.ingress, judgement.would_be.egress, judgement.would_be.ingress]
+                        .map(|verdict| (verdict.word(), verdict.rule().map(|rule| (rule.object.clone(), rule.rule))))
+                })
+            };
+            assert_eq!(words(&one), words(&other), "seed {seed}: {link}", link = shown(link));
+        }
+    }
+}
+
+#[test]
+fn an_allow_removes_no_path_and_a_deny_adds_none() {
+    for seed in seeds(WORLDS / 5) {
+        let world = anything::generate(seed);
+        let before = inventory(&world, &world.yaml);
+        for action in [Action::Allow, Action::Deny] {
+            let Some(after) = with_one_more(&before, seed, action) else { continue };
+            let (old, new) = (model(before.clone(), &world.settings), model(after, &world.settings));
+            for link in &world.links {
+                let allowed = |model: &Model| by_engine(model, link, world.now).map(|it| it.enforced.is_allowed());
+                let (old, new) = (allowed(&old), allowed(&new));
+                match action {
+                    Action::Allow => assert!(old <= new, "seed {seed}: an Allow closed {}", shown(link)),
+                    Action::Deny => assert!(old >= new, "seed {seed}: a Deny opened {}", shown(link)),
+                }
+            }
+        }
+    }
+}
+
+/// The same inventory with one policy more: a copy of an existing one, of one action, enforced.
+fn with_one_more(inventory: &Inventory, seed: u64, action: Action) -> Option<Inventory> {
+    let model = inventory.access_policies.get(seed as usize % inventory.access_policies.len().max(1))?;
+    let mut copy: AccessPolicy = model.clone();
+    copy.meta.reference.name = "one-more".into();
+    copy.mode = palisade_model::access_policy::Mode::Enforce;
+    for rule in &mut copy.rules {
+        rule.action = action;
+        rule.expires = None;
+    }
+    let mut after = inventory.clone();
+    after.access_policies.push(copy);
+    after.access_policies.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
+    Some(after)
+}
+
+fn documents(yaml: &str) -> Vec<String> {
+    yaml.split("---\n").filter(|text| !text.is_empty()).map(|text| format!("---\n{text}")).collect()
+}
+
+/// What a person needs to find the fault: the seed, the fewest documents, and both answers.
+fn disagreement(world: &World, link: &Link) -> String {
+    let ask = |yaml: &str| {
+        let inventory = inventory(world, yaml);
+        let expected = by_oracle(&inventory, &world.settings, link, world.now);
+        let actual = by_engine(&model(inventory, &world.settings), link, world.now);
+        (expected, actual)
+    };
+    let disagrees = |yaml: &str| {
+        let (expected, actual) = ask(yaml);
+        expected != actual
+    };
+    let mut kept = documents(&world.yaml);
+    let mut index = 0;
+    while index < kept.len() {
+        let mut fewer = kept.clone();
+        fewer.remove(index);
+        if disagrees(&fewer.concat()) { kept = fewer } else { index += 1 }
+    }
+    let yaml = kept.concat();
+    let (expected, actual) = ask(&yaml);
+    let mut out = format!("seed {}: {}\n\n{yaml}\n", world.seed, shown(link));
+    if !world.unreadable.is_empty() {
+        let _ = writeln!(out, "unreadable: {:?}", world.unreadable);
+    }
+    let _ = writeln!(out, "settings: {:?}", world.settings);
+    let _ = writeln!(out, "link: {link:?}\n");
+    for (name, judgement) in [("brute force", expected), ("engine", actual)] {
+        let _ = writeln!(out, "{name}:");
+        match judgement {
+            None => out.push_str("  unknown end\n"),
+            Some(Judgement { enforced, would_be }) => {
+                let _ = writeln!(out, "  enforced egress   {}", enforced.egress);
+                let _ = writeln!(out, "  enforced ingress  {}", enforced.ingress);
+                let _ = writeln!(out, "  would-be egress   {}", would_be.egress);
+                let _ = writeln!(out, "  would-be ingress  {}", would_be.ingress);
+            }
+        }
+    }
+    out
+}
+
+fn shown(link: &Link) -> String {
+    format!("{} -> {} {}/{}", link.from, link.to, link.protocol, link.port)
+}

@@ -1,0 +1,282 @@
+//! Counts what decided, by peer kind, port form and step of the decision.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use palisade_model::Inventory;
+use palisade_model::access_policy::{AccessRule, Action, PeerTarget};
+use palisade_model::link::Link;
+use palisade_model::network_policy::{NetworkPolicyRule, NetworkPolicyTarget};
+use palisade_model::object::Kind;
+use palisade_model::port::{PortMatch, PortRule};
+use palisade_model::verdict::{Because, Decision, Missing, RuleList, RuleRef, Verdict};
+
+/// How often each thing decided; the keys are stable words such as `step:deny` or `peer:workload`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Coverage {
+    counts: BTreeMap<String, u64>,
+}
+
+impl Coverage {
+    /// Every word that tests of the whole semantics must meet.
+    pub const ALL: &[&str] = &[
+        "step:deny",
+        "step:allow",
+        "step:network-rule",
+        "step:exception",
+        "step:own-node",
+        "step:closed",
+        "step:open",
+        "step:own-address",
+        "step:not-guarded",
+        "step:undecided",
+        "object:AccessPolicy",
+        "object:ClusterAccessPolicy",
+        "object:ClusterPerimeter",
+        "object:NetworkPolicy",
+        "object:Perimeter",
+        "peer:workload",
+        "peer:selector",
+        "peer:namespace",
+        "peer:namespaceSelector",
+        "peer:serviceAccount",
+        "peer:service",
+        "peer:container",
+        "peer:program",
+        "peer:cidr",
+        "peer:cidr-except",
+        "peer:podSelector",
+        "peer:podSelector+namespaceSelector",
+        "peer:ipBlock",
+        "peer:ipBlock-except",
+        "peer:everyone",
+        "entity:world",
+        "entity:cluster",
+        "entity:nodes",
+        "entity:kubelet",
+        "entity:apiserver",
+        "entity:dns",
+        "entity:gateway",
+        "entity:metadata",
+        "port:none",
+        "port:protocol-only",
+        "port:number",
+        "port:range",
+        "port:name",
+        "port:service",
+        "except:world",
+        "except:cluster",
+        "except:nodes",
+        "except:kubelet",
+        "except:apiserver",
+        "except:dns",
+        "except:gateway",
+        "except:metadata",
+        "missing:pod-address",
+        "missing:container",
+        "missing:program",
+        "missing:unreadable",
+        "missing:node-of",
+    ];
+
+    /// What the lab's worlds must meet: TCP over IPv4 from pods.
+    pub const RUNNABLE: &[&str] = &[
+        "step:deny",
+        "step:allow",
+        "step:network-rule",
+        "step:exception",
+        "step:closed",
+        "step:open",
+        "step:own-address",
+        "object:AccessPolicy",
+        "object:ClusterAccessPolicy",
+        "object:ClusterPerimeter",
+        "object:NetworkPolicy",
+        "object:Perimeter",
+        "peer:workload",
+        "peer:selector",
+        "peer:namespace",
+        "peer:namespaceSelector",
+        "peer:serviceAccount",
+        "peer:service",
+        "peer:container",
+        "peer:program",
+        "peer:cidr",
+        "peer:podSelector",
+        "peer:podSelector+namespaceSelector",
+        "peer:ipBlock",
+        "peer:everyone",
+        "entity:world",
+        "entity:cluster",
+        "entity:nodes",
+        "port:none",
+        "port:protocol-only",
+        "port:number",
+        "port:range",
+        "port:name",
+        "port:service",
+    ];
+
+    /// Counts both ends of a decision.
+    pub fn count(&mut self, inventory: &Inventory, link: &Link, decision: &Decision) {
+        self.count_end(inventory, link, &decision.egress);
+        self.count_end(inventory, link, &decision.ingress);
+    }
+
+    /// Counts what one end's verdict came from.
+    pub fn count_end(&mut self, inventory: &Inventory, link: &Link, verdict: &Verdict) {
+        match verdict {
+            Verdict::Allow(because) | Verdict::Deny(because) => self.count_because(inventory, link, because),
+            Verdict::Undecided(missing) => {
+                self.add("step:undecided");
+                self.add(match missing {
+                    Missing::NamespaceLabels { .. } => "missing:namespace-labels",
+                    Missing::PodAddress { .. } => "missing:pod-address",
+                    Missing::Container { .. } => "missing:container",
+                    Missing::Program { .. } => "missing:program",
+                    Missing::Unreadable { .. } => "missing:unreadable",
+                    Missing::NodeOf { .. } => "missing:node-of",
+                    Missing::Endpoints { .. } => "missing:endpoints",
+                });
+            }
+        }
+    }
+
+    /// How often `word` was met.
+    pub fn of(&self, word: &str) -> u64 {
+        self.counts.get(word).copied().unwrap_or_default()
+    }
+
+    /// The words of `wanted` that were met less than `floor` times, with how often.
+    pub fn below<'a>(&self, wanted: &[&'a str], floor: u64) -> Vec<(&'a str, u64)> {
+        wanted.iter().map(|word| (*word, self.of(word))).filter(|(_, count)| *count < floor).collect()
+    }
+
+    /// Adds what another counter met.
+    pub fn merge(&mut self, other: &Coverage) {
+        for (word, count) in &other.counts {
+            *self.counts.entry(word.clone()).or_default() += count;
+        }
+    }
+
+    fn add(&mut self, word: impl Into<String>) {
+        *self.counts.entry(word.into()).or_default() += 1;
+    }
+
+    fn count_because(&mut self, inventory: &Inventory, link: &Link, because: &Because) {
+        if let Some(rule) = because.rule() {
+            self.add(format!("object:{}", rule.object.kind));
+        }
+        match because {
+            Because::Rule { rule } if rule.object.kind == Kind::NetworkPolicy => {
+                self.add("step:network-rule");
+                self.count_network_rule(inventory, link, rule);
+            }
+            Because::Rule { rule } => self.count_access_rule(inventory, link, rule),
+            Because::Exception { entity, .. } => {
+                self.add("step:exception");
+                self.add(format!("except:{entity}"));
+            }
+            Because::OwnNode { .. } => self.add("step:own-node"),
+            Because::Closed { .. } => self.add("step:closed"),
+            Because::Open => self.add("step:open"),
+            Because::OwnAddress => self.add("step:own-address"),
+            Because::NotGuarded => self.add("step:not-guarded"),
+        }
+    }
+
+    fn count_network_rule(&mut self, inventory: &Inventory, link: &Link, reference: &RuleRef) {
+        let Some(policy) =
+            inventory.network_policies.iter().find(|policy| policy.meta.reference == reference.object)
+        else {
+            return;
+        };
+        let (rules, peer) = match reference.list {
+            RuleList::Ingress => (&policy.ingress, reference.from_peer),
+            RuleList::Egress | RuleList::Rules => (&policy.egress, reference.to_peer),
+        };
+        let Some(rule) = at(rules.as_deref().unwrap_or_default(), reference.rule) else { return };
+        self.count_ports(link, &rule.ports);
+        self.count_network_peer(rule, peer);
+    }
+
+    fn count_network_peer(&mut self, rule: &NetworkPolicyRule, peer: Option<u32>) {
+        let Some(peer) = at(&rule.peers, peer) else { return self.add("peer:everyone") };
+        self.add(match &peer.target {
+            NetworkPolicyTarget::Pods { pod_selector: Some(_), namespace_selector: Some(_) } => {
+                "peer:podSelector+namespaceSelector"
+            }
+            NetworkPolicyTarget::Pods { namespace_selector: Some(_), .. } => "peer:namespaceSelector",
+            NetworkPolicyTarget::Pods { .. } => "peer:podSelector",
+            NetworkPolicyTarget::IpBlock { except, .. } if except.is_empty() => "peer:ipBlock",
+            NetworkPolicyTarget::IpBlock { .. } => "peer:ipBlock-except",
+        });
+    }
+
+    fn count_access_rule(&mut self, inventory: &Inventory, link: &Link, reference: &RuleRef) {
+        let policy = inventory.access_policies.iter().find(|policy| policy.meta.reference == reference.object);
+        let Some(rule) = policy.and_then(|policy| at(&policy.rules, reference.rule)) else { return };
+        self.add(match rule.action {
+            Action::Allow => "step:allow",
+            Action::Deny => "step:deny",
+        });
+        self.count_access_peers(link, rule, reference);
+    }
+
+    fn count_access_peers(&mut self, link: &Link, rule: &AccessRule, reference: &RuleRef) {
+        let from = at(&rule.from, reference.from_peer);
+        let to = at(&rule.to, reference.to_peer);
+        let mut by_service = false;
+        for peer in [from, to].into_iter().flatten() {
+            match &peer.target {
+                PeerTarget::Pods(fields) => {
+                    let present = [
+                        ("workload", fields.workload.is_some()),
+                        ("selector", fields.selector.is_some()),
+                        ("namespace", fields.namespace.is_some()),
+                        ("namespaceSelector", fields.namespace_selector.is_some()),
+                        ("serviceAccount", fields.service_account.is_some()),
+                        ("service", fields.service.is_some()),
+                        ("container", fields.container.is_some()),
+                        ("program", fields.program.is_some()),
+                    ];
+                    present.into_iter().filter(|(_, present)| *present).for_each(|(field, _)| {
+                        self.add(format!("peer:{field}"));
+                    });
+                    by_service |= fields.service.is_some();
+                }
+                PeerTarget::Cidr { except, .. } if except.is_empty() => self.add("peer:cidr"),
+                PeerTarget::Cidr { .. } => self.add("peer:cidr-except"),
+                PeerTarget::Entity(entity) => self.add(format!("entity:{entity}")),
+                PeerTarget::Fqdn(_) => self.add("peer:fqdn"),
+            }
+        }
+        if by_service { self.add("port:service") } else { self.count_ports(link, &rule.ports) }
+    }
+
+    /// The plainest form among the entries that can cover the link's port.
+    fn count_ports(&mut self, link: &Link, ports: &[PortRule]) {
+        let of_protocol = || ports.iter().filter(|port| port.protocol == link.protocol);
+        let single = of_protocol().any(|port| matches!(port.port, PortMatch::Range(range) if range.first() == range.last() && range.contains(link.port)));
+        let range = of_protocol().any(|port| matches!(port.port, PortMatch::Range(range) if range.contains(link.port)));
+        let any = of_protocol().any(|port| port.port == PortMatch::Any);
+        self.add(match (ports.is_empty(), any, single, range) {
+            (true, _, _, _) => "port:none",
+            (_, true, _, _) => "port:protocol-only",
+            (_, _, true, _) => "port:number",
+            (_, _, _, true) => "port:range",
+            (false, false, false, false) => "port:name",
+        });
+    }
+}
+
+impl fmt::Display for Coverage {
+    /// One word and its count a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts.iter().try_for_each(|(word, count)| writeln!(f, "{count:>8}  {word}"))
+    }
+}
+
+fn at<T>(items: &[T], index: Option<u32>) -> Option<&T> {
+    items.get(usize::try_from(index?).ok()?)
+}
