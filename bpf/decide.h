@@ -20,8 +20,8 @@ struct judgement {
 
 /* A span table covers 65,536 ports, so it has at most so many spans: 17 halvings. */
 #define SEARCH_STEPS 17
-/* A decision may be followed by another when it expires; the compiler writes no longer chains. */
-#define EXPIRY_STEPS 4
+/* Decisions that follow each other by expiry; only those that are past are walked, and a living agent compiles anew. */
+#define EXPIRY_STEPS 32
 
 static __always_inline bool is_mapped_ipv4(const __u8 *address)
 {

@@ -153,11 +153,6 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
-struct tcp_sock {
-	unsigned long long bytes_acked;
-	unsigned long long bytes_received;
-};
-
 #pragma clang attribute pop
 
 #define AF_INET 2

@@ -109,8 +109,8 @@ enum verdict {
 
 /* Destinations with a meaning of their own. */
 enum destination {
-	DESTINATION_NONE = 0,
 	DESTINATION_SELF = 1,
+	DESTINATION_NONE = 0xffffffffu,
 };
 
 #define DECISION_NONE 0xffffffffu
@@ -200,8 +200,6 @@ struct socket_event {
 	struct event_header header;
 	__u64 socket;
 	__u64 attempt;
-	__u64 bytes_sent;
-	__u64 bytes_received;
 	__u8 source[16];
 	__u8 address[16];
 	__u16 source_port;

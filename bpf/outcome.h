@@ -51,7 +51,6 @@ int BPF_PROG(socket_state, struct sock *socket, int old_state, int new_state)
 {
 	struct connect_record *record;
 	struct socket_event *event;
-	struct tcp_sock *tcp;
 
 	if (new_state == TCP_LISTEN) {
 		on_listen(socket);
@@ -62,7 +61,8 @@ int BPF_PROG(socket_state, struct sock *socket, int old_state, int new_state)
 	record = bpf_sk_storage_get(&connects, socket, NULL, 0);
 	if (!record)
 		return 0;
-	event = RESERVE(struct socket_event);
+	/* What ends later than the handshake is no outcome of the connect. */
+	event = new_state == TCP_CLOSE && old_state != TCP_SYN_SENT ? NULL : RESERVE(struct socket_event);
 	if (event) {
 		start_event(&event->header, EVENT_SOCKET);
 		event->socket = record->socket;
@@ -78,12 +78,6 @@ int BPF_PROG(socket_state, struct sock *socket, int old_state, int new_state)
 		} else {
 			BPF_CORE_READ_INTO((struct in6_addr *)event->source, socket, __sk_common.skc_v6_rcv_saddr);
 			BPF_CORE_READ_INTO((struct in6_addr *)event->address, socket, __sk_common.skc_v6_daddr);
-		}
-		event->bytes_sent = event->bytes_received = 0;
-		tcp = bpf_skc_to_tcp_sock(socket);
-		if (tcp) {
-			event->bytes_sent = tcp->bytes_acked;
-			event->bytes_received = tcp->bytes_received;
 		}
 		submit(event);
 	}

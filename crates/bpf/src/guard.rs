@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -166,6 +166,11 @@ impl Guard {
     /// When the ring cannot be read.
     pub fn events(&mut self, timeout: Duration, each: &mut dyn FnMut(Event)) -> Result<()> {
         self.ring.poll(timeout, each)
+    }
+
+    /// Becomes readable when much waits in the ring; what little waits is there without it, see [`Guard::events`].
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.ring.descriptor()
     }
 
     /// What the programs counted, all processors together.

@@ -25,6 +25,9 @@ pub(crate) const TABLES: [&str; 8] =
 /// Entries of one table; a bound on what a broken input can make the kernel hold (16 bytes each: 64 MiB).
 const ENTRIES_MAX: usize = 1 << 22;
 
+/// Stack of a thread that does one system call.
+const UPDATE_STACK: usize = 64 * 1024;
+
 /// Rows of one table as the kernel wants them: keys and values, each back to back.
 struct Rows {
     kind: MapType,
@@ -89,17 +92,22 @@ pub(crate) fn install(outer: &[MapHandle], state: &MapHandle, tables: &Tables) -
     let inner = build(tables)?;
     let key = (slot as u32).to_ne_bytes();
     let results: Vec<libbpf_rs::Result<()>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = outer
-            .iter()
-            .zip(&inner)
-            .map(|(outer, inner)| {
-                scope.spawn(move || {
-                    let value = inner.as_fd().as_raw_fd().to_ne_bytes();
-                    outer.update(&key, &value, MapFlags::ANY)
-                })
+        let update = |outer: &MapHandle, inner: &MapHandle| {
+            outer.update(&key, &inner.as_fd().as_raw_fd().to_ne_bytes(), MapFlags::ANY)
+        };
+        let start = |(outer, inner)| {
+            let builder = std::thread::Builder::new().stack_size(UPDATE_STACK);
+            (outer, inner, builder.spawn_scoped(scope, move || update(outer, inner)))
+        };
+        let workers: Vec<_> = outer.iter().zip(&inner).map(start).collect();
+        workers
+            .into_iter()
+            .map(|(outer, inner, worker)| match worker {
+                Ok(worker) => worker.join().expect("an update does not panic"),
+                // No thread to be had: one after the other is slower, not wrong.
+                Err(_) => update(outer, inner),
             })
-            .collect();
-        workers.into_iter().map(|worker| worker.join().expect("an update does not panic")).collect()
+            .collect()
     });
     for (name, result) in TABLES.iter().zip(results) {
         result.map_err(|error| Error::kernel("put in place the table", *name, error))?;

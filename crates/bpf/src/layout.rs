@@ -226,8 +226,6 @@ pub struct SocketEvent {
     pub header: EventHeader,
     pub socket: u64,
     pub attempt: u64,
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
     pub source: [u8; 16],
     pub address: [u8; 16],
     pub source_port: u16,

@@ -1,7 +1,7 @@
 //! The ring of events. Records stay in it while no agent reads, up to its size.
 
 use std::ffi::{c_int, c_void};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -39,6 +39,12 @@ impl Ring {
         let reader = NonNull::new(reader)
             .ok_or_else(|| Error::path("read the ring", "events", std::io::Error::last_os_error()))?;
         Ok(Self { reader, place })
+    }
+
+    /// Readable when much waits.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        // SAFETY: the reader is live, and its descriptor as long as it is.
+        unsafe { BorrowedFd::borrow_raw(libbpf_sys::ring_buffer__epoll_fd(self.reader.as_ptr())) }
     }
 
     /// The programs wake nobody for a few events, so what waits is taken also when the time has passed.
