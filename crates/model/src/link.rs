@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::object::Name;
 use crate::port::Protocol;
 
+/// The name that [`End::Node`] gives the other end's own node, whichever that is.
+pub const OWN_NODE: &str = "(own node)";
+
 /// One link: a sender, a receiver, and the port that is reached (after Service translation).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub struct Link {
@@ -29,7 +32,7 @@ pub enum End {
     Pod(PodEnd),
     /// A process in the node's own network namespace (kubelet, host-network pods, SSH).
     Node {
-        /// The node's name.
+        /// The node's name, or [`OWN_NODE`].
         name: Name,
         /// Which of its addresses; `None`: any.
         address: Option<IpAddr>,

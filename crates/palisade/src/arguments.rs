@@ -142,6 +142,10 @@ pub struct QuestionArguments {
     /// The instant to decide for (RFC 3339); rules may expire. Default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
+    /// Only these nodes are guarded: say where the link is judged, and what comes of it. Repeatable.
+    /// Default: all nodes
+    #[arg(long, value_name = "NODE")]
+    pub guarded: Vec<String>,
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,

@@ -1,11 +1,87 @@
 //! `palisade check`: may FROM reach TO?
 
-use crate::arguments::QuestionArguments;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use palisade_model::settings::Guarded;
+use palisade_model::{Problem, Timestamp};
+use palisade_policy::Model;
+use serde::Serialize;
+
+use crate::answer::{self, Answer, VERSION};
+use crate::arguments::{OutputFormat, QuestionArguments};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::question::{self, Question};
+use crate::settings::{Settings, Source};
+use crate::{input, report};
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    at: Timestamp,
+    answers: &'a [Answer],
+    problems: &'a [Problem],
+}
 
 /// Prints the verdict.
-pub fn run(_arguments: &QuestionArguments, _settings: &Settings) -> Result<ExitStatus, Failure> {
-    Err(Failure::new("`palisade check` is not there yet"))
+///
+/// # Errors
+/// When there is no input, or the question names what is not in it.
+pub fn run(arguments: &QuestionArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
+    let asked = Asked::read(arguments, settings)?;
+    let mut output = io::stdout().lock();
+    match arguments.output {
+        OutputFormat::Text => {
+            for answer in &asked.answers {
+                write!(output, "{}", answer.render(settings.colour))?;
+            }
+            input::print_problems(&asked.problems);
+        }
+        OutputFormat::Json => {
+            let Asked { answers, problems, question, .. } = &asked;
+            let report = Report { version: VERSION, at: question.now, answers, problems };
+            report::write_json(&mut output, &report)?;
+        }
+    }
+    Ok(answer::status(&asked.answers, &asked.problems))
+}
+
+/// A question, read and answered.
+pub struct Asked {
+    /// The model that answered.
+    pub model: Model,
+    /// The question.
+    pub question: Question,
+    /// The answers.
+    pub answers: Vec<Answer>,
+    /// What was wrong with the input.
+    pub problems: Vec<Problem>,
+}
+
+impl Asked {
+    /// Reads the manifests and answers the question.
+    ///
+    /// # Errors
+    /// When there is no input, or the question names what is not in it.
+    pub fn read(arguments: &QuestionArguments, settings: &Settings) -> Result<Self, Failure> {
+        let input = input::read(&Source::from(&arguments.manifests))?;
+        let mut cluster = palisade_model::settings::Settings::default();
+        if !arguments.guarded.is_empty() {
+            cluster.guarded = Guarded::Only(arguments.guarded.iter().map(|node| node.as_str().into()).collect());
+        }
+        let now = arguments.at.unwrap_or(settings.now);
+        let outcome = Model::new(Arc::new(input.value), cluster);
+        let mut problems = input.problems;
+        problems.extend(outcome.problems);
+        let model = outcome.value;
+        let port = arguments.port.as_deref();
+        let question = question::resolve(&model, &arguments.from, &arguments.to, port, now).inspect_err(|_| {
+            // What could not be read may be just what the question names.
+            input::print_problems(&problems);
+        })?;
+        let answers = answer::answer(&model, &question).map_err(Failure::new)?;
+        Ok(Self { model, question, answers, problems })
+    }
 }

@@ -1,11 +1,174 @@
 //! `palisade explain`: why may FROM reach TO, or why not?
 
-use crate::arguments::QuestionArguments;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use palisade_model::access_policy::{Action, Mode};
+use palisade_model::verdict::{Direction, RuleRef, Verdict};
+use palisade_model::{Problem, Timestamp};
+use palisade_policy::explain::{EndExplanation, Explanation, RuleExplanation};
+use serde::Serialize;
+
+use crate::answer::{self, Answer, VERSION, render_verdict};
+use crate::arguments::{OutputFormat, QuestionArguments};
+use crate::check::Asked;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::settings::Settings;
+use crate::{input, report};
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    at: Timestamp,
+    explained: Vec<Explained<'a>>,
+    problems: &'a [Problem],
+}
+
+/// An answer with the explanation of each of its links.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    answer: &'a Answer,
+    explanations: Vec<Explanation>,
+}
 
 /// Prints the verdict and every policy that has a say.
-pub fn run(_arguments: &QuestionArguments, _settings: &Settings) -> Result<ExitStatus, Failure> {
-    Err(Failure::new("`palisade explain` is not there yet"))
+///
+/// # Errors
+/// When there is no input, or the question names what is not in it.
+pub fn run(arguments: &QuestionArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
+    let asked = Asked::read(arguments, settings)?;
+    let explained = asked.answers.iter().map(|answer| explain(&asked, answer)).collect::<Result<Vec<_>, _>>()?;
+    let mut output = io::stdout().lock();
+    match arguments.output {
+        OutputFormat::Text => {
+            let shown: Vec<String> = explained
+                .iter()
+                .map(|Explained { answer, explanations }| {
+                    let mut text = answer.headline(settings.colour);
+                    text.push('\n');
+                    render(&mut text, answer, explanations);
+                    text
+                })
+                .collect();
+            write!(output, "{}", shown.join("\n"))?;
+            input::print_problems(&asked.problems);
+        }
+        OutputFormat::Json => {
+            let report = Report { version: VERSION, at: asked.question.now, explained, problems: &asked.problems };
+            report::write_json(&mut output, &report)?;
+        }
+    }
+    Ok(answer::status(&asked.answers, &asked.problems))
+}
+
+fn explain<'a>(asked: &Asked, answer: &'a Answer) -> Result<Explained<'a>, Failure> {
+    let explanations = answer
+        .links
+        .iter()
+        .map(|link| asked.model.explain(&link.link, asked.question.now, answer.grant).map_err(Failure::new))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Explained { answer, explanations })
+}
+
+fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
+    if let Some(missing) = &answer.missing {
+        let _ = writeln!(text, "\n{missing} is not known");
+    }
+    if answer.service.is_some() && explanations.is_empty() {
+        let _ = writeln!(text, "\nno ready endpoint: refused, and not by policy");
+    }
+    for (link, explanation) in answer.links.iter().zip(explanations) {
+        if answer.service.is_some() {
+            let _ = writeln!(text, "\nbackend {} port {}", link.to, link.port);
+        }
+        render_end(text, &explanation.egress, "sender");
+        render_end(text, &explanation.ingress, "receiver");
+        for (position, consent) in explanation.consents.iter().enumerate() {
+            let opens: Vec<&str> = consent.opens.iter().map(|direction| end_word(*direction)).collect();
+            let lead = if position == 0 { "what is missing" } else { "and also" };
+            let _ = writeln!(
+                text,
+                "\n{lead}: an object of namespace `{}`, which opens the {} end. Ready to apply:\n",
+                consent.object.namespace.as_deref().unwrap_or_default(),
+                opens.join(" and the ")
+            );
+            for line in consent.yaml.lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+            if position + 1 < explanation.consents.len() {
+                let _ = writeln!(text, "    ---");
+            }
+        }
+        if explanation.consents.is_empty() {
+            render_obstacle(text, explanation);
+        }
+    }
+    if answer.would_be != answer.verdict {
+        let _ = writeln!(text, "\nwith the policies in Audit enforced: {}", answer.would_be);
+    }
+}
+
+fn end_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Egress => "sender's",
+        Direction::Ingress => "receiver's",
+    }
+}
+
+/// Why no consent is shown though the link is denied: a Deny stands in the way.
+fn render_obstacle(text: &mut String, explanation: &Explanation) {
+    let (_, verdict) = explanation.judgement.enforced.link();
+    let Verdict::Deny(because) = verdict else { return };
+    if let Some(rule) = because.rule().filter(|rule| rule.rule.is_some()) {
+        let _ = writeln!(text, "\nno Allow can open this: {rule} denies it ({})", rule.place);
+    }
+}
+
+fn render_end(text: &mut String, end: &EndExplanation, word: &str) {
+    let _ = writeln!(text, "\n{word} {} ({}): {}", end.end, end.direction, render_verdict(&end.enforced));
+    if end.would_be != end.enforced {
+        let _ = writeln!(text, "  would be {}", render_verdict(&end.would_be));
+    }
+    if !end.closed_by.is_empty() {
+        let _ = writeln!(text, "  closed by");
+        for closer in &end.closed_by {
+            let _ = writeln!(text, "    {}", reference(closer));
+        }
+    }
+    if !end.rules.is_empty() {
+        let _ = writeln!(text, "  rules about this end");
+        end.rules.iter().for_each(|rule| render_rule(text, rule));
+    }
+    if end.about_others > 0 {
+        let rules = if end.about_others == 1 { "1 rule" } else { &format!("{} rules", end.about_others) };
+        let _ = writeln!(text, "  {rules} of this namespace's policies about other pods");
+    }
+}
+
+fn render_rule(text: &mut String, rule: &RuleExplanation) {
+    let (mark, verb) = match (rule.covers, rule.action) {
+        (Some(true), Action::Allow) => ("+", "allows it"),
+        (Some(true), Action::Deny) => ("-", "denies it"),
+        (Some(false), Action::Allow) => (" ", "does not allow it"),
+        (Some(false), Action::Deny) => (" ", "does not deny it"),
+        (None, _) => ("?", "may cover it"),
+    };
+    let _ = writeln!(text, "  {mark} {}: {verb}", reference(&rule.rule));
+    for line in &rule.why_not {
+        let _ = writeln!(text, "      {line}");
+    }
+    if let Some(hint) = &rule.hint {
+        let _ = writeln!(text, "      hint: {hint}");
+    }
+}
+
+fn reference(rule: &RuleRef) -> String {
+    let mode = match rule.mode {
+        Mode::Enforce => "",
+        Mode::Audit => " [Audit]",
+    };
+    format!("{rule}{mode} ({})", rule.place)
 }

@@ -1,5 +1,7 @@
 //! Manifests for a command: from `-f`, or from the running lab.
 
+use std::io;
+
 use palisade_model::problem::Effect;
 use palisade_model::{Inventory, Outcome, Problem};
 
@@ -13,8 +15,8 @@ use crate::settings::Source;
 /// When there is no input at all; what is wrong inside of it comes back as problems.
 pub fn read(source: &Source) -> Result<Outcome<Inventory>, Failure> {
     match source {
-        Source::Paths(_paths) => Ok(Outcome::default()),
-        Source::Lab(lab) if lab.exists() => Ok(Outcome::default()),
+        Source::Paths(paths) => palisade_manifests::load(paths, io::stdin().lock()).map_err(Failure::new),
+        Source::Lab(lab) if lab.exists() => palisade_manifests::load_lab(&lab.state()).map_err(Failure::new),
         Source::Lab(lab) => Err(Failure::new(format!("no manifests given, and no lab `{}` runs", lab.name))
             .hint(Hint::Change("name files or folders with -f, `-` for standard input".into()))
             .hint(Hint::Run("sudo palisade lab up -f examples/shop".into()))),

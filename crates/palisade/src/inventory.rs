@@ -15,6 +15,7 @@ use crate::arguments::{InventoryArguments, OutputFormat};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::input;
+use crate::report;
 use crate::settings::{Settings, Source};
 use crate::table::Table;
 
@@ -39,9 +40,8 @@ pub fn run(arguments: &InventoryArguments, _settings: &Settings) -> Result<ExitS
             input::print_problems(&input.problems);
         }
         OutputFormat::Json => {
-            let report = Report { version: VERSION, inventory: &input.value, problems: &input.problems };
-            serde_json::to_writer_pretty(&mut output, &report).map_err(io::Error::from)?;
-            writeln!(output)?;
+            let body = Report { version: VERSION, inventory: &input.value, problems: &input.problems };
+            report::write_json(&mut output, &body)?;
         }
     }
     Ok(input::status(&input))

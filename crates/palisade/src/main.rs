@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod answer;
 mod arguments;
 mod check;
 mod demo;
@@ -12,6 +13,8 @@ mod input;
 mod inventory;
 mod lab;
 mod observe;
+mod question;
+mod report;
 mod settings;
 mod table;
 mod terminal;

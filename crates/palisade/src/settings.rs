@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use palisade_model::Timestamp;
+
 use crate::arguments::{LabName, ManifestArguments};
 use crate::terminal::Colour;
 
@@ -13,12 +15,14 @@ const LABS: &str = "/run/palisade";
 pub struct Settings {
     /// Whether standard output gets colour.
     pub colour: Colour,
+    /// When the command was started.
+    pub now: Timestamp,
 }
 
 impl Settings {
     /// Reads the environment; nothing else does.
     pub fn from_environment() -> Self {
-        Self { colour: Colour::of_stdout() }
+        Self { colour: Colour::of_stdout(), now: Timestamp::now() }
     }
 }
 

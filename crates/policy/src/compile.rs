@@ -19,6 +19,7 @@ use palisade_model::{IpNet, Timestamp};
 use serde::Serialize;
 
 use crate::dial::{Backend, BackendEnd};
+use crate::matching::{self, Match, RuleScope};
 use crate::model::{AddressOwner, Closer, Model, PodFacts};
 use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation};
 
@@ -446,7 +447,7 @@ impl<'m> Compiler<'m> {
             .iter()
             .map(|container| {
                 let named = || Which::Named(container.name.clone());
-                let programs = named_programs(model, pod, &container.name);
+                let programs = model.named_programs(pod, &container.name);
                 SubjectContainer {
                     name: container.name.clone(),
                     id: pod.container_ids.iter().find(|(name, _)| *name == container.name).map(|(_, id)| id.clone()),
@@ -735,26 +736,40 @@ impl Model {
     }
 }
 
-/// The programs of `container` that a rule could name: paths, in order.
-fn named_programs(model: &Model, pod: &PodFacts, container: &Name) -> BTreeSet<Name> {
-    let rules =
-        model.inventory.access_policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
-    rules
-        .flat_map(|(policy, rule)| rule.from.iter().map(move |peer| (policy, peer)))
-        .filter_map(|(policy, peer)| match &peer.target {
-            PeerTarget::Pods(fields) => Some((policy, fields)),
-            PeerTarget::Cidr { .. } | PeerTarget::Entity(_) | PeerTarget::Fqdn(_) => None,
-        })
-        .filter(|(policy, fields)| {
-            let own = policy.meta.reference.namespace.as_ref();
-            let namespace = match (&fields.namespace, &fields.namespace_selector) {
-                (None, None) => own == Some(&pod.namespace),
-                (name, _) => name.as_ref().is_none_or(|name| *name == pod.namespace),
-            };
-            namespace && fields.container.as_ref().is_none_or(|name| name == container)
-        })
-        .filter_map(|(_, fields)| fields.program.clone())
-        .collect()
+impl Model {
+    /// The programs of `container` that policies name, and so tell apart: paths, in order.
+    pub fn named_programs(&self, pod: &PodFacts, container: &Name) -> BTreeSet<Name> {
+        let mut programs = BTreeSet::new();
+        for policy in &self.inventory.access_policies {
+            for rule in &policy.rules {
+                let namespace = policy.meta.reference.namespace.as_ref();
+                let scope = RuleScope { namespace, action: rule.action, ports: &rule.ports };
+                programs.extend(rule.from.iter().filter_map(|peer| match &peer.target {
+                    PeerTarget::Pods(fields) => {
+                        let of_container = fields.container.as_ref().is_none_or(|name| name == container);
+                        let means_pod = matching::pod_fields(self, scope, fields, pod) == Match::Yes;
+                        fields.program.clone().filter(|_| of_container && means_pod)
+                    }
+                    PeerTarget::Cidr { .. } | PeerTarget::Entity(_) | PeerTarget::Fqdn(_) => None,
+                }));
+            }
+        }
+        programs
+    }
+
+    /// An address of the family `v4` that is outside of everything known and of every block that a
+    /// policy names.
+    pub fn world_address(&self, v4: bool) -> Option<IpAddr> {
+        let blocks: BTreeSet<IpNet> = policy_blocks(self)
+            .into_iter()
+            .filter(|block| block.addr().is_ipv4() == v4 && block.prefix_len() > 0)
+            .chain(ALWAYS[2..].iter().map(|text| text.parse::<IpNet>().expect("the constants are prefixes")))
+            .filter(|block| block.addr().is_ipv4() == v4)
+            .collect();
+        let start: IpNet = if v4 { "128.0.0.0/1" } else { "2000::/3" }.parse().expect("the constants are prefixes");
+        let inside = blocks.iter().filter(|block| start.contains(*block));
+        uncovered_address(&start.trunc(), inside).filter(|address| self.owner_of(*address).is_none())
+    }
 }
 
 /// Every block that a policy names.

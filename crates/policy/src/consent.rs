@@ -10,7 +10,7 @@ use std::sync::Arc;
 use palisade_model::access_policy::{
     AccessPolicy, AccessRule, Action, Entity, Mode, Peer, PeerTarget, PodPeer, WorkloadRef,
 };
-use palisade_model::link::{Link, Which};
+use palisade_model::link::Link;
 use palisade_model::object::{Kind, Meta, Name, ObjectRef};
 use palisade_model::port::{PortMatch, PortRange, PortRule};
 use palisade_model::verdict::{Because, Direction, Judgement, Verdict};
@@ -21,6 +21,15 @@ use crate::explain::render_party;
 use crate::matching::{self, Side};
 use crate::model::{Model, PodFacts};
 use crate::party::{AddressKind, Party, Situation};
+
+/// Whom the proposed objects name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grant {
+    /// The sender's workload, whichever container and program it is.
+    Workload,
+    /// The sender's container and program.
+    Process,
+}
 
 /// An object that would open an end.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -36,7 +45,13 @@ pub struct Consent {
 
 /// What would open the ends that are closed; empty when none is, or when a Deny or something
 /// unknown stands in the way.
-pub(crate) fn propose(model: &Model, situation: &Situation<'_>, link: &Link, judgement: &Judgement) -> Vec<Consent> {
+pub(crate) fn propose(
+    model: &Model,
+    situation: &Situation<'_>,
+    link: &Link,
+    judgement: &Judgement,
+    grant: Grant,
+) -> Vec<Consent> {
     let ends = [(Direction::Egress, &judgement.enforced.egress), (Direction::Ingress, &judgement.enforced.ingress)];
     let closed: Vec<Direction> = ends
         .iter()
@@ -53,7 +68,7 @@ pub(crate) fn propose(model: &Model, situation: &Situation<'_>, link: &Link, jud
     }
     let proposed: Option<Vec<(AccessPolicy, Vec<Direction>)>> = namespaces
         .into_iter()
-        .map(|(namespace, opens)| Some((proposal(model, situation, &namespace)?, opens)))
+        .map(|(namespace, opens)| Some((proposal(model, situation, &namespace, grant)?, opens)))
         .collect();
     let Some(proposed) = proposed else { return Vec::new() };
     if proposed.is_empty() || !opens_link(model, link, situation, proposed.iter().map(|(policy, _)| policy)) {
@@ -77,9 +92,9 @@ fn opens_link<'p>(
     with.judge(link, situation.now).is_ok_and(|judgement| judgement.enforced.is_allowed())
 }
 
-fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name) -> Option<AccessPolicy> {
+fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: Grant) -> Option<AccessPolicy> {
     let place = Place::new("(proposed)", 0);
-    let peer = |side| Some(Peer { place: place.clone(), target: target(model, situation, side, namespace)? });
+    let peer = |side| Some(Peer { place: place.clone(), target: target(model, situation, side, namespace, grant)? });
     let (from, to) = (peer(Side::From)?, peer(Side::To)?);
     let object = ObjectRef {
         kind: Kind::AccessPolicy,
@@ -119,12 +134,16 @@ fn short_name(situation: &Situation<'_>, side: Side) -> String {
     }
 }
 
-fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name) -> Option<PeerTarget> {
+fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name, grant: Grant) -> Option<PeerTarget> {
     if side == Side::To && matching::entity_is(model, Entity::Dns, situation, side) {
         return Some(PeerTarget::Entity(Entity::Dns));
     }
     match situation.party(side) {
         Party::Pod { pod, container, program, .. } => {
+            let (container, program) = match grant {
+                Grant::Workload => (None, None),
+                Grant::Process => (container.name().cloned(), program.name().cloned()),
+            };
             Some(PeerTarget::Pods(pod_peer(pod, container, program, namespace)))
         }
         Party::Node { .. } => Some(PeerTarget::Entity(Entity::Nodes)),
@@ -136,12 +155,12 @@ fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name
     }
 }
 
-fn pod_peer(pod: &PodFacts, container: &Which, program: &Which, namespace: &Name) -> PodPeer {
+fn pod_peer(pod: &PodFacts, container: Option<Name>, program: Option<Name>, namespace: &Name) -> PodPeer {
     PodPeer {
         workload: Some(WorkloadRef { kind: None, name: pod.workload.name.clone() }),
         namespace: (pod.namespace != *namespace).then(|| pod.namespace.clone()),
-        container: container.name().cloned(),
-        program: program.name().cloned(),
+        container,
+        program,
         ..PodPeer::default()
     }
 }

@@ -9,7 +9,7 @@ use palisade_model::verdict::{Direction, Judgement, RuleRef, Verdict};
 use palisade_model::{Labels, Selector};
 use serde::Serialize;
 
-use crate::consent::{self, Consent};
+use crate::consent::{self, Consent, Grant};
 use crate::findings::{nearest, render_peer};
 use crate::judge::{Cover, Objects, access_ref, deciding_pod};
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
@@ -69,16 +69,16 @@ pub struct RuleExplanation {
 }
 
 impl Model {
-    /// Explains what [`Model::judge`] says of `link`.
+    /// Explains what [`Model::judge`] says of `link`; `grant` is whom the proposed consent names.
     ///
     /// # Errors
     /// When an end is not in the input.
-    pub fn explain(&self, link: &Link, now: Timestamp) -> Result<Explanation, UnknownEnd> {
+    pub fn explain(&self, link: &Link, now: Timestamp, grant: Grant) -> Result<Explanation, UnknownEnd> {
         let situation = self.situation(link, now)?;
         let judgement = self.judge_situation(&situation);
         let egress = self.explain_end(&situation, Direction::Egress, &judgement);
         let ingress = self.explain_end(&situation, Direction::Ingress, &judgement);
-        let consents = consent::propose(self, &situation, link, &judgement);
+        let consents = consent::propose(self, &situation, link, &judgement, grant);
         Ok(Explanation { judgement, egress, ingress, consents })
     }
 

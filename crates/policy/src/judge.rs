@@ -13,7 +13,7 @@
 
 use palisade_model::Timestamp;
 use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Mode};
-use palisade_model::link::Link;
+use palisade_model::link::{Link, OWN_NODE};
 use palisade_model::network_policy::NetworkPolicyRule;
 use palisade_model::perimeter::Loopback;
 use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict};
@@ -391,7 +391,8 @@ pub(crate) fn deciding_pod<'m>(situation: &Situation<'m>, direction: Direction) 
 
 fn is_own_node(pod: &PodFacts, other: &Party<'_>) -> bool {
     match other {
-        Party::Node { name, .. } => name.is_some() && *name == pod.node,
+        Party::Node { name: Some(name), .. } => &**name == OWN_NODE || Some(name) == pod.node.as_ref(),
+        Party::Node { name: None, .. } => false,
         Party::Pod { .. } | Party::Address { .. } => false,
     }
 }

@@ -22,7 +22,7 @@ mod model;
 mod party;
 mod workloads;
 
-pub use consent::Consent;
+pub use consent::{Consent, Grant};
 pub use judge::{Enforcement, WhereJudged};
 pub use model::{Model, PodFacts, PodIndex, WorkloadId};
 pub use party::UnknownEnd;

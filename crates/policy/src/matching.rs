@@ -251,7 +251,8 @@ fn pod_peer(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, situation: &Sit
         .and(|| process_fields(model, scope, peer, situation, side))
 }
 
-fn pod_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, pod: &PodFacts) -> Match {
+/// Whether the fields of a pod peer that hold for all of a pod's processes mean `pod`.
+pub(crate) fn pod_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, pod: &PodFacts) -> Match {
     let PodPeer {
         workload,
         selector,

@@ -1,0 +1,287 @@
+//! The answers to a question, as `check` and `explain` print them.
+
+use std::fmt::Write as _;
+
+use palisade_model::link::{End, Link};
+use palisade_model::problem::Effect;
+use palisade_model::verdict::{Decision, Direction, Judgement, Missing, Verdict};
+use palisade_model::{Problem, Protocol};
+use palisade_policy::compile::{ServiceVerdict, ServiceWord};
+use palisade_policy::{Grant, Model, UnknownEnd, WhereJudged};
+use serde::Serialize;
+
+use crate::exit::ExitStatus;
+use crate::question::{Question, Receivers, Sender, Target};
+use crate::terminal::{Colour, Tone};
+
+/// The version of the JSON form; it rises when a field changes its meaning.
+pub const VERSION: u32 = 1;
+
+/// One answer: a group of senders that get the same, and one target.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The senders, for people.
+    pub from: Vec<String>,
+    /// The receiver or Service.
+    pub to: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port as dialled.
+    pub port: u16,
+    /// `allowed`, `denied` or `undecided`, enforced.
+    pub verdict: &'static str,
+    /// The same over all objects, those in Audit included.
+    pub would_be: &'static str,
+    /// What a Service answers as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceVerdict>,
+    /// What is not known, when that leaves the question open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+    /// Whom a proposed consent has to name for these senders.
+    #[serde(skip)]
+    pub grant: Grant,
+    /// Per receiver: one, or each backend.
+    pub links: Vec<LinkAnswer>,
+}
+
+/// What policy says of one link of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkAnswer {
+    /// The receiver.
+    pub to: String,
+    /// The port that is reached.
+    pub port: u16,
+    /// Both ends, enforced and would-be.
+    pub judgement: Judgement,
+    /// Which nodes judge it.
+    pub judged: WhereJudged,
+    /// Whether it comes about, given which nodes are guarded.
+    pub comes_about: bool,
+    /// One of the links that the answer stands for.
+    #[serde(skip)]
+    pub link: Link,
+}
+
+/// Answers `question`, senders that get the same answer together.
+///
+/// # Errors
+/// When an end is not in the input.
+pub fn answer(model: &Model, question: &Question) -> Result<Vec<Answer>, UnknownEnd> {
+    let mut answers = Vec::new();
+    for target in &question.targets {
+        let mut groups: Vec<(Vec<&Sender>, Vec<LinkAnswer>)> = Vec::new();
+        for sender in &question.senders {
+            let links = target
+                .links(sender)
+                .into_iter()
+                .map(|(to, link)| link_answer(model, question, to, link))
+                .collect::<Result<Vec<_>, _>>()?;
+            match groups.iter_mut().find(|(_, of_group)| same(of_group, &links)) {
+                Some((senders, _)) => senders.push(sender),
+                None => groups.push((vec![sender], links)),
+            }
+        }
+        let labels: Vec<Vec<String>> = (0..groups.len()).map(|group| names(&groups, group)).collect();
+        let alone = groups.len() == 1;
+        answers.extend(groups.into_iter().zip(labels).map(|((senders, links), from)| {
+            let whole = alone && senders.iter().all(|sender| sender.is_whole);
+            let grant = if whole { Grant::Workload } else { Grant::Process };
+            assemble(model, from, target, links, grant)
+        }));
+    }
+    Ok(answers)
+}
+
+fn link_answer(model: &Model, question: &Question, to: String, link: Link) -> Result<LinkAnswer, UnknownEnd> {
+    let judgement = model.judge(&link, question.now)?;
+    let enforcement = model.enforcement(&link, question.now)?;
+    let comes_about = enforcement.is_allowed();
+    Ok(LinkAnswer { to, port: link.port, judgement, judged: enforcement.judged, comes_about, link })
+}
+
+fn same(a: &[LinkAnswer], b: &[LinkAnswer]) -> bool {
+    let essence = |links: &[LinkAnswer]| {
+        links.iter().map(|link| (link.to.clone(), link.judgement.clone(), link.judged)).collect::<Vec<_>>()
+    };
+    essence(a) == essence(b)
+}
+
+/// How to call the senders of a group: as asked when there is only one group; with container and
+/// program when these tell the groups apart; with the pod too when replicas differ.
+fn names(groups: &[(Vec<&Sender>, Vec<LinkAnswer>)], of: usize) -> Vec<String> {
+    let elsewhere = |name: &str| {
+        let others = groups.iter().enumerate().filter(|(group, _)| *group != of);
+        others.flat_map(|(_, (senders, _))| senders).any(|sender| sender.full == name)
+    };
+    let mut names = Vec::new();
+    for sender in &groups[of].0 {
+        let name = match &sender.pod {
+            _ if groups.len() == 1 => sender.asked.clone(),
+            Some(pod) if elsewhere(&sender.full) => pod.clone(),
+            Some(_) | None => sender.full.clone(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAnswer>, grant: Grant) -> Answer {
+    let judgements: Vec<Judgement> = links.iter().map(|link| link.judgement.clone()).collect();
+    let (service, missing) = match &target.receivers {
+        Receivers::End(_) => (None, None),
+        Receivers::Service(_) => (Some(model.service_verdict(&judgements)), None),
+        Receivers::Unknown(missing) => (None, Some(missing.clone())),
+    };
+    let word = |of: fn(&Judgement) -> &Decision, service: Option<ServiceWord>| match service {
+        _ if missing.is_some() => "undecided",
+        Some(ServiceWord::Allowed) => "allowed",
+        Some(ServiceWord::Denied | ServiceWord::Mixed | ServiceWord::NoEndpoints)
+            if judgements.iter().any(|judgement| matches!(of(judgement).link().1, Verdict::Undecided(_))) =>
+        {
+            "undecided"
+        }
+        Some(ServiceWord::Denied | ServiceWord::Mixed | ServiceWord::NoEndpoints) => "denied",
+        None => judgements.first().map_or("denied", |judgement| of(judgement).link().1.word()),
+    };
+    Answer {
+        from,
+        to: target.name.clone(),
+        protocol: target.protocol,
+        port: target.port,
+        verdict: word(|judgement| &judgement.enforced, service.map(|service| service.enforced)),
+        would_be: word(|judgement| &judgement.would_be, service.map(|service| service.would_be)),
+        service,
+        missing,
+        grant,
+        links,
+    }
+}
+
+/// The exit status of some answers: 3 when one is open, or when a problem of the input could change
+/// one; else 1 when one is denied.
+pub fn status(answers: &[Answer], problems: &[Problem]) -> ExitStatus {
+    let open = answers.iter().any(|answer| answer.verdict == "undecided");
+    let doubtful =
+        problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers && concerns(problem, answers));
+    if open || doubtful {
+        ExitStatus::Undecided
+    } else if answers.iter().any(|answer| answer.verdict == "denied") {
+        ExitStatus::Findings
+    } else {
+        ExitStatus::Clean
+    }
+}
+
+/// Whether a problem's object could have a say: it lies in a namespace of an end, or in none.
+fn concerns(problem: &Problem, answers: &[Answer]) -> bool {
+    let Some(namespace) = problem.object.as_ref().and_then(|object| object.namespace.as_deref()) else { return true };
+    let of_end = |end: &End| match end {
+        End::Pod(pod) => *pod.namespace == *namespace,
+        End::Node { .. } | End::Address(_) => false,
+    };
+    answers.iter().flat_map(|answer| &answer.links).any(|link| of_end(&link.link.from) || of_end(&link.link.to))
+}
+
+impl Answer {
+    /// The first line: the word, who and whom.
+    pub fn headline(&self, colour: Colour) -> String {
+        let word = paint(self.verdict, colour);
+        let gap = " ".repeat("undecided".len() - self.verdict.len());
+        format!("{word}{gap}  {} -> {} {}", self.from.join(", "), self.to, shown_port(self.protocol, self.port))
+    }
+
+    /// The answer for people, two to five lines.
+    pub fn render(&self, colour: Colour) -> String {
+        let mut text = self.headline(colour);
+        text.push('\n');
+        if let Some(missing) = &self.missing {
+            let _ = writeln!(text, "  {missing} is not known");
+        }
+        match self.service {
+            None => self.links.iter().for_each(|link| text.push_str(&render_link(link, "  "))),
+            Some(service) => self.render_backends(service, &mut text),
+        }
+        if self.would_be != self.verdict {
+            let _ = writeln!(text, "  with the policies in Audit enforced: {}", self.would_be);
+        }
+        text
+    }
+
+    fn render_backends(&self, service: ServiceVerdict, text: &mut String) {
+        let total = self.links.len();
+        let allowed = self.links.iter().filter(|link| link.judgement.enforced.is_allowed()).count();
+        let _ = match service.enforced {
+            ServiceWord::NoEndpoints => writeln!(text, "  no ready endpoint: refused, and not by policy"),
+            ServiceWord::Mixed => writeln!(
+                text,
+                "  {allowed} of {total} backends allowed; until each packet is judged after translation the whole Service is refused (service-mixed)"
+            ),
+            ServiceWord::Allowed | ServiceWord::Denied if total == 1 => Ok(()),
+            ServiceWord::Allowed | ServiceWord::Denied => writeln!(text, "  {allowed} of {total} backends allowed"),
+        };
+        for link in &self.links {
+            let word = link.judgement.enforced.link().1.word();
+            let _ = writeln!(text, "  backend {} port {}: {word}", link.to, link.port);
+            text.push_str(&render_link(link, "    "));
+        }
+    }
+}
+
+/// The two ends of a link, a line each, and what differs in Audit or by unguarded nodes.
+fn render_link(link: &LinkAnswer, indent: &str) -> String {
+    let mut text = String::new();
+    let Judgement { enforced, would_be } = &link.judgement;
+    for (direction, now, then) in [
+        (Direction::Egress, &enforced.egress, &would_be.egress),
+        (Direction::Ingress, &enforced.ingress, &would_be.ingress),
+    ] {
+        let _ = writeln!(text, "{indent}{:<8}{}", direction.to_string(), render_verdict(now));
+        if now != then {
+            let _ = writeln!(text, "{indent}        would be {}", render_verdict(then));
+        }
+    }
+    match link.judged {
+        WhereJudged::SenderAndReceiver | WhereJudged::SenderOnly => {}
+        // World and nodes are never guarded: there is nothing to say.
+        WhereJudged::ReceiverOnly | WhereJudged::Nowhere if !matches!(link.link.from, End::Pod(_)) => {}
+        WhereJudged::ReceiverOnly => {
+            let word = if link.comes_about { "allowed" } else { "denied" };
+            let _ = writeln!(text, "{indent}judged    by the receiver's node alone: {word}");
+        }
+        WhereJudged::Nowhere => {
+            let _ = writeln!(text, "{indent}judged    nowhere: neither node is guarded");
+        }
+    }
+    text
+}
+
+/// A verdict with the place of what gave it.
+pub fn render_verdict(verdict: &Verdict) -> String {
+    match verdict.rule() {
+        Some(rule) => format!("{verdict} ({})", rule.place),
+        None => verdict.to_string(),
+    }
+}
+
+/// `8080`, `53/UDP`.
+pub fn shown_port(protocol: Protocol, port: u16) -> String {
+    match protocol {
+        Protocol::Tcp => port.to_string(),
+        Protocol::Udp | Protocol::Sctp => format!("{port}/{protocol}"),
+    }
+}
+
+/// A verdict's word in its colour.
+pub fn paint(word: &str, colour: Colour) -> String {
+    let tone = match word {
+        "allowed" => Tone::Good,
+        "denied" => Tone::Bad,
+        _ => Tone::Caution,
+    };
+    colour.paint(tone, word).to_string()
+}
