@@ -69,18 +69,25 @@ impl Assembly {
             return;
         }
         if new.fingerprint == known.fingerprint {
-            let problem = Problem::warning("duplicate-object", format!("given twice with the same content, first at {first}"));
+            let problem =
+                Problem::warning("duplicate-object", format!("given twice with the same content, first at {first}"));
             report.add(line, problem.hint("remove one of the two"));
             return;
         }
-        let problem = Problem::error("duplicate-object", format!("given twice with different content, first at {first}; the last one counts, as with `kubectl apply`"));
+        let problem = Problem::error(
+            "duplicate-object",
+            format!(
+                "given twice with different content, first at {first}; the last one counts, as with `kubectl apply`"
+            ),
+        );
         report.add(line, problem.hint("remove or rename one of the two"));
         *known = new;
     }
 
     /// The inventory, and every problem.
     pub(crate) fn finish(mut self) -> Outcome<Inventory> {
-        let mut inventory = Inventory { unreadable: self.unreadable, other_kinds: self.other_kinds, ..Inventory::default() };
+        let mut inventory =
+            Inventory { unreadable: self.unreadable, other_kinds: self.other_kinds, ..Inventory::default() };
         for entry in self.objects.into_values() {
             match entry.object {
                 Object::AccessPolicy(object) => inventory.access_policies.push(object),
@@ -117,7 +124,8 @@ fn warn_of_missing_namespaces(inventory: &Inventory, problems: &mut Vec<Problem>
     if inventory.namespaces.is_empty() {
         return;
     }
-    let known: BTreeSet<&str> = inventory.namespaces.iter().map(|namespace| namespace.meta.name()).chain(ALWAYS_THERE).collect();
+    let known: BTreeSet<&str> =
+        inventory.namespaces.iter().map(|namespace| namespace.meta.name()).chain(ALWAYS_THERE).collect();
     let policies = (inventory.network_policies.iter().map(|policy| &policy.meta))
         .chain(inventory.perimeters.iter().map(|perimeter| &perimeter.meta))
         .chain(inventory.access_policies.iter().map(|policy| &policy.meta));
@@ -141,7 +149,10 @@ fn limit_problems(mut problems: Vec<Problem>) -> Vec<Problem> {
     }
     let dropped = problems.len() - MAX_PROBLEMS;
     problems.truncate(MAX_PROBLEMS);
-    problems.push(Problem::error("too-many-problems", format!("{dropped} more problems are not shown")).hint("correct the first ones, then look again"));
+    problems.push(
+        Problem::error("too-many-problems", format!("{dropped} more problems are not shown"))
+            .hint("correct the first ones, then look again"),
+    );
     problems
 }
 

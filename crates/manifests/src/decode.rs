@@ -85,7 +85,9 @@ pub(crate) fn decode(report: &mut Report, root: &At<'_, '_>, kind: Kind) -> Opti
 
 fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -> Option<Object> {
     Some(match kind {
-        Kind::AccessPolicy | Kind::ClusterAccessPolicy => Object::AccessPolicy(access_policy::decode(report, root, meta)?),
+        Kind::AccessPolicy | Kind::ClusterAccessPolicy => {
+            Object::AccessPolicy(access_policy::decode(report, root, meta)?)
+        }
         Kind::Perimeter | Kind::ClusterPerimeter => Object::Perimeter(perimeter::decode(report, root, meta)?),
         Kind::NetworkPolicy => Object::NetworkPolicy(network_policy::decode(report, root, meta)),
         Kind::Namespace => Object::Namespace(Namespace { meta }),

@@ -47,14 +47,25 @@ fn read_document(assembly: &mut Assembly, report: &mut Report, document: &Docume
         Shape::Null => {}
         Shape::Mapping => read_object(assembly, report, &root, Inherited::default(), layer),
         Shape::Bool(_) | Shape::Int(_) | Shape::Uint(_) | Shape::Float(_) | Shape::Text(_) | Shape::Sequence => {
-            report.warn(&root, "not-an-object", "the document is no Kubernetes object").with_hint("an object is a mapping with apiVersion, kind and metadata");
+            report
+                .warn(&root, "not-an-object", "the document is no Kubernetes object")
+                .with_hint("an object is a mapping with apiVersion, kind and metadata");
         }
+    }
+    if let Some(line) = document.trailing() {
+        report.start();
+        let problem = Problem::error("yaml-syntax", "what follows is no part of the document above, and is ignored");
+        report.add(line, problem.hint("correct the indentation, or put a line `---` between two documents"));
     }
     // What the document gives matters when something of it is read, in force or not.
     let matters = assembly.len() > known_before || report.problems.len() > first_problem;
     for duplicate in document.duplicates() {
-        let message = format!("key `{}` is given twice, first on line {}; the last one counts", duplicate.key, duplicate.first_line);
-        let problem = if matters { Problem::error("duplicate-key", message) } else { Problem::warning("duplicate-key", message) };
+        let message = format!(
+            "key `{}` is given twice, first on line {}; the last one counts",
+            duplicate.key, duplicate.first_line
+        );
+        let problem =
+            if matters { Problem::error("duplicate-key", message) } else { Problem::warning("duplicate-key", message) };
         report.start();
         report.add(duplicate.line, problem.hint("remove one of them: other tools refuse the document"));
     }
@@ -67,7 +78,13 @@ struct Inherited<'d> {
     kind: Option<&'d str>,
 }
 
-fn read_object<'d>(assembly: &mut Assembly, report: &mut Report, root: &At<'d, '_>, inherited: Inherited<'d>, layer: Layer) {
+fn read_object<'d>(
+    assembly: &mut Assembly,
+    report: &mut Report,
+    root: &At<'d, '_>,
+    inherited: Inherited<'d>,
+    layer: Layer,
+) {
     report.start();
     let api_version = root.non_empty("apiVersion").or(inherited.api_version);
     let kind = root.non_empty("kind").or(inherited.kind);
@@ -94,7 +111,14 @@ fn read_object<'d>(assembly: &mut Assembly, report: &mut Report, root: &At<'d, '
     }
 }
 
-fn read_list<'d>(assembly: &mut Assembly, report: &mut Report, root: &At<'d, '_>, api_version: &'d str, kind: &'d str, layer: Layer) {
+fn read_list<'d>(
+    assembly: &mut Assembly,
+    report: &mut Report,
+    root: &At<'d, '_>,
+    api_version: &'d str,
+    kind: &'d str,
+    layer: Layer,
+) {
     let inherited = match kind.strip_suffix("List") {
         None | Some("") => Inherited::default(),
         item => Inherited { api_version: Some(api_version), kind: item },
@@ -102,7 +126,12 @@ fn read_list<'d>(assembly: &mut Assembly, report: &mut Report, root: &At<'d, '_>
     let Some(items) = root.field("items") else { return };
     if !matches!(items.value.shape(), Shape::Sequence) {
         report.reject(&items, "wrong-type", "`items` is no list");
-        assembly.unreadable.push(Unreadable { place: report.place(items.line()), kind: None, namespace: None, name: None });
+        assembly.unreadable.push(Unreadable {
+            place: report.place(items.line()),
+            kind: None,
+            namespace: None,
+            name: None,
+        });
         return;
     }
     for item in items.value.elements() {
@@ -125,7 +154,9 @@ fn read_untyped(assembly: &mut Assembly, report: &mut Report, root: &At<'_, '_>,
     }
     let missing = if kind.is_some() { "apiVersion" } else { "kind" };
     if kind.is_some_and(|kind| kind_of(kind).is_some()) {
-        report.reject(root, "missing-field", &format!("`{missing}` is missing")).with_hint("add it: without it the API server rejects the object");
+        report
+            .reject(root, "missing-field", &format!("`{missing}` is missing"))
+            .with_hint("add it: without it the API server rejects the object");
     } else {
         report.warn(root, "not-an-object", &format!("no Kubernetes object: `{missing}` is missing"));
     }
@@ -149,7 +180,9 @@ fn read_unknown_policy(
         Some(_) => "write `apiVersion: palisade.dev/v1alpha1`, or use a newer palisade",
         None => "this version of palisade cannot read it: every end that it could select is undecided",
     };
-    report.reject(root, "unknown-policy", &format!("cannot read the policy: {kind} of `{api_version}` is not known")).with_hint(hint);
+    report
+        .reject(root, "unknown-policy", &format!("cannot read the policy: {kind} of `{api_version}` is not known"))
+        .with_hint(hint);
     let metadata = root.field("metadata");
     let text = |name| metadata.as_ref().and_then(|metadata| metadata.non_empty(name)).map(Name::from);
     let namespace = match known {
@@ -170,7 +203,9 @@ fn read_broken(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, e
     let at = if error.column > 0 { format!(", column {}", error.column) } else { String::new() };
     let mut problem = Problem::error("yaml-syntax", format!("cannot read the document{what}{at}: {}", error.message));
     problem.hint = match error.hint {
-        _ if text.contains("{{") => Some("this looks like a template: pipe the output of `helm template` in instead".to_owned()),
+        _ if text.contains("{{") => {
+            Some("this looks like a template: pipe the output of `helm template` in instead".to_owned())
+        }
         Some(hint) => Some(hint.to_owned()),
         None => Some("correct the YAML; the other documents of the file are used".to_owned()),
     };
@@ -189,5 +224,10 @@ fn not_utf8(chunk: Chunk<'_>, valid_up_to: usize) -> SyntaxError {
     let before = &chunk.bytes[..valid_up_to];
     let line = chunk.first_line + before.iter().filter(|byte| **byte == b'\n').count() as u32;
     let byte = chunk.bytes.get(valid_up_to).copied().unwrap_or_default();
-    SyntaxError { line, column: 0, message: format!("not UTF-8: byte 0x{byte:02x}"), hint: Some("save the file as UTF-8") }
+    SyntaxError {
+        line,
+        column: 0,
+        message: format!("not UTF-8: byte 0x{byte:02x}"),
+        hint: Some("save the file as UTF-8"),
+    }
 }

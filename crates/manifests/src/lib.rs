@@ -16,8 +16,8 @@ mod load;
 mod names;
 mod recognize;
 mod report;
-mod schema;
 mod scan;
+mod schema;
 mod yaml;
 
 pub use load::{LoadError, load, load_lab, load_text};

@@ -84,8 +84,12 @@ impl LabState {
     fn parse(text: &str) -> Result<Self, String> {
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let manifests = value["manifests"].as_array().ok_or("`manifests` is missing")?;
-        let manifests = manifests.iter().map(|path| path.as_str().map(PathBuf::from).ok_or("`manifests` holds no path"));
-        Ok(Self { manifests: manifests.collect::<Result<_, _>>()?, cluster: value["cluster"].as_str().map(PathBuf::from) })
+        let manifests =
+            manifests.iter().map(|path| path.as_str().map(PathBuf::from).ok_or("`manifests` holds no path"));
+        Ok(Self {
+            manifests: manifests.collect::<Result<_, _>>()?,
+            cluster: value["cluster"].as_str().map(PathBuf::from),
+        })
     }
 }
 
@@ -161,6 +165,8 @@ fn name_of(path: &Path) -> Arc<str> {
 /// A file that is not read may hold any policy.
 fn unusable(assembly: &mut Assembly, file: Arc<str>, why: String) {
     let place = Place { file, line: 0 };
-    assembly.problems.push(Problem::error("unusable-file", why).at(&place).hint("leave the file out, split it, or make it readable"));
+    assembly.problems.push(
+        Problem::error("unusable-file", why).at(&place).hint("leave the file out, split it, or make it readable"),
+    );
     assembly.unreadable.push(Unreadable { place, kind: None, namespace: None, name: None });
 }

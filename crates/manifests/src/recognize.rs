@@ -25,7 +25,9 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
         ("palisade.dev", kind) => Recognized::UnknownPolicy(kind.filter(|kind| kind.is_policy())),
         ("policy.networking.k8s.io", _) if !kind.ends_with("List") => Recognized::UnknownPolicy(None),
         (_, Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
-        (_, Some(Kind::NetworkPolicy)) if !is_of_another_vendor(group) => Recognized::UnknownPolicy(Some(Kind::NetworkPolicy)),
+        (_, Some(Kind::NetworkPolicy)) if !is_of_another_vendor(group) => {
+            Recognized::UnknownPolicy(Some(Kind::NetworkPolicy))
+        }
         (group, Some(kind)) if group == group_of(kind) || group == "extensions" => {
             Recognized::WrongVersion(kind, served_version(kind))
         }
@@ -66,7 +68,9 @@ pub(crate) fn may_be_policy(text: &str) -> bool {
 
 fn served_version(kind: Kind) -> &'static str {
     match kind {
-        Kind::AccessPolicy | Kind::ClusterAccessPolicy | Kind::ClusterPerimeter | Kind::Perimeter => "palisade.dev/v1alpha1",
+        Kind::AccessPolicy | Kind::ClusterAccessPolicy | Kind::ClusterPerimeter | Kind::Perimeter => {
+            "palisade.dev/v1alpha1"
+        }
         Kind::CronJob | Kind::Job => "batch/v1",
         Kind::DaemonSet | Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet => "apps/v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
@@ -91,11 +95,20 @@ mod tests {
     #[test]
     fn versions_decide() {
         assert_eq!(recognize("networking.k8s.io/v1", "NetworkPolicy"), Recognized::Read(Kind::NetworkPolicy));
-        assert_eq!(recognize("extensions/v1beta1", "NetworkPolicy"), Recognized::UnknownPolicy(Some(Kind::NetworkPolicy)));
+        assert_eq!(
+            recognize("extensions/v1beta1", "NetworkPolicy"),
+            Recognized::UnknownPolicy(Some(Kind::NetworkPolicy))
+        );
         assert_eq!(recognize("projectcalico.org/v3", "NetworkPolicy"), Recognized::Other);
-        assert_eq!(recognize("extensions/v1beta1", "Deployment"), Recognized::WrongVersion(Kind::Deployment, "apps/v1"));
+        assert_eq!(
+            recognize("extensions/v1beta1", "Deployment"),
+            Recognized::WrongVersion(Kind::Deployment, "apps/v1")
+        );
         assert_eq!(recognize("serving.knative.dev/v1", "Service"), Recognized::Other);
-        assert_eq!(recognize("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"), Recognized::UnknownPolicy(None));
+        assert_eq!(
+            recognize("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+            Recognized::UnknownPolicy(None)
+        );
         assert_eq!(recognize("palisade.dev/v2", "Perimeter"), Recognized::UnknownPolicy(Some(Kind::Perimeter)));
         assert_eq!(recognize("palisade.dev/v1alpha1", "ProgramPolicy"), Recognized::UnknownPolicy(None));
         assert_eq!(recognize("v1", "List"), Recognized::List);

@@ -36,7 +36,8 @@ fn plain_value(line: &str, key: &str) -> Option<String> {
     let value = line.strip_prefix(key)?;
     let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '\'']);
     // What is no plain name (a template, an anchor) still counts as an occurrence, but says nothing.
-    let is_name = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    let is_name =
+        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     Some(if is_name { value.to_owned() } else { String::new() })
 }
 
@@ -54,7 +55,8 @@ mod tests {
     #[test]
     fn reads_kind_and_namespace_from_whole_lines() {
         let text = "apiVersion: v1\nkind: NetworkPolicy # x\nmetadata:\n  name: \"a\"\n  labels:\n    namespace: no\n  namespace: shop\nspec: [\n";
-        let expected = Scanned { kind: Some("NetworkPolicy".into()), namespace: Some("shop".into()), name: Some("a".into()) };
+        let expected =
+            Scanned { kind: Some("NetworkPolicy".into()), namespace: Some("shop".into()), name: Some("a".into()) };
         assert_eq!(scan(text), expected);
     }
 

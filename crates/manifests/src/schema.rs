@@ -61,7 +61,9 @@ fn unknown_below(name: &str, unknown: UnknownFields) -> UnknownFields {
 fn check_value(report: &mut Report, at: &At<'_, '_>, type_name: &str, unknown: UnknownFields) {
     if at.value.is_null() {
         if unknown == UnknownFields::Rejected {
-            report.reject(at, "empty-field", "is empty").with_hint("give it a value (`{}` selects everything), or remove the line");
+            report
+                .reject(at, "empty-field", "is empty")
+                .with_hint("give it a value (`{}` selects everything), or remove the line");
         }
         return;
     }
@@ -112,7 +114,9 @@ fn check_integer(report: &mut Report, at: &At<'_, '_>, type_name: &str, min: i64
     match at.as_integer() {
         Some(value) if (min..=max).contains(&value) => {}
         Some(value) => {
-            report.reject(at, "wrong-type", &format!("{value} is out of range")).with_hint(format!("use {min} to {max}"));
+            report
+                .reject(at, "wrong-type", &format!("{value} is out of range"))
+                .with_hint(format!("use {min} to {max}"));
         }
         None => wrong_type(report, at, expected),
     }
@@ -124,13 +128,17 @@ fn check_quantity(report: &mut Report, at: &At<'_, '_>, text: &str) {
     let end = unsigned.bytes().position(|byte| !(byte.is_ascii_digit() || byte == b'.')).unwrap_or(unsigned.len());
     let (number, suffix) = unsigned.split_at(end);
     let number_is_valid = number.bytes().any(|byte| byte.is_ascii_digit()) && number.matches('.').count() <= 1;
-    let exponent = suffix.strip_prefix(['e', 'E']).map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    let exponent =
+        suffix.strip_prefix(['e', 'E']).map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
     let suffix_is_valid = matches!(
         suffix,
         "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei"
-    ) || exponent.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    ) || exponent
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
     if !(number_is_valid && suffix_is_valid) {
-        report.reject(at, "wrong-type", &format!("`{text}` is no quantity")).with_hint("write it as in `500m`, `2` or `128Mi`");
+        report
+            .reject(at, "wrong-type", &format!("`{text}` is no quantity"))
+            .with_hint("write it as in `500m`, `2` or `128Mi`");
     }
 }
 
@@ -151,7 +159,9 @@ fn wrong_type(report: &mut Report, at: &At<'_, '_>, expected: &str) {
         }
         Shape::Text(text) => (format!("string `{}`", shorten(text)), None),
         Shape::Sequence => ("a list".to_owned(), (expected == "mapping").then(|| "remove the `-`".to_owned())),
-        Shape::Mapping => ("a mapping".to_owned(), (expected == "list").then(|| "start each entry with `-`".to_owned())),
+        Shape::Mapping => {
+            ("a mapping".to_owned(), (expected == "list").then(|| "start each entry with `-`".to_owned()))
+        }
     };
     let problem = report.reject(at, "wrong-type", &format!("cannot use {found} as {expected}"));
     if let Some(hint) = hint {
@@ -183,7 +193,9 @@ fn unknown_field(
     let candidates: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
     match did_you_mean(name, &candidates) {
         Some(candidate) => problem.with_hint(format!("did you mean `{candidate}`?")),
-        None if unknown == UnknownFields::Rejected => problem.with_hint(format!("known here: {}", candidates.join(", "))),
+        None if unknown == UnknownFields::Rejected => {
+            problem.with_hint(format!("known here: {}", candidates.join(", ")))
+        }
         None => {}
     }
 }

@@ -18,7 +18,8 @@ fn report_policy(inventory: &Inventory, policy: &AccessPolicy, problems: &mut Ve
         if rule.from.iter().chain(&rule.to).any(|peer| may_lie_in(peer, namespace, labels.as_ref())) {
             continue;
         }
-        let message = format!("`spec.rules[{index}]`: neither side can lie in namespace `{namespace}`, so the rule does nothing");
+        let message =
+            format!("`spec.rules[{index}]`: neither side can lie in namespace `{namespace}`, so the rule does nothing");
         let problem = Problem::warning("outside-namespace", message)
             .at(&rule.place)
             .of(policy.meta.reference.clone())
@@ -29,7 +30,11 @@ fn report_policy(inventory: &Inventory, policy: &AccessPolicy, problems: &mut Ve
 
 /// The namespace's labels, when its object is given: without it a selector may match.
 fn namespace_labels(inventory: &Inventory, name: &str) -> Option<Labels> {
-    inventory.namespaces.iter().find(|namespace| namespace.meta.name() == name).map(|namespace| namespace.meta.labels.clone())
+    inventory
+        .namespaces
+        .iter()
+        .find(|namespace| namespace.meta.name() == name)
+        .map(|namespace| namespace.meta.labels.clone())
 }
 
 fn may_lie_in(peer: &Peer, namespace: &str, labels: Option<&Labels>) -> bool {

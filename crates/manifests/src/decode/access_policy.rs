@@ -21,10 +21,14 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Opti
     let mode = read_mode(report, &spec);
     match spec.field("rules") {
         None => {
-            report.reject(&spec, "missing-field", "`rules` is missing").with_hint("add `rules:` with at least one rule");
+            report
+                .reject(&spec, "missing-field", "`rules` is missing")
+                .with_hint("add `rules:` with at least one rule");
         }
         Some(rules) if rules.elements().len() == 0 => {
-            report.warn(&rules, "no-effect", "has no rule, so the policy does nothing").with_hint("add a rule, or remove the policy");
+            report
+                .warn(&rules, "no-effect", "has no rule, so the policy does nothing")
+                .with_hint("add a rule, or remove the policy");
         }
         Some(_) => {}
     }
@@ -88,9 +92,9 @@ fn read_peers(
 ) -> Vec<palisade_model::access_policy::Peer> {
     let name = side.field();
     if rule.field(name).is_none_or(|list| list.elements().len() == 0) {
-        report
-            .reject(rule, "missing-field", &format!("`{name}` is missing or empty"))
-            .with_hint(format!("say who: `{name}: [{{selector: {{}}}}]` is every pod of the namespace, `{{entity: world}}` the outside"));
+        report.reject(rule, "missing-field", &format!("`{name}` is missing or empty")).with_hint(format!(
+            "say who: `{name}: [{{selector: {{}}}}]` is every pod of the namespace, `{{entity: world}}` the outside"
+        ));
         return Vec::new();
     }
     rule.list(name, |peer| read_peer(report, peer, side, action, meta)).into_iter().flatten().collect()
@@ -100,7 +104,9 @@ fn read_http(report: &mut Report, at: &At<'_, '_>) -> HttpMatch {
     let methods = at.list("methods", |method| {
         let text = method.as_text().unwrap_or_default();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
-            report.reject(method, "invalid-value", &format!("`{text}` is no HTTP method")).with_hint("write it in capitals, as in GET");
+            report
+                .reject(method, "invalid-value", &format!("`{text}` is no HTTP method"))
+                .with_hint("write it in capitals, as in GET");
         }
         text.to_owned()
     });
@@ -125,7 +131,9 @@ fn read_expires(report: &mut Report, rule: &At<'_, '_>, action: Action) -> Optio
     }
     let timestamp = if is_rfc3339(text) { text.parse().ok() } else { None };
     if timestamp.is_none() {
-        report.reject(&at, "invalid-value", &format!("`{text}` is no RFC 3339 time")).with_hint("write it as 2027-01-31T00:00:00Z");
+        report
+            .reject(&at, "invalid-value", &format!("`{text}` is no RFC 3339 time"))
+            .with_hint("write it as 2027-01-31T00:00:00Z");
     }
     timestamp
 }

@@ -12,7 +12,8 @@ use crate::report::{Report, WithHint};
 pub(super) fn read_selector(report: &mut Report, parent: &At<'_, '_>, name: &'static str) -> Option<Selector> {
     let at = parent.field(name)?;
     let match_labels = read_labels(report, &at, "matchLabels", names::check_value);
-    let match_expressions = at.list("matchExpressions", |entry| read_requirement(report, entry)).into_iter().flatten().collect();
+    let match_expressions =
+        at.list("matchExpressions", |entry| read_requirement(report, entry)).into_iter().flatten().collect();
     Some(Selector { match_labels, match_expressions })
 }
 
@@ -31,10 +32,14 @@ fn read_requirement(report: &mut Report, at: &At<'_, '_>) -> Option<Requirement>
     let values = at.list("values", |value| value.as_text().unwrap_or_default().to_owned());
     match operator {
         Operator::In | Operator::NotIn if values.is_empty() => {
-            report.reject(at, "missing-field", "In and NotIn need `values`").with_hint("add `values: [...]`, or use Exists or DoesNotExist");
+            report
+                .reject(at, "missing-field", "In and NotIn need `values`")
+                .with_hint("add `values: [...]`, or use Exists or DoesNotExist");
         }
         Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
-            report.reject(at, "invalid-value", "Exists and DoesNotExist take no `values`").with_hint("remove `values`, or use In or NotIn");
+            report
+                .reject(at, "invalid-value", "Exists and DoesNotExist take no `values`")
+                .with_hint("remove `values`, or use In or NotIn");
         }
         Operator::In | Operator::NotIn | Operator::Exists | Operator::DoesNotExist => {}
     }

@@ -14,15 +14,18 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// The metadata of `root`; names the object in `report`, backwards to the problem `since`.
 pub(super) fn read_meta(report: &mut Report, root: &At<'_, '_>, kind: Kind, since: usize) -> Option<Meta> {
     let metadata = root.field("metadata");
-    let name = metadata.as_ref().and_then(|metadata| metadata.non_empty("name").or_else(|| metadata.non_empty("generateName")));
+    let name = metadata
+        .as_ref()
+        .and_then(|metadata| metadata.non_empty("name").or_else(|| metadata.non_empty("generateName")));
     let Some(name) = name else {
-        report.reject(root, "missing-field", &format!("{kind} without `metadata.name`")).with_hint("add `metadata: {name: ...}`");
+        report
+            .reject(root, "missing-field", &format!("{kind} without `metadata.name`"))
+            .with_hint("add `metadata: {name: ...}`");
         return None;
     };
     let metadata = metadata.expect("the name came from it");
-    let namespace = kind
-        .is_namespaced()
-        .then(|| Name::from(metadata.non_empty("namespace").unwrap_or(DEFAULT_NAMESPACE)));
+    let namespace =
+        kind.is_namespaced().then(|| Name::from(metadata.non_empty("namespace").unwrap_or(DEFAULT_NAMESPACE)));
     report.name(ObjectRef { kind, namespace: namespace.clone(), name: name.into() }, since);
     check_names(report, &metadata, kind);
     let labels = read_labels(report, &metadata, "labels", names::check_value);
@@ -80,7 +83,9 @@ fn check_names(report: &mut Report, metadata: &At<'_, '_>, kind: Kind) {
     let Some(namespace) = metadata.field("namespace") else { return };
     let Some(text) = namespace.as_text().filter(|text| !text.is_empty()) else { return };
     if !kind.is_namespaced() {
-        report.warn(&namespace, "unknown-field", &format!("a {kind} lies in no namespace, ignored")).with_hint("remove the line");
+        report
+            .warn(&namespace, "unknown-field", &format!("a {kind} lies in no namespace, ignored"))
+            .with_hint("remove the line");
     } else if let Err(why) = names::check_label(text) {
         report.reject(&namespace, "invalid-value", &format!("`{text}` {why}"));
     }

@@ -43,7 +43,9 @@ fn read_policy_types(report: &mut Report, spec: &At<'_, '_>) -> Vec<PolicyType> 
             Some("Egress") => types.push(PolicyType::Egress),
             other => {
                 let other = other.unwrap_or_default();
-                report.reject(&entry, "invalid-value", &format!("unknown policy type `{other}`")).with_hint("use Ingress or Egress");
+                report
+                    .reject(&entry, "invalid-value", &format!("unknown policy type `{other}`"))
+                    .with_hint("use Ingress or Egress");
             }
         }
     }
@@ -73,9 +75,9 @@ fn read_peer(report: &mut Report, at: &At<'_, '_>) -> Option<NetworkPolicyPeer> 
         Some(block) => read_ip_block(report, &block)?,
         None if names_pods => NetworkPolicyTarget::Pods { pod_selector, namespace_selector },
         None => {
-            report
-                .reject(at, "missing-field", "the peer names nobody")
-                .with_hint("add podSelector, namespaceSelector or ipBlock; `{}` as a selector selects all, an empty line nothing");
+            report.reject(at, "missing-field", "the peer names nobody").with_hint(
+                "add podSelector, namespaceSelector or ipBlock; `{}` as a selector selects all, an empty line nothing",
+            );
             return None;
         }
     };

@@ -15,7 +15,9 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Opti
         return None;
     };
     let Some(subject) = spec.field("subject") else {
-        report.reject(&spec, "missing-field", "`subject` is missing").with_hint("say whom it closes: `subject: {selector: {}}` is every pod");
+        report
+            .reject(&spec, "missing-field", "`subject` is missing")
+            .with_hint("say whom it closes: `subject: {selector: {}}` is every pod");
         return None;
     };
     let selector = read_selector(report, &subject, "selector");
@@ -31,7 +33,9 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Opti
             .with_hint("remove `namespaceSelector`, or make it a ClusterPerimeter");
     }
     if selector.is_none() && !is_cluster_wide {
-        report.reject(&subject, "missing-field", "`selector` is missing").with_hint("`selector: {}` is every pod of the namespace");
+        report
+            .reject(&subject, "missing-field", "`selector` is missing")
+            .with_hint("`selector: {}` is every pod of the namespace");
     }
     let (ingress, egress) = read_directions(report, &spec);
     Some(Perimeter {
@@ -59,21 +63,30 @@ pub(super) fn read_entity(report: &mut Report, at: &At<'_, '_>) -> Option<Entity
         Ok(entity) => Some(entity),
         Err(_) => {
             let known: Vec<&str> = Entity::ALL.into_iter().map(Entity::as_str).collect();
-            report.reject(at, "invalid-value", &format!("unknown entity `{text}`")).with_hint(format!("use one of {}", known.join(", ")));
+            report
+                .reject(at, "invalid-value", &format!("unknown entity `{text}`"))
+                .with_hint(format!("use one of {}", known.join(", ")));
             None
         }
     }
 }
 
 /// The word under `name`, the type's default when it is missing.
-fn read_word<T: Copy + Default>(report: &mut Report, parent: &At<'_, '_>, name: &'static str, words: &[(&str, T)]) -> T {
+fn read_word<T: Copy + Default>(
+    report: &mut Report,
+    parent: &At<'_, '_>,
+    name: &'static str,
+    words: &[(&str, T)],
+) -> T {
     let Some(at) = parent.field(name) else { return T::default() };
     let text = at.as_text().unwrap_or_default();
     match words.iter().find(|(word, _)| *word == text) {
         Some((_, value)) => *value,
         None => {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            report.reject(&at, "invalid-value", &format!("unknown {name} `{text}`")).with_hint(format!("use {}", known.join(" or ")));
+            report
+                .reject(&at, "invalid-value", &format!("unknown {name} `{text}`"))
+                .with_hint(format!("use {}", known.join(" or ")));
             T::default()
         }
     }
@@ -88,12 +101,16 @@ fn read_directions(report: &mut Report, spec: &At<'_, '_>) -> (bool, bool) {
             Some("Egress") => egress = true,
             other => {
                 let other = other.unwrap_or_default();
-                report.reject(&at, "invalid-value", &format!("unknown direction `{other}`")).with_hint("use Ingress or Egress");
+                report
+                    .reject(&at, "invalid-value", &format!("unknown direction `{other}`"))
+                    .with_hint("use Ingress or Egress");
             }
         }
     }
     if list.elements().len() == 0 {
-        report.reject(&list, "invalid-value", "is empty, so nothing is closed").with_hint("use [Ingress], [Egress] or both, or remove the line for both");
+        report
+            .reject(&list, "invalid-value", "is empty, so nothing is closed")
+            .with_hint("use [Ingress], [Egress] or both, or remove the line for both");
     }
     (ingress, egress)
 }

@@ -53,7 +53,9 @@ pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>) -> PodSpec {
         ("containers", ContainerRole::App),
         ("ephemeralContainers", ContainerRole::Ephemeral),
     ] {
-        containers.extend(at.list(list, |container| read_container(report, container, role, host_network)).into_iter().flatten());
+        containers.extend(
+            at.list(list, |container| read_container(report, container, role, host_network)).into_iter().flatten(),
+        );
     }
     check_containers(report, at);
     PodSpec {
@@ -74,7 +76,9 @@ pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>) -> PodSpec {
 /// Names are unique over all three lists, and there is at least one app container.
 fn check_containers(report: &mut Report, at: &At<'_, '_>) {
     if at.field("containers").is_none_or(|list| list.elements().len() == 0) {
-        report.reject(at, "missing-field", "`containers` is missing or empty").with_hint("a pod needs at least one container");
+        report
+            .reject(at, "missing-field", "`containers` is missing or empty")
+            .with_hint("a pod needs at least one container");
     }
     let mut seen = BTreeSet::new();
     for list in ["initContainers", "containers", "ephemeralContainers"] {
@@ -83,7 +87,9 @@ fn check_containers(report: &mut Report, at: &At<'_, '_>) {
             if let Some(name) = container.non_empty("name")
                 && !seen.insert(name)
             {
-                report.reject(&container, "duplicate", &format!("two containers have the name `{name}`")).with_hint("rename one of them");
+                report
+                    .reject(&container, "duplicate", &format!("two containers have the name `{name}`"))
+                    .with_hint("rename one of them");
             }
         }
     }
@@ -95,7 +101,9 @@ fn read_restart_policy(report: &mut Report, at: &At<'_, '_>) -> RestartPolicy {
         Some("OnFailure") => RestartPolicy::OnFailure,
         Some("Never") => RestartPolicy::Never,
         Some(other) => {
-            report.reject(at, "invalid-value", &format!("unknown restartPolicy `{other}`")).with_hint("use Always, OnFailure or Never");
+            report
+                .reject(at, "invalid-value", &format!("unknown restartPolicy `{other}`"))
+                .with_hint("use Always, OnFailure or Never");
             RestartPolicy::Always
         }
     }
@@ -150,7 +158,8 @@ fn read_phase(status: &At<'_, '_>) -> Phase {
 }
 
 fn read_addresses(status: &At<'_, '_>, list: &'static str, single: &'static str) -> Vec<IpAddr> {
-    let all: Vec<IpAddr> = status.list(list, |entry| entry.text("ip").and_then(parse_address)).into_iter().flatten().collect();
+    let all: Vec<IpAddr> =
+        status.list(list, |entry| entry.text("ip").and_then(parse_address)).into_iter().flatten().collect();
     if all.is_empty() { status.text(single).and_then(parse_address).into_iter().collect() } else { all }
 }
 

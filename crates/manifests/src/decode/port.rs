@@ -14,7 +14,9 @@ pub(super) fn read_port_rule(report: &mut Report, at: &At<'_, '_>) -> Option<Por
     let end_port = at.field("endPort");
     let Some(port) = at.field("port") else {
         if let Some(end_port) = end_port {
-            report.reject(&end_port, "invalid-value", "may not stand without `port`").with_hint("add `port`, the first port of the range");
+            report
+                .reject(&end_port, "invalid-value", "may not stand without `port`")
+                .with_hint("add `port`, the first port of the range");
         }
         return Some(PortRule { protocol, port: PortMatch::Any });
     };
@@ -27,7 +29,9 @@ pub(super) fn read_port_rule(report: &mut Report, at: &At<'_, '_>) -> Option<Por
         Some(end_port) => read_port_number(report, &end_port)?,
     };
     let Ok(range) = PortRange::new(first, last) else {
-        report.reject(at, "invalid-value", &format!("`endPort` {last} lies before `port` {first}")).with_hint("give `endPort` a number from `port` on");
+        report
+            .reject(at, "invalid-value", &format!("`endPort` {last} lies before `port` {first}"))
+            .with_hint("give `endPort` a number from `port` on");
         return None;
     };
     Some(PortRule { protocol, port: PortMatch::Range(range) })
@@ -41,7 +45,9 @@ fn read_named_port(
     name: &str,
 ) -> Option<PortRule> {
     if let Some(end_port) = end_port {
-        report.reject(&end_port, "invalid-value", "may not stand beside a `port` by name").with_hint("give `port` a number");
+        report
+            .reject(&end_port, "invalid-value", "may not stand beside a `port` by name")
+            .with_hint("give `port` a number");
         return None;
     }
     check_port_name(report, port, name)?;

@@ -22,7 +22,9 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Serv
     let headless = spec.text("clusterIP") == Some("None");
     let ports = read_ports(report, &spec);
     if ports.is_empty() && report.is_good() && !headless && !matches!(exposure, Exposure::ExternalName(_)) {
-        report.reject(&spec, "missing-field", "`ports` is missing or empty").with_hint("add `ports: [{port: 80}]`, or `clusterIP: None`");
+        report
+            .reject(&spec, "missing-field", "`ports` is missing or empty")
+            .with_hint("add `ports: [{port: 80}]`, or `clusterIP: None`");
     }
     Service {
         selector: spec.field("selector").map(|_| read_labels(report, &spec, "selector", names::check_value)),
@@ -59,7 +61,9 @@ fn read_exposure(report: &mut Report, spec: &At<'_, '_>) -> Exposure {
         Some("ExternalName") => {
             let name = spec.text("externalName").unwrap_or_default();
             if let Err(why) = names::check_subdomain(name.strip_suffix('.').unwrap_or(name)) {
-                report.reject(spec, "invalid-value", &format!("`externalName` `{name}` {why}")).with_hint("give the DNS name that the Service stands for");
+                report
+                    .reject(spec, "invalid-value", &format!("`externalName` `{name}` {why}"))
+                    .with_hint("give the DNS name that the Service stands for");
             }
             Exposure::ExternalName(name.to_owned())
         }
@@ -81,7 +85,9 @@ fn read_ports(report: &mut Report, spec: &At<'_, '_>) -> Vec<ServicePort> {
         let Some(port) = read_port(report, &at) else { continue };
         match &port.name {
             None if needs_names => {
-                report.reject(&at, "missing-field", "a port of several needs a `name`").with_hint("add `name: ...` to each port");
+                report
+                    .reject(&at, "missing-field", "a port of several needs a `name`")
+                    .with_hint("add `name: ...` to each port");
             }
             Some(name) if !names_seen.insert(name.clone()) => {
                 report.reject(&at, "duplicate", &format!("two ports have the name `{name}`"));
@@ -140,7 +146,9 @@ fn read_cluster_ips(report: &mut Report, spec: &At<'_, '_>) -> Vec<IpAddr> {
     }
     let address = parse_address(text);
     if address.is_none() {
-        report.reject(&at, "invalid-value", &format!("`{text}` is no address")).with_hint("remove the line, or write `None` for a headless Service");
+        report
+            .reject(&at, "invalid-value", &format!("`{text}` is no address"))
+            .with_hint("remove the line, or write `None` for a headless Service");
     }
     address.into_iter().collect()
 }

@@ -22,7 +22,13 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta, kind: W
     decode_spec(report, &job_spec, meta, kind, suspended)
 }
 
-fn decode_spec(report: &mut Report, spec: &At<'_, '_>, meta: Meta, kind: WorkloadKind, suspended: bool) -> Option<Workload> {
+fn decode_spec(
+    report: &mut Report,
+    spec: &At<'_, '_>,
+    meta: Meta,
+    kind: WorkloadKind,
+    suspended: bool,
+) -> Option<Workload> {
     let template = require(report, spec, "template")?;
     let (labels, annotations) = match template.field("metadata") {
         Some(metadata) => (
@@ -57,7 +63,13 @@ fn require<'d, 'q>(report: &mut Report, parent: &'q At<'d, '_>, name: &'static s
     child
 }
 
-fn check_selector(report: &mut Report, spec: &At<'_, '_>, kind: WorkloadKind, selector: Option<&Selector>, labels: &Labels) {
+fn check_selector(
+    report: &mut Report,
+    spec: &At<'_, '_>,
+    kind: WorkloadKind,
+    selector: Option<&Selector>,
+    labels: &Labels,
+) {
     match kind {
         // The job controller makes the selector, from a label that it adds to the template.
         WorkloadKind::Job | WorkloadKind::CronJob | WorkloadKind::Pod => return,

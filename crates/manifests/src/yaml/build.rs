@@ -66,25 +66,17 @@ impl Builder {
             fields: Vec::new(),
             root: NodeId(0),
             duplicates: Vec::new(),
+            trailing: None,
         };
-        Self {
-            document,
-            weights: Vec::new(),
-            pending: Vec::new(),
-            open: Vec::new(),
-            anchors: Vec::new(),
-            root: None,
-        }
+        Self { document, weights: Vec::new(), pending: Vec::new(), open: Vec::new(), anchors: Vec::new(), root: None }
     }
 
-    /// Whether the document's one value is complete.
-    pub(super) fn is_complete(&self) -> bool {
-        self.root.is_some() && self.open.is_empty()
-    }
-
-    pub(super) fn finish(mut self) -> Option<Document> {
-        self.document.root = self.root?;
-        Some(self.document)
+    /// The document, or `None` when nothing was in it.
+    pub(super) fn finish(mut self) -> Result<Option<Document>, SyntaxError> {
+        let Some(root) = self.root else { return Ok(None) };
+        self.check_finite(root)?;
+        self.document.root = root;
+        Ok(Some(self.document))
     }
 
     pub(super) fn alias(&mut self, number: usize, at: Position) -> Result<(), SyntaxError> {
@@ -92,7 +84,11 @@ impl Builder {
             return Err(SyntaxError::new(at, "alias of an anchor that this document does not have", None));
         };
         if matches!(self.document.nodes[id.0 as usize].kind, Kind::Open) {
-            return Err(SyntaxError::new(at, "an anchor's value contains itself", Some("write the value out instead of `*`")));
+            return Err(SyntaxError::new(
+                at,
+                "an anchor's value contains itself",
+                Some("write the value out instead of `*`"),
+            ));
         }
         self.place(id);
         Ok(())
@@ -107,12 +103,10 @@ impl Builder {
         };
         let value = resolve(scalar_tag, text)
             .map_err(|tag| SyntaxError::new(at, &format!("`{}` is no {tag}", shorten(text)), Some("remove the tag")))?;
-        if matches!(value, Scalar::Float(number) if !number.is_finite()) {
-            return Err(SyntaxError::new(at, &format!("`{}` has no form in JSON", shorten(text)), Some("put it in quotes to make it text")));
-        }
         let merge = text == "<<" && (tag.as_deref() == Some("tag:yaml.org,2002:merge") || (is_plain && tag.is_none()));
         let text = if scalar_tag == ScalarTag::Binary {
-            let decoded = decode_base64(text).ok_or_else(|| SyntaxError::new(at, "`!!binary` is not base64 of text", Some("remove the tag")))?;
+            let decoded = decode_base64(text)
+                .ok_or_else(|| SyntaxError::new(at, "`!!binary` is not base64 of text", Some("remove the tag")))?;
             self.keep(&decoded)
         } else {
             self.keep(text)
@@ -135,6 +129,9 @@ impl Builder {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let start = self.document.elements.len() as u32;
         let mut weight = 1u64;
+        for at in open.first_child..self.pending.len() {
+            self.check_finite(self.pending[at])?;
+        }
         for id in self.pending.drain(open.first_child..) {
             weight = weight.saturating_add(self.weights[id.0 as usize]);
             self.document.elements.push(id);
@@ -158,10 +155,13 @@ impl Builder {
                 continue;
             }
             let name = self.key_name(key, text, scalar)?;
+            self.check_finite(value)?;
             self.set_explicit(start, Field { name, key, value }, &mut index);
         }
         let fields = &self.document.fields[start..];
-        let weight = fields.iter().fold(1u64, |sum, field| sum.saturating_add(1).saturating_add(self.weights[field.value.0 as usize]));
+        let weight = fields
+            .iter()
+            .fold(1u64, |sum, field| sum.saturating_add(1).saturating_add(self.weights[field.value.0 as usize]));
         let span = Span { start: start as u32, end: self.document.fields.len() as u32 };
         self.close(open.id, Kind::Mapping(span), weight)
     }
@@ -188,7 +188,9 @@ impl Builder {
         let sources: Vec<NodeId> = match self.document.nodes[source.0 as usize].kind {
             Kind::Mapping(_) => vec![source],
             // Earlier ones win, so they are set last.
-            Kind::Sequence(span) => self.document.elements[span.start as usize..span.end as usize].iter().rev().copied().collect(),
+            Kind::Sequence(span) => {
+                self.document.elements[span.start as usize..span.end as usize].iter().rev().copied().collect()
+            }
             Kind::Scalar { .. } | Kind::Open => Vec::new(),
         };
         if sources.is_empty() && !matches!(self.document.nodes[source.0 as usize].kind, Kind::Sequence(_)) {
@@ -217,9 +219,15 @@ impl Builder {
             Scalar::Bool(value) => value.to_string(),
             Scalar::Int(value) => value.to_string(),
             Scalar::Float(value) => format_float_key(value),
-            Scalar::Null => return Err(self.error_at(key, "a key is empty or null", Some("put it in quotes to make it text"))),
+            Scalar::Null => {
+                return Err(self.error_at(key, "a key is empty or null", Some("put it in quotes to make it text")));
+            }
             Scalar::Uint(_) => {
-                return Err(self.error_at(key, "a number of this size cannot be a key", Some("put it in quotes to make it text")));
+                return Err(self.error_at(
+                    key,
+                    "a number of this size cannot be a key",
+                    Some("put it in quotes to make it text"),
+                ));
             }
         };
         Ok(self.keep(&name))
@@ -231,6 +239,17 @@ impl Builder {
         self.check_aliased(weight, id)?;
         self.place(id);
         Ok(())
+    }
+
+    /// Infinity and NaN may be keys, which are text, but no values: JSON has no such numbers.
+    fn check_finite(&self, id: NodeId) -> Result<(), SyntaxError> {
+        match self.document.nodes[id.0 as usize].kind {
+            Kind::Scalar { text, value: Scalar::Float(number), .. } if !number.is_finite() => {
+                let message = format!("`{}` has no form in JSON", shorten(self.document.text(text)));
+                Err(self.error_at(id, &message, Some("put it in quotes to make it text")))
+            }
+            Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Mapping(_) | Kind::Open => Ok(()),
+        }
     }
 
     fn check_aliased(&self, weight: u64, at: NodeId) -> Result<(), SyntaxError> {
@@ -326,6 +345,9 @@ impl FieldIndex {
 /// Go's `strconv.FormatFloat(value, 'g', -1, 32)`.
 fn format_float_key(value: f64) -> String {
     let value = value as f32;
+    if value.is_nan() {
+        return ".nan".to_owned();
+    }
     if value.is_infinite() {
         return if value > 0.0 { ".inf".to_owned() } else { "-.inf".to_owned() };
     }

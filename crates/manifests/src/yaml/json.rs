@@ -12,7 +12,7 @@ pub(super) fn parse_json(text: &str, first_line: u32) -> Option<Vec<Document>> {
     while reader.at < reader.bytes.len() {
         let mut builder = Builder::new(0);
         reader.value(&mut builder)?;
-        documents.push(builder.finish()?);
+        documents.push(builder.finish().ok()??);
         reader.skip_space();
     }
     Some(documents)
@@ -104,7 +104,10 @@ impl Reader<'_> {
     /// `true`, `false`, `null` or a number, in JSON's own grammar: what YAML would read beyond it is not JSON.
     fn word(&mut self) -> Option<&str> {
         let rest = &self.text[self.at..];
-        let end = rest.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))).unwrap_or(rest.len());
+        let end = rest
+            .bytes()
+            .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')))
+            .unwrap_or(rest.len());
         let word = &rest[..end];
         if !matches!(word, "true" | "false" | "null") && !is_json_number(word) {
             return None;
@@ -220,5 +223,8 @@ fn is_json_number(word: &str) -> bool {
         None => (mantissa, None),
     };
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(is_digits) && exponent.is_none_or(is_digits)
+    is_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(is_digits)
+        && exponent.is_none_or(is_digits)
 }

@@ -1,10 +1,18 @@
 //! Parses one document: its parser's events go to a [`Builder`].
+//!
+//! The parser is a port of libyaml, as go-yaml v2 is: both take and refuse the same text, down to tabs.
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
+use std::collections::HashMap;
+use std::io::BufReader;
+
+use libyaml_safer::{Error, Event, EventData, Mark, Parser};
 
 use super::build::{Builder, Position, ScalarText, SyntaxError};
 use super::json::parse_json;
 use super::tree::Document;
+
+/// How much text the parser holds as characters at a time.
+const BUFFER_BYTES: usize = 16 << 10;
 
 /// The documents in `text`, a chunk that starts on `first_line` of its file: one, or none when it holds only
 /// comments, or several when it is a run of JSON objects without markers between them.
@@ -16,52 +24,83 @@ pub(crate) fn parse(text: &str, first_line: u32) -> Result<Vec<Document>, Syntax
     {
         return Ok(documents);
     }
+    let mut parser = Parser::new();
+    parser.set_input(BufReader::with_capacity(BUFFER_BYTES, text.as_bytes()));
+    let mut anchors = Anchors::default();
     let mut builder = Builder::new(text.len());
-    let position = |at: Marker| Position {
-        line: first_line + (at.line() as u32).saturating_sub(1),
-        column: at.col() as u32 + 1,
-    };
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| syntax_error(&error, position(*error.marker())))?;
-        take(&mut builder, event, position(span.start))?;
+    // Marks count from 0.
+    let position = |at: Mark| Position { line: first_line + at.line as u32, column: at.column as u32 + 1 };
+    loop {
+        let event = parser.parse().map_err(|error| syntax_error(&error, position))?;
+        match event.data {
+            EventData::StreamEnd => return Ok(Vec::new()),
+            EventData::DocumentEnd { .. } => break,
+            data => take(&mut builder, &mut anchors, data, position(event.start_mark))?,
+        }
     }
-    Ok(builder.finish().into_iter().collect())
+    let Some(mut document) = builder.finish()? else { return Ok(Vec::new()) };
+    document.trailing = match parser.parse() {
+        Ok(Event { data: EventData::StreamEnd, .. }) => None,
+        Ok(event) => Some(position(event.start_mark).line),
+        Err(error) => Some(syntax_error(&error, position).line),
+    };
+    Ok(vec![document])
 }
 
-fn take(builder: &mut Builder, event: Event<'_>, at: Position) -> Result<(), SyntaxError> {
+#[derive(Default)]
+struct Anchors {
+    numbers: HashMap<String, usize>,
+    count: usize,
+}
+
+impl Anchors {
+    /// The number of a definition; 0 stands for none. A later definition hides an earlier one of the same name.
+    fn define(&mut self, anchor: Option<String>) -> usize {
+        let Some(name) = anchor else { return 0 };
+        self.count += 1;
+        self.numbers.insert(name, self.count);
+        self.count
+    }
+}
+
+fn take(builder: &mut Builder, anchors: &mut Anchors, event: EventData, at: Position) -> Result<(), SyntaxError> {
     match event {
-        Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => Ok(()),
-        _ if builder.is_complete() => {
-            Err(SyntaxError::new(at, "expected the end of the document", Some("put a line `---` between two documents")))
+        EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
+            builder.scalar(ScalarText { text: &value, is_plain: plain_implicit, tag }, anchors.define(anchor), at)
         }
-        Event::Alias(number) => builder.alias(number, at),
-        Event::Scalar(text, style, anchor, tag) => {
-            let tag = tag.map(|tag| format!("{}{}", tag.handle, tag.suffix));
-            builder.scalar(ScalarText { text: &text, is_plain: style == ScalarStyle::Plain, tag }, anchor, at)
+        EventData::SequenceStart { anchor, .. } | EventData::MappingStart { anchor, .. } => {
+            builder.start(anchors.define(anchor), at)
         }
-        Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => builder.start(anchor, at),
-        Event::SequenceEnd => builder.end_sequence(),
-        Event::MappingEnd => builder.end_mapping(),
+        EventData::SequenceEnd => builder.end_sequence(),
+        EventData::MappingEnd => builder.end_mapping(),
+        EventData::Alias { anchor } => match anchors.numbers.get(&anchor) {
+            Some(number) => builder.alias(*number, at),
+            None => Err(SyntaxError::new(
+                at,
+                &format!("alias `*{anchor}` of an anchor that the document does not have"),
+                Some("an anchor holds within its own document, from its own line on"),
+            )),
+        },
+        _ => Ok(()),
     }
 }
 
-fn syntax_error(error: &ScanError, at: Position) -> SyntaxError {
-    let info = error.info();
-    let hint = if info.contains("tab") {
-        Some("indent with spaces")
-    } else if info.contains("unknown anchor") {
-        Some("an anchor holds within its own document only")
-    } else {
-        None
+fn syntax_error(error: &Error, position: impl Fn(Mark) -> Position) -> SyntaxError {
+    let at = error.problem_mark().map_or(Position { line: 0, column: 0 }, position);
+    let problem = error.problem();
+    let hint = problem.contains("tab").then_some("indent with spaces");
+    let message = match error.context() {
+        Some(context) => format!("{problem} {context}"),
+        None => problem.to_owned(),
     };
-    SyntaxError::new(at, info, hint)
+    SyntaxError::new(at, &message, hint)
 }
 
-/// What the YAML reader of Go refuses in any place: control characters, lone surrogates' neighbours, inner byte order marks.
+/// What the YAML reader of Go refuses in any place: control characters, and what is no character.
 fn reject_control_characters(text: &str, first_line: u32) -> Result<(), SyntaxError> {
     let is_refused = |character: char| match character {
         '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' => false,
-        '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}' => true,
+        '\u{FFFE}' | '\u{FFFF}' => true,
         _ => character < '\u{A0}',
     };
     // The fast path: bytes that need a look are rare.

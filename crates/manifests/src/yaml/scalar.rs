@@ -74,7 +74,9 @@ fn resolve_implicit(text: &str) -> Scalar {
         return Scalar::Null;
     };
     match first {
-        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => resolve_word(text).unwrap_or(Scalar::Text),
+        b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
+            resolve_word(text).unwrap_or(Scalar::Text)
+        }
         b'.' => resolve_word(text).or_else(|| parse_point_float(text).map(Scalar::Float)).unwrap_or(Scalar::Text),
         b'+' | b'-' => resolve_word(text).or_else(|| resolve_number(text)).unwrap_or(Scalar::Text),
         b'0'..=b'9' => resolve_number(text).unwrap_or(Scalar::Text),
@@ -117,11 +119,7 @@ fn parse_go_int(text: &str) -> Option<i64> {
         _ => (false, text),
     };
     let magnitude = parse_go_uint(digits)?;
-    if negative {
-        0i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 /// Go's `strconv.ParseUint(text, 0, 64)` on text without underscores: no sign, base by prefix.
@@ -192,7 +190,8 @@ fn parse_point_float(text: &str) -> Option<f64> {
         return if is_float(text) { parse_float(text) } else { None };
     }
     let bytes = text.as_bytes();
-    let between_digits = |at: usize| at > 0 && bytes[at - 1].is_ascii_digit() && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+    let between_digits =
+        |at: usize| at > 0 && bytes[at - 1].is_ascii_digit() && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
     if !(0..bytes.len()).all(|at| bytes[at] != b'_' || between_digits(at)) {
         return None;
     }
@@ -208,8 +207,14 @@ fn is_timestamp(text: &str) -> bool {
     };
     let digits_end = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (day, time) = rest.split_at(digits_end);
-    let in_range = |text: &str, last: u32| (1..=2).contains(&text.len()) && text.parse().is_ok_and(|value: u32| (1..=last).contains(&value));
-    year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) && in_range(month, 12) && in_range(day, 31) && is_clock(time)
+    let in_range = |text: &str, last: u32| {
+        (1..=2).contains(&text.len()) && text.parse().is_ok_and(|value: u32| (1..=last).contains(&value))
+    };
+    year.len() == 4
+        && year.bytes().all(|byte| byte.is_ascii_digit())
+        && in_range(month, 12)
+        && in_range(day, 31)
+        && is_clock(time)
 }
 
 fn is_clock(text: &str) -> bool {
@@ -223,7 +228,9 @@ fn is_clock(text: &str) -> bool {
     let end = clock.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')).count();
     let (clock, zone) = clock.split_at(end);
     let fields: Vec<&str> = clock.split(':').collect();
-    let clock_is_valid = fields.len() == 3 && fields.iter().all(|field| field.starts_with(|first: char| first.is_ascii_digit()));
-    let zone_is_valid = if zoned { zone == "Z" || (zone.len() == 6 && zone.starts_with(['+', '-'])) } else { zone.is_empty() };
+    let clock_is_valid =
+        fields.len() == 3 && fields.iter().all(|field| field.starts_with(|first: char| first.is_ascii_digit()));
+    let zone_is_valid =
+        if zoned { zone == "Z" || (zone.len() == 6 && zone.starts_with(['+', '-'])) } else { zone.is_empty() };
     clock_is_valid && zone_is_valid
 }

@@ -12,6 +12,7 @@ pub(crate) struct Document {
     pub(super) fields: Vec<Field>,
     pub(super) root: NodeId,
     pub(super) duplicates: Vec<DuplicateKey>,
+    pub(super) trailing: Option<u32>,
 }
 
 /// A key that a mapping gives twice. The last one counts, as with `kubectl`.
@@ -34,7 +35,11 @@ pub(super) struct Node {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    Scalar { text: Span, value: Scalar, merge: bool },
+    Scalar {
+        text: Span,
+        value: Scalar,
+        merge: bool,
+    },
     Sequence(Span),
     Mapping(Span),
     /// A collection whose end is not read yet. No finished document has one.
@@ -92,6 +97,11 @@ impl Document {
     /// Keys given twice, in the order of their second occurrence.
     pub(crate) fn duplicates(&self) -> &[DuplicateKey] {
         &self.duplicates
+    }
+
+    /// The line from which on the chunk holds something that is no part of the document. kubectl ignores it.
+    pub(crate) fn trailing(&self) -> Option<u32> {
+        self.trailing
     }
 
     pub(super) fn text(&self, span: Span) -> &str {

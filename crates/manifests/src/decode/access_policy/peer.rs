@@ -34,7 +34,9 @@ pub(super) fn read_peer(report: &mut Report, at: &At<'_, '_>, side: Side, action
     let place = report.place(at.line());
     let given: Vec<&str> = at.fields().filter(|(_, value)| !value.value.is_null()).map(|(name, _)| name).collect();
     if given.is_empty() {
-        report.reject(at, "missing-field", "the peer names nobody").with_hint("`selector: {}` is every pod of the namespace, `entity: world` the outside");
+        report
+            .reject(at, "missing-field", "the peer names nobody")
+            .with_hint("`selector: {}` is every pod of the namespace, `entity: world` the outside");
         return None;
     }
     check_alone(report, at, &given)?;
@@ -84,7 +86,9 @@ fn read_pod_peer(report: &mut Report, at: &At<'_, '_>, side: Side, meta: &Meta) 
         program: read_program(report, at),
     };
     if peer.service.is_some() && side == Side::From {
-        report.reject(at, "invalid-value", "a `service` does not send").with_hint("name the pods behind it: `workload` or `selector`");
+        report
+            .reject(at, "invalid-value", "a `service` does not send")
+            .with_hint("name the pods behind it: `workload` or `selector`");
         return None;
     }
     let says_namespace = peer.namespace.is_some() || peer.namespace_selector.is_some();
@@ -119,7 +123,9 @@ fn read_workload(report: &mut Report, parent: &At<'_, '_>) -> Option<WorkloadRef
         None => (None, text),
     };
     if let Err(why) = names::check_subdomain(name) {
-        report.reject(&at, "invalid-value", &format!("workload name `{name}` {why}")).with_hint("write `web` or `Deployment/web`");
+        report
+            .reject(&at, "invalid-value", &format!("workload name `{name}` {why}"))
+            .with_hint("write `web` or `Deployment/web`");
     }
     let kind = match kind.map(str::parse::<WorkloadKind>) {
         None => None,
@@ -151,12 +157,18 @@ fn read_program(report: &mut Report, parent: &At<'_, '_>) -> Option<Name> {
 fn read_fqdn(report: &mut Report, at: &At<'_, '_>, side: Side, action: Action) -> Option<String> {
     let text = at.as_text()?;
     if side == Side::From {
-        report.reject(at, "invalid-value", "a name cannot be known of a sender").with_hint("use `cidr` or `entity: world` in `from`");
+        report
+            .reject(at, "invalid-value", "a name cannot be known of a sender")
+            .with_hint("use `cidr` or `entity: world` in `from`");
         return None;
     }
     if action == Action::Deny {
         report
-            .reject(at, "invalid-value", "`fqdn` may not stand in a Deny: whoever answers by another name would pass it")
+            .reject(
+                at,
+                "invalid-value",
+                "`fqdn` may not stand in a Deny: whoever answers by another name would pass it",
+            )
             .with_hint("close the pods by a Perimeter and allow the names that they need");
         return None;
     }

@@ -11,7 +11,12 @@ use crate::decode::port::{NumberOrName, check_port_name, read_number_or_name, re
 use crate::names;
 use crate::report::{Report, WithHint};
 
-pub(super) fn read_container(report: &mut Report, at: &At<'_, '_>, role: ContainerRole, host_network: bool) -> Option<Container> {
+pub(super) fn read_container(
+    report: &mut Report,
+    at: &At<'_, '_>,
+    role: ContainerRole,
+    host_network: bool,
+) -> Option<Container> {
     let Some(name) = at.non_empty("name") else {
         report.reject(at, "missing-field", "a container needs a `name`").with_hint("add `name: ...`");
         return None;
@@ -89,7 +94,9 @@ fn read_port(report: &mut Report, at: &At<'_, '_>, host_network: bool) -> Option
         Some(port) => Some(read_port_number(report, &port)?),
     };
     if host_network && host_port != Some(number) {
-        report.reject(at, "invalid-value", "on the host network `hostPort` must equal `containerPort`").with_hint("remove `hostPort`");
+        report
+            .reject(at, "invalid-value", "on the host network `hostPort` must equal `containerPort`")
+            .with_hint("remove `hostPort`");
     }
     Some(ContainerPort { name: name.map(Name::from), number, protocol: read_protocol(report, at)?, host_port })
 }
@@ -130,7 +137,9 @@ fn read_handler(report: &mut Report, at: &At<'_, '_>) -> Option<ProbeHandler> {
         return Some(ProbeHandler::Grpc { port: read_port_number(report, &port)? });
     }
     if let Some(exec) = at.field("exec") {
-        return Some(ProbeHandler::Exec { command: exec.list("command", |entry| entry.as_text().unwrap_or_default().to_owned()) });
+        return Some(ProbeHandler::Exec {
+            command: exec.list("command", |entry| entry.as_text().unwrap_or_default().to_owned()),
+        });
     }
     report.reject(at, "missing-field", "the probe does nothing").with_hint("add httpGet, tcpSocket, grpc or exec");
     None
