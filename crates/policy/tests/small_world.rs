@@ -1,0 +1,850 @@
+//! Small worlds, questions and the answers in words. Each test is named by the corner of the
+//! design that it shows: `corner_5_...` is number 5 of "NetworkPolicy v1, the corners that engines
+//! get wrong".
+//!
+//! A world is text, a line each:
+//! ```text
+//! ns shop team=a                                      a Namespace with labels
+//! node n1 172.31.0.11                                 a Node
+//! pod shop/web app=web ip=10.0.0.1 node=n1 ports=http:80,53/UDP containers=web+sidecar
+//! svc shop/db app=db ip=10.96.0.5 ports=80->8080      a Service
+//! netpol shop/db {podSelector: {}, ...}               a NetworkPolicy and its spec
+//! perimeter shop/p {...}   access shop/a {...}   clusterperimeter p {...}   clusteraccess a {...}
+//! raw <one YAML document>
+//! at 2030-01-01T00:00:00Z                             the instant of the questions below
+//! ? shop/web:nginx:/bin/x -> shop/db:5432/TCP         a question; also ADDRESS and node/NAME
+//! ```
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use palisade_model::Timestamp;
+use palisade_model::link::{End, Link, PodEnd, Which};
+use palisade_model::settings::Settings;
+use palisade_policy::Model;
+
+/// The one place where the API is touched.
+fn check(world: &str, expected: Expect) {
+    expected.assert_eq(&answers(world, Settings::default()));
+}
+
+fn answers(world: &str, settings: Settings) -> String {
+    let mut yaml = String::new();
+    let mut questions = Vec::new();
+    let mut now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a constant");
+    for line in world.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (word, rest) = line.split_once(' ').expect("each line is a word and its rest");
+        match word {
+            "?" => questions.push((rest, now)),
+            "at" => now = rest.parse().expect("an instant"),
+            _ => {
+                let _ = writeln!(yaml, "---\n{}", document(word, rest));
+            }
+        }
+    }
+    let loaded = palisade_manifests::load_text("world", &yaml);
+    let mut text = String::new();
+    for problem in &loaded.problems {
+        let _ = writeln!(text, "problem: {}", problem.message);
+    }
+    let model = Model::new(Arc::new(loaded.value), settings);
+    for problem in &model.problems {
+        let _ = writeln!(text, "finding: {}", problem.message);
+    }
+    for (question, now) in questions {
+        let link = link(question);
+        let answer = match model.value.judge(&link, now) {
+            Err(error) => error.to_string(),
+            Ok(judgement) => {
+                let explained = model.value.explain(&link, now, palisade_policy::Grant::Process).expect("judged above");
+                assert_eq!(explained.judgement, judgement, "explain agrees with check");
+                let enforced = judgement.enforced.link().1.to_string();
+                let would_be = judgement.would_be.link().1.to_string();
+                if enforced == would_be { enforced } else { format!("{enforced}; would be {would_be}") }
+            }
+        };
+        let _ = writeln!(text, "{question}: {answer}");
+    }
+    text
+}
+
+fn document(word: &str, rest: &str) -> String {
+    let policy = |version: &str, kind: &str| {
+        let (name, spec) = rest.split_once(' ').expect("a name and a spec");
+        format!("apiVersion: {version}\nkind: {kind}\nmetadata: {}\nspec: {spec}", metadata(name, ""))
+    };
+    match word {
+        "raw" => rest.replace("\\n", "\n"),
+        "netpol" => policy("networking.k8s.io/v1", "NetworkPolicy"),
+        "perimeter" => policy("palisade.dev/v1alpha1", "Perimeter"),
+        "clusterperimeter" => policy("palisade.dev/v1alpha1", "ClusterPerimeter"),
+        "access" => policy("palisade.dev/v1alpha1", "AccessPolicy"),
+        "clusteraccess" => policy("palisade.dev/v1alpha1", "ClusterAccessPolicy"),
+        "ns" => {
+            let (name, labels) = rest.split_once(' ').unwrap_or((rest, ""));
+            format!("apiVersion: v1\nkind: Namespace\nmetadata: {}", metadata(name, labels))
+        }
+        "node" => {
+            let (name, address) = rest.split_once(' ').expect("a name and an address");
+            format!(
+                "apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\nstatus: {{addresses: [{{type: InternalIP, address: \"{address}\"}}]}}"
+            )
+        }
+        "pod" => pod(rest),
+        "svc" => service(rest),
+        other => panic!("unknown word {other}"),
+    }
+}
+
+fn metadata(name: &str, labels: &str) -> String {
+    let labels: Vec<String> = labels
+        .split_whitespace()
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').expect("key=value");
+            format!("{key}: \"{value}\"")
+        })
+        .collect();
+    let labels = labels.join(", ");
+    match name.split_once('/') {
+        Some((namespace, name)) => format!("{{name: {name}, namespace: {namespace}, labels: {{{labels}}}}}"),
+        None => format!("{{name: {name}, labels: {{{labels}}}}}"),
+    }
+}
+
+fn pod(rest: &str) -> String {
+    let mut words = rest.split_whitespace();
+    let name = words.next().expect("a name");
+    let (mut labels, mut spec, mut status) = (String::new(), String::new(), "phase: Running".to_owned());
+    let (mut containers, mut ports, mut probe) = (vec!["main"], String::new(), String::new());
+    for word in words {
+        match word.split_once('=') {
+            None if word == "hostNetwork" => spec.push_str("hostNetwork: true, "),
+            None => panic!("unknown {word}"),
+            Some(("ip", addresses)) => {
+                let ips: Vec<String> = addresses.split(',').map(|ip| format!("{{ip: \"{ip}\"}}")).collect();
+                let _ = write!(status, ", podIPs: [{}]", ips.join(", "));
+            }
+            Some(("phase", phase)) => status = status.replace("Running", phase),
+            Some(("node", node)) => {
+                let _ = write!(spec, "nodeName: {node}, ");
+            }
+            Some(("sa", account)) => {
+                let _ = write!(spec, "serviceAccountName: {account}, ");
+            }
+            Some(("containers", names)) => containers = names.split('+').collect(),
+            Some(("probe", port)) => probe = format!(", readinessProbe: {{tcpSocket: {{port: {port}}}}}"),
+            Some(("ports", text)) => {
+                let each = text.split(',').map(|port| {
+                    let (port, protocol) = port.split_once('/').unwrap_or((port, "TCP"));
+                    match port.split_once(':') {
+                        Some((name, number)) => {
+                            format!("{{name: {name}, containerPort: {number}, protocol: {protocol}}}")
+                        }
+                        None => format!("{{containerPort: {port}, protocol: {protocol}}}"),
+                    }
+                });
+                ports = format!(", ports: [{}]", each.collect::<Vec<_>>().join(", "));
+            }
+            Some(_) => {
+                let _ = write!(labels, "{word} ");
+            }
+        }
+    }
+    // The first container has the ports and the probe.
+    let containers: Vec<String> = containers
+        .iter()
+        .enumerate()
+        .map(|(position, name)| match position {
+            0 => format!("{{name: {name}, image: x{ports}{probe}}}"),
+            _ => format!("{{name: {name}, image: x}}"),
+        })
+        .collect();
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {{{spec}containers: [{}]}}\nstatus: {{{status}}}",
+        metadata(name, &labels),
+        containers.join(", ")
+    )
+}
+
+fn service(rest: &str) -> String {
+    let mut words = rest.split_whitespace();
+    let name = words.next().expect("a name");
+    let (mut selector, mut spec) = (Vec::new(), String::new());
+    for word in words {
+        match word.split_once('=').expect("key=value") {
+            ("ip", address) => {
+                let _ = write!(spec, "clusterIP: \"{address}\", ");
+            }
+            ("ports", text) => {
+                let ports = text.split(',').map(|port| {
+                    let (port, target) = port.split_once("->").unwrap_or((port, port));
+                    format!("{{name: p{port}, port: {port}, targetPort: {target}}}")
+                });
+                let _ = write!(spec, "ports: [{}], ", ports.collect::<Vec<_>>().join(", "));
+            }
+            (key, value) => selector.push(format!("{key}: {value}")),
+        }
+    }
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {}\nspec: {{{spec}selector: {{{}}}}}",
+        metadata(name, ""),
+        selector.join(", ")
+    )
+}
+
+fn link(question: &str) -> Link {
+    let (from, to) = question.split_once(" -> ").expect("FROM -> TO");
+    let (to, port) = to.rsplit_once(':').expect("TO:PORT");
+    let (port, protocol) = port.split_once('/').unwrap_or((port, "TCP"));
+    Link {
+        from: end(from),
+        to: end(to),
+        protocol: protocol.parse().expect("a protocol"),
+        port: port.parse().expect("a port"),
+    }
+}
+
+fn end(text: &str) -> End {
+    if let Ok(address) = text.trim_matches(['[', ']']).parse() {
+        return End::Address(address);
+    }
+    if let Some(name) = text.strip_prefix("node/") {
+        return End::Node { name: name.into(), address: None };
+    }
+    let mut parts = text.splitn(3, ':');
+    let (namespace, name) = parts.next().and_then(|name| name.split_once('/')).expect("namespace/name");
+    let which = |part: Option<&str>| match part {
+        None => Which::Unsaid,
+        Some("*") => Which::Other,
+        Some(name) => Which::Named(name.into()),
+    };
+    let (container, program) = (which(parts.next()), which(parts.next()));
+    End::Pod(PodEnd { namespace: namespace.into(), name: name.into(), container, program, address: None })
+}
+
+// NetworkPolicy v1
+
+const TWO_PODS: &str = "
+    ns shop
+    node n1 172.31.0.11
+    pod shop/web app=web ip=10.0.0.1 node=n1
+    pod shop/db app=db ip=10.0.0.2 node=n1 ports=pg:5432
+";
+
+fn two_pods(rest: &str, expected: Expect) {
+    check(&format!("{TWO_PODS}\n{rest}"), expected);
+}
+
+#[test]
+fn nothing_closes_a_pod_without_policy() {
+    two_pods(
+        "? shop/web -> shop/db:5432",
+        expect![[r#"
+        shop/web -> shop/db:5432: allowed: nothing closes it
+    "#]],
+    );
+}
+
+#[test]
+fn corner_1_policy_types_missing_means_ingress_and_egress_only_with_rules() {
+    two_pods(
+        "netpol shop/db {podSelector: {matchLabels: {app: db}}}
+         netpol shop/web {podSelector: {matchLabels: {app: web}}, egress: [{ports: [{port: 443}]}]}
+         ? shop/web -> shop/db:5432
+         ? shop/db -> shop/web:80
+         ? shop/db -> 203.0.113.1:443
+         ? shop/web -> 203.0.113.1:443
+         ? shop/web -> 203.0.113.1:80",
+        expect![[r#"
+            shop/web -> shop/db:5432: denied: closed by NetworkPolicy shop/web, and nothing opens it
+            shop/db -> shop/web:80: denied: closed by NetworkPolicy shop/web, and nothing opens it
+            shop/db -> 203.0.113.1:443: allowed: nothing closes it
+            shop/web -> 203.0.113.1:443: allowed: NetworkPolicy shop/web egress[0]
+            shop/web -> 203.0.113.1:80: denied: closed by NetworkPolicy shop/web, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_1_a_direction_that_is_not_listed_is_ignored_even_with_rules() {
+    two_pods(
+        "netpol shop/db {podSelector: {}, policyTypes: [Ingress], ingress: [{}], egress: [{ports: [{port: 1}]}]}
+         ? shop/web -> shop/db:5432
+         ? shop/db -> 203.0.113.1:443",
+        expect![[r#"
+            shop/web -> shop/db:5432: allowed: NetworkPolicy shop/db ingress[0]
+            shop/db -> 203.0.113.1:443: allowed: nothing closes it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_2_empty_rules_close_and_an_empty_rule_opens_all() {
+    two_pods(
+        "netpol shop/db {podSelector: {matchLabels: {app: db}}, ingress: []}
+         netpol shop/web {podSelector: {matchLabels: {app: web}}, ingress: [{}]}
+         ? shop/web -> shop/db:5432
+         ? shop/db -> shop/web:80
+         ? 203.0.113.1 -> shop/web:80
+         ? 203.0.113.1 -> shop/web:53/UDP",
+        expect![[r#"
+            shop/web -> shop/db:5432: denied: closed by NetworkPolicy shop/db, and nothing opens it
+            shop/db -> shop/web:80: allowed: NetworkPolicy shop/web ingress[0]
+            203.0.113.1 -> shop/web:80: allowed: NetworkPolicy shop/web ingress[0]
+            203.0.113.1 -> shop/web:53/UDP: allowed: NetworkPolicy shop/web ingress[0]
+        "#]],
+    );
+}
+
+#[test]
+fn corner_2_an_empty_port_entry_means_every_tcp_port_and_a_protocol_alone_all_of_it() {
+    two_pods(
+        "netpol shop/db {podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{}]}]}
+         netpol shop/web {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{protocol: UDP}]}]}
+         ? shop/web -> shop/db:5432
+         ? shop/web -> shop/db:5432/UDP
+         ? shop/db -> shop/web:80
+         ? shop/db -> shop/web:80/UDP",
+        expect![[r#"
+            shop/web -> shop/db:5432: allowed: NetworkPolicy shop/db ingress[0]
+            shop/web -> shop/db:5432/UDP: denied: closed by NetworkPolicy shop/db, and nothing opens it
+            shop/db -> shop/web:80: denied: closed by NetworkPolicy shop/web, and nothing opens it
+            shop/db -> shop/web:80/UDP: allowed: NetworkPolicy shop/web ingress[0]
+        "#]],
+    );
+}
+
+#[test]
+fn corner_3_end_port_is_inclusive() {
+    two_pods(
+        "netpol shop/db {podSelector: {}, ingress: [{ports: [{port: 8000, endPort: 8010}]}]}
+         ? shop/web -> shop/db:7999
+         ? shop/web -> shop/db:8000
+         ? shop/web -> shop/db:8010
+         ? shop/web -> shop/db:8011",
+        expect![[r#"
+            shop/web -> shop/db:7999: denied: closed by NetworkPolicy shop/db, and nothing opens it
+            shop/web -> shop/db:8000: allowed: NetworkPolicy shop/db ingress[0]
+            shop/web -> shop/db:8010: allowed: NetworkPolicy shop/db ingress[0]
+            shop/web -> shop/db:8011: denied: closed by NetworkPolicy shop/db, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_3_named_ports_resolve_on_the_receiver_by_name_and_protocol() {
+    check(
+        "ns shop
+         pod shop/web ip=10.0.0.1
+         pod shop/a app=a ip=10.0.0.2 ports=api:8080,web:9090,dns:53/UDP
+         pod shop/b app=b ip=10.0.0.3 ports=api:8181
+         netpol shop/in {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}], egress: [{to: [{podSelector: {}}, {ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: api}, {port: dns}]}]}
+         ? shop/web -> shop/a:8080
+         ? shop/web -> shop/a:9090
+         ? shop/web -> shop/a:53
+         ? shop/web -> shop/b:8080
+         ? shop/web -> shop/b:8181
+         ? shop/web -> 203.0.113.9:8080",
+        expect![[r#"
+            shop/web -> shop/a:8080: allowed: NetworkPolicy shop/in egress[0].to[0]
+            shop/web -> shop/a:9090: denied: closed by NetworkPolicy shop/in, and nothing opens it
+            shop/web -> shop/a:53: denied: closed by NetworkPolicy shop/in, and nothing opens it
+            shop/web -> shop/b:8080: denied: closed by NetworkPolicy shop/in, and nothing opens it
+            shop/web -> shop/b:8181: allowed: NetworkPolicy shop/in egress[0].to[0]
+            shop/web -> 203.0.113.9:8080: denied: closed by NetworkPolicy shop/in, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_4_selectors_in_one_peer_are_and_in_two_or() {
+    check(
+        "ns shop
+         ns ops team=ops
+         pod shop/db app=db ip=10.0.0.1
+         pod ops/web app=web ip=10.0.0.2
+         pod ops/cron app=cron ip=10.0.0.3
+         pod shop/web app=web ip=10.0.0.4
+         pod shop/cron app=cron ip=10.0.0.5
+         netpol shop/and {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: ops}}, podSelector: {matchLabels: {app: web}}}], ports: [{port: 1}]}, {from: [{namespaceSelector: {matchLabels: {team: ops}}}, {podSelector: {matchLabels: {app: web}}}], ports: [{port: 2}]}]}
+         ? ops/web -> shop/db:1
+         ? ops/cron -> shop/db:1
+         ? shop/web -> shop/db:1
+         ? ops/cron -> shop/db:2
+         ? shop/web -> shop/db:2
+         ? shop/cron -> shop/db:2",
+        expect![[r#"
+            ops/web -> shop/db:1: allowed: NetworkPolicy shop/and ingress[0].from[0]
+            ops/cron -> shop/db:1: denied: closed by NetworkPolicy shop/and, and nothing opens it
+            shop/web -> shop/db:1: denied: closed by NetworkPolicy shop/and, and nothing opens it
+            ops/cron -> shop/db:2: allowed: NetworkPolicy shop/and ingress[1].from[0]
+            shop/web -> shop/db:2: allowed: NetworkPolicy shop/and ingress[1].from[1]
+            shop/cron -> shop/db:2: denied: closed by NetworkPolicy shop/and, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_5_absent_keys_and_the_name_label_of_a_namespace_without_object() {
+    check(
+        "ns shop
+         pod shop/db app=db ip=10.0.0.1
+         pod shop/web tier= ip=10.0.0.2
+         pod other/x app=x ip=10.0.0.3
+         netpol shop/keys {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}], ports: [{port: 1}]}, {from: [{podSelector: {matchLabels: {tier: \"\"}}}], ports: [{port: 2}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: other}}}], ports: [{port: 3}]}]}
+         ? shop/web -> shop/db:1
+         ? shop/web -> shop/db:2
+         ? shop/db -> shop/db:2
+         ? other/x -> shop/db:3
+         ? shop/web -> shop/db:3",
+        expect![[r#"
+            shop/web -> shop/db:1: allowed: NetworkPolicy shop/keys ingress[0].from[0]
+            shop/web -> shop/db:2: allowed: NetworkPolicy shop/keys ingress[1].from[0]
+            shop/db -> shop/db:2: allowed: the pod's own address
+            other/x -> shop/db:3: allowed: NetworkPolicy shop/keys ingress[2].from[0]
+            shop/web -> shop/db:3: denied: closed by NetworkPolicy shop/keys, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_6_except_takes_away_from_its_own_block_alone_and_families_do_not_mix() {
+    two_pods(
+        "netpol shop/out {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 203.0.113.7/24, except: [203.0.113.128/25]}}, {ipBlock: {cidr: 203.0.113.200/32}}]}]}
+         ? shop/web -> 203.0.113.1:443
+         ? shop/web -> 203.0.113.129:443
+         ? shop/web -> 203.0.113.200:443
+         ? shop/web -> [2001:db8::1]:443
+         ? shop/web -> shop/db:5432",
+        expect![[r#"
+            shop/web -> 203.0.113.1:443: allowed: NetworkPolicy shop/out egress[0].to[0]
+            shop/web -> 203.0.113.129:443: denied: closed by NetworkPolicy shop/out, and nothing opens it
+            shop/web -> 203.0.113.200:443: allowed: NetworkPolicy shop/out egress[0].to[1]
+            shop/web -> [2001:db8::1]:443: denied: closed by NetworkPolicy shop/out, and nothing opens it
+            shop/web -> shop/db:5432: denied: closed by NetworkPolicy shop/out, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_6_whether_ip_block_means_pods_depends_on_the_cni() {
+    let world = format!(
+        "{TWO_PODS}
+         netpol shop/out {{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Egress], egress: [{{to: [{{ipBlock: {{cidr: 10.0.0.0/8}}}}]}}]}}
+         ? shop/web -> shop/db:5432
+         ? shop/web -> 10.9.9.9:5432"
+    );
+    let cilium = Settings { ip_block_matches_pods: false, ..Settings::default() };
+    expect![[r#"
+        shop/web -> shop/db:5432: allowed: NetworkPolicy shop/out egress[0].to[0]
+        shop/web -> 10.9.9.9:5432: allowed: NetworkPolicy shop/out egress[0].to[0]
+    "#]]
+    .assert_eq(&answers(&world, Settings::default()));
+    expect![[r#"
+        shop/web -> shop/db:5432: denied: closed by NetworkPolicy shop/out, and nothing opens it
+        shop/web -> 10.9.9.9:5432: allowed: NetworkPolicy shop/out egress[0].to[0]
+    "#]]
+    .assert_eq(&answers(&world, cilium));
+}
+
+#[test]
+fn corner_7_own_address_own_node_and_no_other_node() {
+    check(
+        "ns shop
+         node n1 172.31.0.11
+         node n2 172.31.0.12
+         pod shop/db app=db ip=10.0.0.2 node=n1
+         netpol shop/closed {podSelector: {}, policyTypes: [Ingress, Egress]}
+         ? shop/db -> shop/db:5432
+         ? shop/db -> 127.0.0.1:5432
+         ? shop/db -> 0.0.0.0:5432
+         ? node/n1 -> shop/db:5432
+         ? node/n2 -> shop/db:5432
+         ? shop/db -> 172.31.0.11:22
+         ? shop/db -> 172.31.0.12:22",
+        expect![[r#"
+            shop/db -> shop/db:5432: allowed: the pod's own address
+            shop/db -> 127.0.0.1:5432: allowed: the pod's own address
+            shop/db -> 0.0.0.0:5432: allowed: the pod's own address
+            node/n1 -> shop/db:5432: allowed: own node (closed by NetworkPolicy shop/closed)
+            node/n2 -> shop/db:5432: denied: closed by NetworkPolicy shop/closed, and nothing opens it
+            shop/db -> 172.31.0.11:22: allowed: own node (closed by NetworkPolicy shop/closed)
+            shop/db -> 172.31.0.12:22: denied: closed by NetworkPolicy shop/closed, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_8_host_network_is_the_node_and_ended_pods_have_no_address() {
+    check(
+        "ns shop
+         node n1 172.31.0.11
+         pod shop/db app=db ip=10.0.0.2 node=n1
+         pod shop/agent app=agent ip=172.31.0.11 node=n1 hostNetwork
+         pod shop/done app=web ip=10.0.0.9 phase=Succeeded
+         pod shop/new app=web ip=10.0.0.9
+         netpol shop/closed {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}, {from: [{podSelector: {matchLabels: {app: agent}}}], ports: [{port: 1}]}]}
+         ? shop/db -> shop/agent:9100
+         ? shop/agent -> shop/db:1
+         ? 10.0.0.9 -> shop/db:5432
+         ? 172.31.0.11 -> shop/db:2",
+        expect![[r#"
+            finding: peer `app=agent` matches no pod of namespace `shop`
+            shop/db -> shop/agent:9100: allowed: nothing closes it
+            shop/agent -> shop/db:1: allowed: own node (closed by NetworkPolicy shop/closed)
+            10.0.0.9 -> shop/db:5432: allowed: NetworkPolicy shop/closed ingress[0].from[0]
+            172.31.0.11 -> shop/db:2: allowed: own node (closed by NetworkPolicy shop/closed)
+        "#]],
+    );
+}
+
+#[test]
+fn corner_9_sctp_is_a_protocol_and_every_address_counts_per_family() {
+    check(
+        "ns shop
+         pod shop/web app=web ip=10.0.0.1,fd00::1
+         pod shop/db app=db ip=10.0.0.2,fd00::2
+         netpol shop/db {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{ipBlock: {cidr: \"fd00::/64\"}}], ports: [{port: 5432}]}, {ports: [{port: 7, protocol: SCTP}]}]}
+         ? shop/web -> shop/db:5432
+         ? shop/web -> [fd00::2]:5432
+         ? shop/web -> [::ffff:10.0.0.2]:5432
+         ? shop/web -> shop/db:7/SCTP
+         ? shop/web -> shop/db:7",
+        expect![[r#"
+            shop/web -> shop/db:5432: denied: closed by NetworkPolicy shop/db, and nothing opens it
+            shop/web -> [fd00::2]:5432: allowed: NetworkPolicy shop/db ingress[0].from[0]
+            shop/web -> [::ffff:10.0.0.2]:5432: denied: closed by NetworkPolicy shop/db, and nothing opens it
+            shop/web -> shop/db:7/SCTP: allowed: NetworkPolicy shop/db ingress[1]
+            shop/web -> shop/db:7: denied: closed by NetworkPolicy shop/db, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn corner_10_selectors_that_match_nothing_are_found_with_the_likely_slip() {
+    check(
+        "ns shop
+         pod shop/carts app=carts ip=10.0.0.1
+         netpol shop/a {podSelector: {matchLabels: {app: cart}}, ingress: [{from: [{podSelector: {matchLabels: {app: frontend}}}]}]}",
+        expect![[r#"
+            finding: podSelector `app=cart` matches no pod of namespace `shop`
+            finding: peer `app=frontend` matches no pod of namespace `shop`
+        "#]],
+    );
+}
+
+#[test]
+fn a_pod_without_address_leaves_a_narrow_block_undecided_but_not_a_full_one() {
+    check(
+        "ns shop
+         pod shop/web app=web phase=Pending
+         pod shop/db app=db ip=10.0.0.2
+         netpol shop/db {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 1}]}, {from: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 2}]}]}
+         ? shop/web -> shop/db:1
+         ? shop/web -> shop/db:2
+         ? shop/web -> shop/db:3",
+        expect![[r#"
+            shop/web -> shop/db:1: undecided: the address of pod `shop/web` is not known
+            shop/web -> shop/db:2: allowed: NetworkPolicy shop/db ingress[1].from[0]
+            shop/web -> shop/db:3: denied: closed by NetworkPolicy shop/db, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn one_bad_object_does_not_end_the_run_and_an_unreadable_policy_leaves_its_namespace_undecided() {
+    check(
+        "ns shop
+         ns other
+         pod shop/web ip=10.0.0.1
+         pod shop/db ip=10.0.0.2
+         pod other/x ip=10.0.0.3
+         pod other/z ip=10.0.0.4
+         raw apiVersion: networking.k8s.io/v1\\nkind: NetworkPolicy\\nmetadata: {name: bad, namespace: shop}\\nspec: [this is no spec
+         ? shop/web -> shop/db:1
+         ? other/x -> other/z:1",
+        expect![[r#"
+            problem: cannot read the document (NetworkPolicy), column 1: did not find expected ',' or ']' while parsing a flow sequence
+            shop/web -> shop/db:1: undecided: a document that could not be read and may be a policy (world:33) is not known
+            other/x -> other/z:1: undecided: a document that could not be read and may be a policy (world:33) is not known
+        "#]],
+    );
+}
+
+// Perimeter and AccessPolicy
+
+const SHOP: &str = "
+    ns shop
+    ns data
+    node n1 172.31.0.11
+    node n2 172.31.0.12
+    pod shop/web app=web ip=10.0.0.1 node=n1 containers=nginx+log
+    pod shop/orders app=orders ip=10.0.0.2 node=n1 ports=http:8080 probe=8080
+    pod data/db app=db ip=10.0.1.1 node=n2 ports=pg:5432
+    perimeter shop/default {subject: {selector: {}}, except: [kubelet]}
+    perimeter data/default {subject: {selector: {}}}
+";
+
+fn shop(rest: &str, expected: Expect) {
+    check(&format!("{SHOP}\n{rest}"), expected);
+}
+
+#[test]
+fn a_rule_is_the_whole_link_and_names_container_and_program() {
+    shop(
+        "access shop/orders {rules: [{name: web-reads, action: Allow, from: [{workload: web, container: nginx, program: /usr/sbin/nginx}], to: [{workload: orders}], ports: [{port: http}]}]}
+         ? shop/web:nginx:/usr/sbin/nginx -> shop/orders:8080
+         ? shop/web:nginx:* -> shop/orders:8080
+         ? shop/web:log:/usr/sbin/nginx -> shop/orders:8080
+         ? shop/web:*:* -> shop/orders:8080
+         ? shop/web -> shop/orders:8080
+         ? shop/web:nginx:/usr/sbin/nginx -> shop/orders:8081
+         ? shop/orders -> shop/web:80",
+        expect![[r#"
+            shop/web:nginx:/usr/sbin/nginx -> shop/orders:8080: allowed: AccessPolicy shop/orders rules[0] "web-reads"
+            shop/web:nginx:* -> shop/orders:8080: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web:log:/usr/sbin/nginx -> shop/orders:8080: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web:*:* -> shop/orders:8080: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web -> shop/orders:8080: undecided: which container of `shop/web` is not known
+            shop/web:nginx:/usr/sbin/nginx -> shop/orders:8081: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/orders -> shop/web:80: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn isolation_comes_only_from_a_perimeter_or_a_network_policy() {
+    two_pods(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: db}], ports: [{port: 1}]}]}
+         ? shop/web -> shop/db:1
+         ? shop/web -> shop/db:2",
+        expect![[r#"
+            shop/web -> shop/db:1: allowed: AccessPolicy shop/a rules[0]
+            shop/web -> shop/db:2: allowed: nothing closes it
+        "#]],
+    );
+}
+
+#[test]
+fn a_deny_wins_over_any_allow_but_binds_its_own_ends_only() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: orders}]}, {action: Deny, from: [{workload: web}], to: [{workload: orders}], ports: [{port: 8080}]}]}
+         ? shop/web -> shop/orders:8080
+         ? shop/web -> shop/orders:9090",
+        expect![[r#"
+            shop/web -> shop/orders:8080: denied: AccessPolicy shop/a rules[1]
+            shop/web -> shop/orders:9090: allowed: AccessPolicy shop/a rules[0]
+        "#]],
+    );
+    // The database's namespace denies at its own end; the sender's end is not bound by it.
+    shop(
+        "access data/d {rules: [{action: Deny, from: [{workload: web, namespace: shop}], to: [{workload: db}]}]}
+         access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: db, namespace: data}]}]}
+         ? shop/web -> data/db:5432",
+        expect![[r#"
+            shop/web -> data/db:5432: denied: AccessPolicy data/d rules[0]
+        "#]],
+    );
+}
+
+#[test]
+fn the_other_end_consents_by_an_object_of_its_own_namespace_or_a_cluster_wide_one() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: orders}], to: [{workload: db, namespace: data}]}]}
+         ? shop/orders -> data/db:5432",
+        expect![[r#"
+            shop/orders -> data/db:5432: denied: closed by Perimeter data/default, and nothing opens it
+        "#]],
+    );
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: orders}], to: [{workload: db, namespace: data}]}]}
+         access data/b {rules: [{action: Allow, from: [{workload: orders, namespace: shop}], to: [{workload: db}], ports: [{port: pg}]}]}
+         ? shop/orders -> data/db:5432",
+        expect![[r#"
+            shop/orders -> data/db:5432: allowed: AccessPolicy shop/a rules[0]
+        "#]],
+    );
+    shop(
+        "clusteraccess c {rules: [{action: Allow, from: [{namespaceSelector: {}, workload: orders}], to: [{namespace: data, workload: db}]}]}
+         ? shop/orders -> data/db:5432
+         ? shop/web -> data/db:5432",
+        expect![[r#"
+            shop/orders -> data/db:5432: allowed: ClusterAccessPolicy c rules[0]
+            shop/web -> data/db:5432: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn audit_changes_no_enforced_verdict_and_the_would_be_verdict_is_given() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: orders}]}]}
+         access shop/b {mode: Audit, rules: [{action: Deny, from: [{workload: web}], to: [{workload: orders}]}]}
+         access shop/c {mode: Audit, rules: [{action: Allow, from: [{workload: orders}], to: [{workload: web}]}]}
+         ? shop/web -> shop/orders:8080
+         ? shop/orders -> shop/web:80",
+        expect![[r#"
+            shop/web -> shop/orders:8080: allowed: AccessPolicy shop/a rules[0]; would be denied: AccessPolicy shop/b rules[0]
+            shop/orders -> shop/web:80: denied: closed by Perimeter shop/default, and nothing opens it; would be allowed: AccessPolicy shop/c rules[0]
+        "#]],
+    );
+    two_pods(
+        "perimeter shop/p {mode: Audit, subject: {selector: {}}}
+         ? shop/web -> shop/db:1",
+        expect![[r#"
+            shop/web -> shop/db:1: allowed: nothing closes it; would be denied: closed by Perimeter shop/p, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn an_allow_ends_at_its_instant() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: orders}], expires: 2027-01-31T00:00:00Z}]}
+         at 2027-01-30T23:59:59Z
+         ? shop/web -> shop/orders:8080
+         at 2027-01-31T00:00:00Z
+         ? shop/web -> shop/orders:8080",
+        expect![[r#"
+            shop/web -> shop/orders:8080: allowed: AccessPolicy shop/a rules[0]
+            shop/web -> shop/orders:8080: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn a_perimeter_exempts_the_own_node_only_by_exception_and_kubelet_means_probe_ports() {
+    shop(
+        "? node/n1 -> shop/orders:8080
+         ? node/n2 -> shop/orders:8080
+         ? node/n1 -> shop/orders:22
+         ? node/n2 -> data/db:5432",
+        expect![[r#"
+            node/n1 -> shop/orders:8080: allowed: Perimeter shop/default except kubelet
+            node/n2 -> shop/orders:8080: allowed: Perimeter shop/default except kubelet
+            node/n1 -> shop/orders:22: denied: closed by Perimeter shop/default, and nothing opens it
+            node/n2 -> data/db:5432: denied: closed by Perimeter data/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn inside_the_pod_only_rules_that_name_a_process_and_closed_loopback_judge() {
+    check(
+        "ns shop
+         pod shop/web app=web ip=10.0.0.1 containers=nginx+log ports=80
+         perimeter shop/p {subject: {selector: {}}}
+         access shop/a {rules: [{action: Deny, from: [{workload: web, container: log}], to: [{workload: web}], ports: [{port: 80}]}, {action: Deny, from: [{workload: web}], to: [{workload: web}], ports: [{port: 81}]}]}
+         ? shop/web:log:* -> shop/web:80
+         ? shop/web:nginx:* -> shop/web:80
+         ? shop/web:log:* -> 127.0.0.1:80
+         ? shop/web:log:* -> shop/web:81",
+        expect![[r#"
+            shop/web:log:* -> shop/web:80: denied: AccessPolicy shop/a rules[0]
+            shop/web:nginx:* -> shop/web:80: allowed: the pod's own address
+            shop/web:log:* -> 127.0.0.1:80: denied: AccessPolicy shop/a rules[0]
+            shop/web:log:* -> shop/web:81: allowed: the pod's own address
+        "#]],
+    );
+    check(
+        "ns shop
+         pod shop/web app=web ip=10.0.0.1 containers=nginx+log ports=80
+         perimeter shop/p {subject: {selector: {}}, loopback: Closed}
+         access shop/a {rules: [{action: Allow, from: [{workload: web, container: log}], to: [{workload: web, container: nginx}]}, {action: Allow, from: [{workload: web}], to: [{workload: web}], ports: [{port: 81}]}]}
+         ? shop/web:log:* -> shop/web:80
+         ? shop/web:nginx:* -> shop/web:80
+         ? shop/web:nginx:* -> shop/web:81",
+        expect![[r#"
+            shop/web:log:* -> shop/web:80: allowed: AccessPolicy shop/a rules[0]
+            shop/web:nginx:* -> shop/web:80: denied: closed by Perimeter shop/p, and nothing opens it
+            shop/web:nginx:* -> shop/web:81: denied: closed by Perimeter shop/p, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn a_cidr_never_means_known_pods_nodes_or_services() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{cidr: 0.0.0.0/0, except: [203.0.113.9/32]}]}]}
+         ? shop/web -> 203.0.113.1:443
+         ? shop/web -> 203.0.113.9:443
+         ? shop/web -> 10.0.0.2:8080
+         ? shop/web -> 172.31.0.12:22",
+        expect![[r#"
+            shop/web -> 203.0.113.1:443: allowed: AccessPolicy shop/a rules[0]
+            shop/web -> 203.0.113.9:443: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web -> 10.0.0.2:8080: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web -> 172.31.0.12:22: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn a_service_peer_opens_the_ports_behind_it_and_no_others() {
+    shop(
+        "svc shop/orders app=orders ip=10.96.0.5 ports=80->http
+         access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{service: orders}], ports: [{port: 80}]}]}
+         ? shop/web -> shop/orders:8080
+         ? shop/web -> shop/orders:80",
+        expect![[r#"
+            shop/web -> shop/orders:8080: allowed: AccessPolicy shop/a rules[0]
+            shop/web -> shop/orders:80: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn rules_whose_means_are_not_there_yet_grant_nothing_and_say_so() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: orders}], http: [{methods: [GET]}]}, {action: Allow, from: [{workload: web}], to: [{fqdn: \"*.example.com\"}]}]}
+         ? shop/web -> shop/orders:8080",
+        expect![[r#"
+            finding: `http` is not judged yet: this Allow grants nothing
+            finding: `fqdn` is not resolved yet: this peer grants nothing
+            shop/web -> shop/orders:8080: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
+#[test]
+fn entities_name_world_nodes_and_metadata() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{entity: world}], to: [{workload: web}], ports: [{port: 80}]}, {action: Allow, from: [{workload: web}], to: [{entity: nodes}], ports: [{port: 10250}]}, {action: Deny, from: [{selector: {}}], to: [{entity: metadata}]}]}
+         ? 198.51.100.7 -> shop/web:80
+         ? node/n1 -> shop/web:80
+         ? data/db -> shop/web:80
+         ? shop/web -> 172.31.0.12:10250
+         ? shop/web -> 169.254.169.254:80",
+        expect![[r#"
+            198.51.100.7 -> shop/web:80: allowed: AccessPolicy shop/a rules[0]
+            node/n1 -> shop/web:80: denied: closed by Perimeter shop/default, and nothing opens it
+            data/db -> shop/web:80: denied: closed by Perimeter data/default, and nothing opens it
+            shop/web -> 172.31.0.12:10250: allowed: AccessPolicy shop/a rules[1]
+            shop/web -> 169.254.169.254:80: denied: AccessPolicy shop/a rules[2]
+        "#]],
+    );
+}
+
+#[test]
+fn a_cluster_perimeter_is_a_default_that_namespaces_open() {
+    check(
+        "ns shop team=a
+         ns ops
+         pod shop/web app=web ip=10.0.0.1
+         pod shop/db app=db ip=10.0.0.2
+         pod ops/x ip=10.0.0.3
+         clusterperimeter all {subject: {namespaceSelector: {matchLabels: {team: a}}, selector: {}}}
+         access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{workload: db}]}]}
+         ? shop/web -> shop/db:1
+         ? shop/db -> shop/web:1
+         ? ops/x -> ops/x:1
+         ? ops/x -> 203.0.113.1:1",
+        expect![[r#"
+            shop/web -> shop/db:1: allowed: AccessPolicy shop/a rules[0]
+            shop/db -> shop/web:1: denied: closed by ClusterPerimeter all, and nothing opens it
+            ops/x -> ops/x:1: allowed: the pod's own address
+            ops/x -> 203.0.113.1:1: allowed: nothing closes it
+        "#]],
+    );
+}
