@@ -1,1 +1,33 @@
+//! The node's service: it finds pods and programs, brings the engine's answers into the kernel, and tells what happened.
+//!
+//! ```text
+//! manifests, live pods ─> Model ─compile─> NodeRules ─┐
+//! cgroups, program files ─────────────────────────────┴─> Tables ─install─> kernel
+//! kernel ─events─> Flows ─> FlowRecord ─> History ─> agent.sock
+//! ```
+//!
+//! One process, one thread: it sleeps until a file changes, a client asks, or the kernel has something to tell.
+//! What it pinned judges on when it dies; [`unload`] takes that back.
+#![warn(missing_docs)]
 
+mod agent;
+mod container_cgroup;
+mod directory;
+mod error;
+mod flows;
+mod history;
+mod lab_state;
+mod node;
+mod program_paths;
+mod server;
+mod status;
+mod tables;
+mod view;
+mod watch;
+
+pub use agent::{Agent, Config, unload};
+pub use error::{Error, Result};
+pub use status::{NodeStatus, Status};
+
+/// What this kernel can do, and what follows from what it cannot.
+pub use palisade_bpf::probe;

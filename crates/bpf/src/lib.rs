@@ -13,6 +13,7 @@ mod install;
 pub mod layout;
 mod memory;
 pub mod pins;
+pub mod probe;
 pub mod program_file;
 mod ring;
 pub mod tables;

@@ -1,0 +1,292 @@
+//! The loop: wait, load, install, read, answer.
+
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use palisade_bpf::pins;
+use palisade_model::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::error::{Error, Result};
+use crate::history::History;
+use crate::lab_state::LabState;
+use crate::node::{Node, Told};
+use crate::server::{Guarded, Request, Server, lost_line};
+use crate::status::{STATUS_VERSION, Status, resident_bytes};
+use crate::view::View;
+use crate::watch::Watch;
+
+/// How long the agent sleeps when nothing wakes it. The kernel wakes it only when much waits, so this is also how old a
+/// record may be before it is told.
+const TICK: Duration = Duration::from_millis(20);
+/// Some pods had no cgroup or no first process yet when they were last looked at: again after this long.
+const RETRY: Duration = Duration::from_millis(50);
+/// How often the clocks are compared.
+const CLOCK_CHECK: Duration = Duration::from_secs(1);
+/// Problems that the status shows.
+const PROBLEMS_SHOWN: usize = 50;
+
+/// What an agent is started for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The lab's state folder, `/run/palisade/NAME`.
+    pub state: PathBuf,
+}
+
+impl Config {
+    /// The agent's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.state.join("agent.sock")
+    }
+
+    fn pins(&self) -> PathBuf {
+        pins_of(&self.state)
+    }
+}
+
+fn readable(descriptor: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::from_borrowed_fd(descriptor, PollFlags::IN)
+}
+
+fn pins_of(state: &Path) -> PathBuf {
+    state.join("bpf")
+}
+
+/// Takes every program, map and pin of a lab's agent out of the kernel, whether or not an agent runs.
+///
+/// # Errors
+/// When a pin cannot be removed or the bpffs not unmounted; that there is nothing is no error.
+pub fn unload(state: &Path) -> Result<()> {
+    pins::unmount(&pins_of(state)).map_err(Error::Pins)
+}
+
+/// The agent of a lab's nodes.
+#[derive(Debug)]
+pub struct Agent {
+    config: Config,
+    server: Server,
+    watch: Watch,
+    watched: Vec<PathBuf>,
+    view: View,
+    nodes: Vec<Node>,
+    history: History,
+    loads: u64,
+    last_change: Duration,
+    trouble: Option<String>,
+    retry_at: Option<Instant>,
+    clock_check_at: Instant,
+}
+
+impl Agent {
+    /// Loads the rules, attaches to the nodes and brings the rules into the kernel. When this returns, the pods that run
+    /// are guarded and the socket answers.
+    ///
+    /// # Errors
+    /// When no lab runs there, another agent guards it, or the kernel refuses.
+    pub fn start(config: Config) -> Result<Self> {
+        let mut watch = Watch::new().map_err(Error::Watch)?;
+        watch.add(&LabState::path(&config.state));
+        let view = View::load(&config.state)?;
+        let server = Server::new(&config.socket())?;
+        pins::mount(&config.pins()).map_err(Error::Pins)?;
+        let mut agent = Self {
+            config,
+            server,
+            watch,
+            watched: Vec::new(),
+            view,
+            nodes: Vec::new(),
+            history: History::default(),
+            loads: 1,
+            last_change: Duration::ZERO,
+            trouble: None,
+            retry_at: None,
+            clock_check_at: Instant::now() + CLOCK_CHECK,
+        };
+        agent.watch_manifests();
+        // What changed between the first load and the watch is seen now.
+        agent.view = View::load(&agent.config.state)?;
+        agent.install()?;
+        Ok(agent)
+    }
+
+    /// What the agent tells of itself.
+    pub fn status(&self) -> Status {
+        let problems = self.view.problems.iter().map(ToString::to_string);
+        Status {
+            version: STATUS_VERSION,
+            pid: std::process::id(),
+            lab: self.view.lab.name.clone(),
+            nodes: self.nodes.iter().map(Node::status).collect(),
+            resident_bytes: resident_bytes(),
+            records: self.history.len(),
+            loads: self.loads,
+            last_change_microseconds: u64::try_from(self.last_change.as_micros()).unwrap_or(u64::MAX),
+            problems: self.trouble.iter().cloned().chain(problems).take(PROBLEMS_SHOWN).collect(),
+        }
+    }
+
+    /// Works until `stop` is set or the lab is gone. What is pinned stays; when the lab is gone, it goes as well.
+    ///
+    /// # Errors
+    /// When waiting or reading the kernel's events fails.
+    pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            self.wait()?;
+            if self.watch.take() || self.is_time_to_retry() {
+                if !LabState::path(&self.config.state).exists() {
+                    return unload(&self.config.state);
+                }
+                self.reload();
+            }
+            self.read_events()?;
+            self.serve();
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> Result<()> {
+        let mut waits: Vec<PollFd<'_>> = Vec::new();
+        waits.push(readable(self.watch.descriptor()));
+        waits.push(readable(self.server.descriptor()));
+        waits.extend(self.nodes.iter().map(|node| readable(node.descriptor())));
+        waits.extend(self.server.clients(&self.history).map(|(descriptor, writes)| {
+            let flags = if writes { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            PollFd::from_borrowed_fd(descriptor, flags)
+        }));
+        let timeout = Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as i64 };
+        match poll(&mut waits, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(Error::Poll(error.into())),
+        }
+    }
+
+    fn is_time_to_retry(&mut self) -> bool {
+        let now = Instant::now();
+        if now >= self.clock_check_at {
+            self.clock_check_at = now + CLOCK_CHECK;
+            if self.nodes.iter().any(Node::clock_moved) {
+                return true;
+            }
+        }
+        if self.retry_at.is_some_and(|at| now >= at) {
+            self.retry_at = None;
+            return true;
+        }
+        false
+    }
+
+    /// Reads everything anew and brings it into the kernel. What fails leaves the old rules in force, and is told.
+    fn reload(&mut self) {
+        let began = Instant::now();
+        self.loads += 1;
+        let result = View::load(&self.config.state).and_then(|view| {
+            self.view = view;
+            self.watch_manifests();
+            self.install()
+        });
+        match result {
+            Ok(true) => {
+                self.last_change = began.elapsed();
+                self.trouble = None;
+            }
+            Ok(false) => self.trouble = None,
+            Err(error) => {
+                self.trouble = Some(chain(&error));
+                self.retry_at = Some(Instant::now() + RETRY);
+            }
+        }
+    }
+
+    /// Attaches to nodes that are new, and installs what differs. True when something did.
+    fn install(&mut self) -> Result<bool> {
+        for lab_node in &self.view.lab.nodes {
+            if !self.nodes.iter().any(|node| node.name == lab_node.name) {
+                self.nodes.push(Node::new(lab_node, &self.config.pins())?);
+            }
+        }
+        let now = Timestamp::now();
+        let mut changed = false;
+        for node in &mut self.nodes {
+            changed |= node.apply(&self.view, now)?;
+        }
+        if !self.all_are_placed() {
+            self.retry_at = Some(Instant::now() + RETRY);
+        }
+        Ok(changed)
+    }
+
+    /// Whether every pod with a running container is in the kernel.
+    fn all_are_placed(&self) -> bool {
+        let uids = self.view.lab.containers.values().filter(|container| container.pid != 0);
+        uids.map(|container| &container.pod_uid).all(|uid| self.guards(uid))
+    }
+
+    fn guards(&self, pod_uid: &str) -> bool {
+        self.nodes.iter().any(|node| node.guards(pod_uid, &self.view))
+    }
+
+    fn watch_manifests(&mut self) {
+        let lab = &self.view.lab;
+        let cluster = lab.cluster.clone().unwrap_or_else(|| self.config.state.join("cluster"));
+        for path in lab.manifests.iter().chain([&cluster]) {
+            if !self.watched.contains(path) {
+                self.watch.add(path);
+                self.watched.push(path.clone());
+            }
+        }
+    }
+
+    fn read_events(&mut self) -> Result<()> {
+        let Self { nodes, history, .. } = self;
+        for node in nodes {
+            node.read(&mut |told| match told {
+                Told::Record(record) => match serde_json::to_string(&record) {
+                    Ok(line) => history.push(line),
+                    Err(_) => history.push(lost_line(1)),
+                },
+                Told::Lost(lost) => history.push(lost_line(lost)),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self) {
+        // Answers need the whole agent; the server is set aside meanwhile.
+        let mut asked = Vec::new();
+        self.server.take(&self.history, &mut asked);
+        for (client, request) in asked {
+            let line = self.answer(&request);
+            self.server.say(client, &line);
+        }
+        self.server.write(&self.history);
+    }
+
+    fn answer(&mut self, request: &Request) -> String {
+        match request {
+            Request::Status(_) => serde_json::to_string(&self.status()).unwrap_or_default(),
+            Request::Guarded(Guarded { pod_uid }) => {
+                // Whoever asks has just written the pod's files.
+                if self.watch.take() || !self.guards(pod_uid) {
+                    self.reload();
+                }
+                let revision = self.nodes.iter().map(Node::revision).max().unwrap_or(0);
+                format!("{{\"guarded\":{},\"revision\":{revision}}}", self.guards(pod_uid))
+            }
+            Request::Observe(_) => String::new(),
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

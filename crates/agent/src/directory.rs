@@ -1,0 +1,265 @@
+//! Who is who in one revision: the names behind the numbers and addresses of an event.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use palisade_bpf::layout::JudgedEvent;
+use palisade_bpf::layout::constants as c;
+use palisade_model::flow::{FlowDirection, FlowEnd, FlowVerdict, VerdictWord};
+use palisade_model::port::Protocol;
+use palisade_model::verdict::{Direction, RuleRef};
+use palisade_policy::Model;
+use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules};
+
+use crate::tables::PlacedPod;
+
+/// The names of one load of the manifests, shared by nodes and revisions.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pods: Vec<PodName>,
+    addresses: HashMap<IpAddr, Owner>,
+    /// `namespace/name` of the Service that has the address.
+    services: HashMap<IpAddr, Arc<str>>,
+    /// NodePorts, on the addresses of every node.
+    node_ports: HashMap<(Protocol, u16), Arc<str>>,
+    /// The container that declares a port of a pod.
+    ports: HashMap<(usize, Protocol, u16), Arc<str>>,
+}
+
+#[derive(Debug)]
+struct PodName {
+    namespace: Arc<str>,
+    name: Arc<str>,
+    workload: Arc<str>,
+    node: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+enum Owner {
+    Pod(usize),
+    Node(Arc<str>),
+}
+
+impl Names {
+    pub(crate) fn new(model: &Model) -> Self {
+        let mut names = Self::default();
+        for (position, pod) in model.pods().iter().enumerate() {
+            names.pods.push(PodName {
+                namespace: pod.namespace.clone(),
+                name: pod.name.clone(),
+                workload: pod.workload.to_string().into(),
+                node: pod.node.clone(),
+            });
+            names.addresses.extend(pod.addresses.iter().map(|address| (address.to_canonical(), Owner::Pod(position))));
+            for container in &model.spec(pod).containers {
+                for port in &container.ports {
+                    names.ports.entry((position, port.protocol, port.number)).or_insert(container.name.clone());
+                }
+            }
+        }
+        for node in &model.inventory().nodes {
+            let name = &node.meta.reference.name;
+            let owners = node.addresses.iter().map(|address| (address.to_canonical(), Owner::Node(name.clone())));
+            names.addresses.extend(owners);
+        }
+        for service in &model.inventory().services {
+            let name: Arc<str> = format!("{}/{}", service.meta.namespace(), service.meta.name()).into();
+            let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
+            names.services.extend(addresses.map(|address| (address.to_canonical(), name.clone())));
+        }
+        for (service, port) in model.node_ports() {
+            if let Some(number) = port.node_port {
+                let name = format!("{}/{}", service.meta.namespace(), service.meta.name());
+                names.node_ports.insert((port.protocol, number), name.into());
+            }
+        }
+        names
+    }
+
+    /// The Service that is dialled at that address and port.
+    pub(crate) fn service(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<&Arc<str>> {
+        if let Some(service) = self.services.get(&address) {
+            return Some(service);
+        }
+        match self.addresses.get(&address) {
+            Some(Owner::Node(_)) => self.node_ports.get(&(protocol, port)),
+            Some(Owner::Pod(_)) | None => None,
+        }
+    }
+
+    fn end_of_pod(&self, position: usize) -> FlowEnd {
+        let pod = &self.pods[position];
+        FlowEnd {
+            kind: "pod".to_string(),
+            namespace: Some(pod.namespace.to_string()),
+            workload: Some(pod.workload.to_string()),
+            name: Some(pod.name.to_string()),
+            node: pod.node.as_ref().map(ToString::to_string),
+            ..FlowEnd::default()
+        }
+    }
+
+    /// Who is behind an address that was dialled.
+    fn end_of_address(&self, address: IpAddr, protocol: Protocol, port: u16) -> FlowEnd {
+        if let Some(service) = self.service(address, protocol, port) {
+            let (namespace, name) = service.split_once('/').unwrap_or(("", service));
+            return FlowEnd {
+                kind: "service".to_string(),
+                address: Some(address),
+                namespace: Some(namespace.to_string()),
+                name: Some(name.to_string()),
+                ..FlowEnd::default()
+            };
+        }
+        match self.addresses.get(&address) {
+            Some(Owner::Pod(position)) => FlowEnd {
+                address: Some(address),
+                container: self.ports.get(&(*position, protocol, port)).map(ToString::to_string),
+                ..self.end_of_pod(*position)
+            },
+            Some(Owner::Node(name)) => FlowEnd {
+                kind: "node".to_string(),
+                address: Some(address),
+                name: Some(name.to_string()),
+                ..FlowEnd::default()
+            },
+            None => FlowEnd { kind: kind_of(address).to_string(), address: Some(address), ..FlowEnd::default() },
+        }
+    }
+}
+
+/// What an address is that nobody of the cluster has.
+fn kind_of(address: IpAddr) -> &'static str {
+    const METADATA: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
+    if METADATA.iter().any(|known| known.parse() == Ok(address)) {
+        return "metadata";
+    }
+    let link_local = match address {
+        IpAddr::V4(four) => four.is_link_local(),
+        IpAddr::V6(six) => six.is_unicast_link_local(),
+    };
+    match () {
+        () if address.is_loopback() || address.is_unspecified() => "own-address",
+        () if link_local => "link-local",
+        () => "world",
+    }
+}
+
+/// What the numbers of one revision of one node mean.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    names: Arc<Names>,
+    /// Pods and containers of the node, by cgroup: position in `names.pods`, and the container.
+    cgroups: HashMap<u64, (usize, Option<Arc<str>>)>,
+    decisions: Vec<CompiledDecision>,
+    rules: Vec<RuleRef>,
+}
+
+impl Directory {
+    pub(crate) fn new(names: Arc<Names>, rules: &NodeRules, placed: &[PlacedPod]) -> Self {
+        let positions: HashMap<(&str, &str), usize> =
+            names.pods.iter().enumerate().map(|(position, pod)| ((&*pod.namespace, &*pod.name), position)).collect();
+        let mut cgroups = HashMap::new();
+        for pod in placed {
+            let subject = &rules.subjects[pod.subject];
+            let Some(position) = positions.get(&(&*subject.namespace, &*subject.name)).copied() else { continue };
+            cgroups.insert(pod.cgroup, (position, None));
+            for container in &pod.containers {
+                let name = subject.containers[container.container].name.clone();
+                cgroups.insert(container.cgroup, (position, Some(name)));
+            }
+        }
+        drop(positions);
+        Self { names, cgroups, decisions: rules.decisions.clone(), rules: rules.rules.clone() }
+    }
+
+    /// The caller of an event, without its program.
+    pub(crate) fn from(&self, event: &JudgedEvent) -> FlowEnd {
+        let end = match self.cgroups.get(&event.container) {
+            Some((position, container)) => {
+                FlowEnd { container: container.as_ref().map(ToString::to_string), ..self.names.end_of_pod(*position) }
+            }
+            None => FlowEnd { kind: "unknown".to_string(), ..FlowEnd::default() },
+        };
+        FlowEnd { pid: Some(event.process.pid), uid: Some(event.process.user), ..end }
+    }
+
+    /// Whom it called.
+    pub(crate) fn to(&self, event: &JudgedEvent, address: IpAddr, protocol: Protocol) -> FlowEnd {
+        if event.destination != c::DESTINATION_SELF {
+            return self.names.end_of_address(address, protocol, event.port);
+        }
+        let own = match self.cgroups.get(&event.container) {
+            Some((position, _)) => FlowEnd {
+                container: self.names.ports.get(&(*position, protocol, event.port)).map(ToString::to_string),
+                ..self.names.end_of_pod(*position)
+            },
+            None => FlowEnd::default(),
+        };
+        FlowEnd { kind: "own-address".to_string(), address: Some(address), ..own }
+    }
+
+    /// The Service that was dialled.
+    pub(crate) fn service(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<String> {
+        self.names.service(address, protocol, port).map(ToString::to_string)
+    }
+
+    /// The enforced and the would-be verdict of an event.
+    pub(crate) fn verdicts(&self, event: &JudgedEvent) -> (FlowVerdict, FlowVerdict) {
+        let decision = self.decisions.get(event.decision as usize);
+        match (u32::from(event.cause), decision) {
+            (c::CAUSE_TABLE, Some(decision)) => (self.verdict(&decision.enforced), self.verdict(&decision.would_be)),
+            // The container that made the socket is refused: its rule, under a reason that says so.
+            (c::CAUSE_FOREIGN_SOCKET, Some(decision)) => {
+                let verdict = FlowVerdict { reason: "foreign-socket".to_string(), ..self.verdict(&decision.enforced) };
+                (verdict.clone(), FlowVerdict { verdict: word(event.would), ..verdict })
+            }
+            (cause, _) => (plain(event.enforced, cause), plain(event.would, cause)),
+        }
+    }
+
+    fn verdict(&self, compiled: &CompiledVerdict) -> FlowVerdict {
+        let rule = compiled.rule.and_then(|rule| self.rules.get(rule as usize));
+        FlowVerdict {
+            verdict: if compiled.allowed { VerdictWord::Allowed } else { VerdictWord::Denied },
+            reason: compiled.reason.as_str().to_string(),
+            rule: rule.map(ToString::to_string),
+            place: rule.map(|rule| rule.place.to_string()),
+            end: rule.map(|_| match compiled.end {
+                Direction::Ingress => FlowDirection::Ingress,
+                Direction::Egress => FlowDirection::Egress,
+            }),
+        }
+    }
+}
+
+/// The verdicts of an event whose revision nobody remembers: an earlier agent's.
+pub(crate) fn verdicts_of_the_past(event: &JudgedEvent) -> (FlowVerdict, FlowVerdict) {
+    let plain = |number| FlowVerdict {
+        verdict: word(number),
+        reason: "earlier-revision".to_string(),
+        rule: None,
+        place: None,
+        end: None,
+    };
+    (plain(event.enforced), plain(event.would))
+}
+
+fn plain(number: u8, cause: u32) -> FlowVerdict {
+    let reason = match cause {
+        c::CAUSE_NO_RULE => "no-rule",
+        c::CAUSE_UNKNOWN_POD => "unknown-pod",
+        c::CAUSE_HOST_NETWORK => "host-network",
+        c::CAUSE_FOREIGN_SOCKET => "foreign-socket",
+        c::CAUSE_NOT_READY => "not-ready",
+        c::CAUSE_PORT_OWNER => "port-owner",
+        c::CAUSE_LIMIT => "limit",
+        _ => "unknown",
+    };
+    FlowVerdict { verdict: word(number), reason: reason.to_string(), rule: None, place: None, end: None }
+}
+
+fn word(number: u8) -> VerdictWord {
+    if u32::from(number) == c::VERDICT_ALLOW { VerdictWord::Allowed } else { VerdictWord::Denied }
+}

@@ -1,0 +1,172 @@
+//! Joins what was judged with what became of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use palisade_bpf::layout::constants as c;
+use palisade_bpf::layout::{JudgedEvent, SocketEvent};
+use palisade_model::flow::{FlowOutcome, FlowRecord, VerdictWord};
+
+/// Connects without an outcome that are remembered; beyond that the oldest is told as pending and forgotten.
+const WAITING_MAX: usize = 8192;
+/// A connect that has not left the host after this long never will: its first packet goes out within the call.
+const LEAVES_WITHIN: Duration = Duration::from_millis(250);
+/// A record without outcome is told after this long; another with the same id follows.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+/// The kernel gives up a connect long before that.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// Quicker than any answer: the kernel itself refused to send.
+const LOCAL_FAILURE: Duration = Duration::from_millis(2);
+
+// inet_sock_set_state tells states by number (include/net/tcp_states.h).
+const TCP_ESTABLISHED: u8 = 1;
+const TCP_SYN_SENT: u8 = 2;
+
+/// A judged socket and the attempt on it.
+type Attempt = (u64, u64);
+
+/// Connects that wait for their outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    waiting: HashMap<Attempt, Waiting>,
+    /// In the order in which they were judged.
+    order: VecDeque<Attempt>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    record: FlowRecord,
+    left: bool,
+    told: bool,
+}
+
+impl Flows {
+    /// Takes a record whose outcome is not known yet; returns the records that are ready to be told.
+    pub(crate) fn judged(&mut self, event: &JudgedEvent, mut record: FlowRecord) -> Vec<FlowRecord> {
+        if record.verdict.verdict == VerdictWord::Denied {
+            record.outcome = match record.verdict.reason.as_str() {
+                "no-endpoints" => FlowOutcome::NoEndpoints,
+                _ => FlowOutcome::Refused,
+            };
+            return vec![record];
+        }
+        // Only TCP's connects have an outcome that the kernel tells of.
+        if u32::from(event.hook) != c::HOOK_CONNECT || event.protocol != 6 {
+            record.outcome = FlowOutcome::Sent;
+            return vec![record];
+        }
+        record.outcome = FlowOutcome::Pending;
+        let attempt = (event.socket, event.attempt);
+        self.waiting.insert(attempt, Waiting { record, left: false, told: false });
+        self.order.push_back(attempt);
+        self.bound()
+    }
+
+    /// Takes a change of a socket's state; returns the record when that is its outcome.
+    pub(crate) fn socket(&mut self, event: &SocketEvent) -> Option<FlowRecord> {
+        let attempt = (event.socket, event.attempt);
+        if event.new_state == TCP_SYN_SENT {
+            if let Some(waiting) = self.waiting.get_mut(&attempt) {
+                waiting.left = true;
+            }
+            return None;
+        }
+        let waiting = self.waiting.remove(&attempt)?;
+        let took = Duration::from_nanos(event.header.time.saturating_sub(event.attempt));
+        let outcome = match event.new_state {
+            TCP_ESTABLISHED => FlowOutcome::Established,
+            _ => outcome_of_error(i32::from(event.error), took),
+        };
+        Some(FlowRecord { outcome, ..waiting.record })
+    }
+
+    /// What is due at `now` (nanoseconds since boot).
+    pub(crate) fn due(&mut self, now: u64) -> Vec<FlowRecord> {
+        let mut due = Vec::new();
+        let mut keep = VecDeque::new();
+        while let Some(attempt) = self.order.front().copied() {
+            let age = Duration::from_nanos(now.saturating_sub(attempt.1));
+            if age < LEAVES_WITHIN {
+                break;
+            }
+            self.order.pop_front();
+            let Some(waiting) = self.waiting.get_mut(&attempt) else { continue };
+            if !waiting.left {
+                let record = waiting.record.clone();
+                self.waiting.remove(&attempt);
+                due.push(FlowRecord { outcome: FlowOutcome::NeverSent, ..record });
+                continue;
+            }
+            if age >= TOLD_AFTER && !waiting.told {
+                waiting.told = true;
+                due.push(waiting.record.clone());
+            }
+            if age >= FORGOTTEN_AFTER {
+                self.waiting.remove(&attempt);
+                continue;
+            }
+            keep.push_back(attempt);
+        }
+        // Still waiting, and older than what is left in the queue.
+        while let Some(attempt) = keep.pop_back() {
+            self.order.push_front(attempt);
+        }
+        due
+    }
+
+    /// Connects that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn bound(&mut self) -> Vec<FlowRecord> {
+        let mut told = Vec::new();
+        while self.waiting.len() > WAITING_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            told.extend(self.waiting.remove(&oldest).filter(|waiting| !waiting.told).map(|waiting| waiting.record));
+        }
+        // Attempts that ended stay in the queue until they are due.
+        if self.order.len() > 2 * WAITING_MAX {
+            self.order.retain(|attempt| self.waiting.contains_key(attempt));
+        }
+        told
+    }
+}
+
+/// `sk_err` of a connect that failed. Numbers of errno(3), the same on every architecture that Kubernetes runs on.
+fn outcome_of_error(error: i32, took: Duration) -> FlowOutcome {
+    const ENETUNREACH: i32 = 101;
+    const ETIMEDOUT: i32 = 110;
+    const ECONNREFUSED: i32 = 111;
+    const EHOSTUNREACH: i32 = 113;
+    match error {
+        // No error on the socket: no port or address to send from, or the caller gave up waiting.
+        0 if took < LOCAL_FAILURE => FlowOutcome::NeverSent,
+        0 | ETIMEDOUT => FlowOutcome::TimedOut,
+        ECONNREFUSED => FlowOutcome::NobodyListens,
+        ENETUNREACH | EHOSTUNREACH => FlowOutcome::Unreachable,
+        _ => FlowOutcome::Failed,
+    }
+}
+
+/// Names a flow on its node; below 2^53, so that every reader of JSON keeps it whole.
+pub(crate) fn flow_id(event: &JudgedEvent) -> u64 {
+    let mixed = (event.attempt ^ event.socket.rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed >> 11
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_socket_has_a_name() {
+        let second = Duration::from_secs(1);
+        assert_eq!(outcome_of_error(111, second), FlowOutcome::NobodyListens);
+        assert_eq!(outcome_of_error(110, second), FlowOutcome::TimedOut);
+        assert_eq!(outcome_of_error(113, second), FlowOutcome::Unreachable);
+        assert_eq!(outcome_of_error(0, second), FlowOutcome::TimedOut);
+        assert_eq!(outcome_of_error(0, Duration::from_micros(50)), FlowOutcome::NeverSent);
+        assert_eq!(outcome_of_error(104, second), FlowOutcome::Failed);
+    }
+}

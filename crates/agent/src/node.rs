@@ -1,0 +1,243 @@
+//! One guarded node: its guard in the kernel, what the live revision means, and what the kernel tells of it.
+
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use palisade_bpf::layout::JudgedEvent;
+use palisade_bpf::tables::UnknownPods;
+use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, address, clock};
+use palisade_model::Timestamp;
+use palisade_model::flow::{Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, FlowRecord, Reporter};
+use palisade_model::port::Protocol;
+use palisade_policy::compile::NodeRules;
+
+use crate::directory::{Directory, verdicts_of_the_past};
+use crate::error::{Error, Result};
+use crate::flows::{Flows, flow_id};
+use crate::lab_state::LabNode;
+use crate::program_paths::{ProgramPaths, ResolvedPrograms};
+use crate::status::NodeStatus;
+use crate::tables::{self, PlacedPod};
+use crate::view::View;
+
+/// Revisions whose meaning is kept: events of a revision arrive within moments of its end.
+const REVISIONS_KEPT: usize = 8;
+
+/// A node that this agent guards.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    cgroup: PathBuf,
+    guard: Guard,
+    live: Option<Live>,
+    directories: VecDeque<(u64, Arc<Directory>)>,
+    resolved: ResolvedPrograms,
+    paths: ProgramPaths,
+    flows: Flows,
+    lost: u64,
+    tai_ahead: i64,
+}
+
+/// What the kernel holds.
+#[derive(Debug)]
+struct Live {
+    rules: NodeRules,
+    placed: Vec<PlacedPod>,
+    tables: Tables,
+}
+
+impl Node {
+    /// Takes over or loads the node's guard.
+    pub(crate) fn new(node: &LabNode, pins: &Path) -> Result<Self> {
+        let options = Options { pins: pins.join(&node.name), cgroup: node.cgroup.clone(), ring_bytes: RING_BYTES };
+        let guard = Guard::load(&options).map_err(|source| Error::Guard { node: node.name.clone(), source })?;
+        let lost = guard.counters().map(|counters| counters.lost()).unwrap_or(0);
+        Ok(Self {
+            name: node.name.clone(),
+            cgroup: node.cgroup.clone(),
+            guard,
+            live: None,
+            directories: VecDeque::new(),
+            resolved: ResolvedPrograms::default(),
+            paths: ProgramPaths::default(),
+            flows: Flows::default(),
+            lost,
+            tai_ahead: clock::tai_ahead_of_wall_clock(),
+        })
+    }
+
+    /// Brings what `view` says into the kernel, when it differs from what is there. True when it did.
+    pub(crate) fn apply(&mut self, view: &View, now: Timestamp) -> Result<bool> {
+        let refused = |source| Error::Guard { node: self.name.clone(), source };
+        let revision = self.guard.revision().map_err(refused)? + 1;
+        let rules = view.model.compile(&self.name, revision, now);
+        self.resolved.keep(|container| view.lab.containers.contains_key(container));
+        let placed = tables::place(&rules, &self.cgroup, &view.lab, &mut self.resolved);
+        let tables = tables::tables(&rules, &placed, UnknownPods::Refuse);
+        let tai_ahead = clock::tai_ahead_of_wall_clock();
+        if let Some(live) = &self.live
+            && live.says_the_same(&rules, &placed, &tables)
+            && tai_ahead == self.tai_ahead
+        {
+            // The numbers mean what they meant; names and addresses may be newer.
+            let directory = Arc::new(Directory::new(view.names.clone(), &live.rules, &live.placed));
+            if let Some(newest) = self.directories.back_mut() {
+                newest.1 = directory;
+            }
+            return Ok(false);
+        }
+        let directory = Arc::new(Directory::new(view.names.clone(), &rules, &placed));
+        self.directories.push_back((revision, directory));
+        if let Err(source) = self.guard.install(&tables) {
+            self.directories.pop_back();
+            return Err(Error::Guard { node: self.name.clone(), source });
+        }
+        while self.directories.len() > REVISIONS_KEPT {
+            self.directories.pop_front();
+        }
+        self.live = Some(Live { rules, placed, tables });
+        self.tai_ahead = tai_ahead;
+        Ok(true)
+    }
+
+    /// True when TAI and the wall clock have moved apart since expiries were written into the kernel.
+    pub(crate) fn clock_moved(&self) -> bool {
+        clock::tai_ahead_of_wall_clock() != self.tai_ahead
+    }
+
+    /// Whether a pod's rules, and those of each of the containers that the lab tells of, are in the kernel.
+    pub(crate) fn guards(&self, pod_uid: &str, view: &View) -> bool {
+        let Some(live) = &self.live else { return false };
+        let Some(placed) = live.placed.iter().find(|placed| live.rules.subjects[placed.subject].uid == pod_uid) else {
+            return false;
+        };
+        let of_pod = view.lab.containers.iter().filter(|(_, container)| container.pod_uid == pod_uid);
+        of_pod.map(|(id, _)| id).all(|id| placed.containers.iter().any(|container| container.id == *id))
+    }
+
+    /// The revision in the kernel.
+    pub(crate) fn revision(&self) -> u64 {
+        self.live.as_ref().map_or(0, |live| live.tables.revision)
+    }
+
+    /// Readable when the kernel has much to tell.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.guard.descriptor()
+    }
+
+    /// Reads what the kernel has to tell; hands each record and each count of lost events on.
+    pub(crate) fn read(&mut self, tell: &mut dyn FnMut(Told)) -> Result<()> {
+        let Self { guard, directories, paths, flows, name, .. } = self;
+        let result = guard.events(Duration::ZERO, &mut |event| match event {
+            Event::Judged(judged) => {
+                let record = record(&judged, name, directories, paths);
+                for record in flows.judged(&judged, record) {
+                    tell(Told::Record(Box::new(record)));
+                }
+            }
+            Event::Socket(socket) => {
+                if let Some(record) = flows.socket(&socket) {
+                    tell(Told::Record(Box::new(record)));
+                }
+            }
+            Event::Exec(exec) => paths.learn(&exec),
+            Event::Exit(_) | Event::Listen(_) | Event::Unknown(_) => {}
+        });
+        result.map_err(|source| Error::Guard { node: self.name.clone(), source })?;
+        for record in self.flows.due(clock::since_boot()) {
+            tell(Told::Record(Box::new(record)));
+        }
+        let lost = self.guard.counters().map(|counters| counters.lost()).unwrap_or(self.lost);
+        if lost > self.lost {
+            tell(Told::Lost(lost - self.lost));
+            self.lost = lost;
+        }
+        Ok(())
+    }
+
+    /// What a person may want to know of it.
+    pub(crate) fn status(&self) -> NodeStatus {
+        let placed = self.live.as_ref().map_or(&[][..], |live| &live.placed);
+        let containers = placed.iter().flat_map(|pod| &pod.containers);
+        let memory = self.guard.memory().unwrap_or_default();
+        NodeStatus {
+            name: self.name.clone(),
+            revision: self.revision(),
+            taken_over: self.guard.origin() == palisade_bpf::Origin::TakenOver,
+            pods: placed.len(),
+            containers: containers.clone().count(),
+            programs: containers.map(|container| container.programs.len()).sum(),
+            kernel_bytes: memory.total(),
+            kernel_bytes_by_map: memory.maps.into_iter().collect(),
+            kernel_bytes_by_program: memory.programs.into_iter().collect(),
+            counters: self
+                .guard
+                .counters()
+                .map(|counters| counters.iter().map(|(name, value)| (name.to_string(), value)).collect())
+                .unwrap_or_default(),
+            waiting: self.flows.len(),
+            paths: self.paths.len(),
+        }
+    }
+}
+
+/// What a node tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Record(Box<FlowRecord>),
+    Lost(u64),
+}
+
+impl Live {
+    /// Whether the kernel would judge, and records would say, the same: the revision's number aside.
+    fn says_the_same(&self, rules: &NodeRules, placed: &[PlacedPod], tables: &Tables) -> bool {
+        self.placed == placed
+            && self.rules.rules == rules.rules
+            && self.rules.decisions == rules.decisions
+            && self.rules.subjects == rules.subjects
+            && Tables { revision: 0, ..self.tables.clone() } == Tables { revision: 0, ..tables.clone() }
+    }
+}
+
+fn record(
+    event: &JudgedEvent,
+    node: &str,
+    directories: &VecDeque<(u64, Arc<Directory>)>,
+    paths: &mut ProgramPaths,
+) -> FlowRecord {
+    let address = address(event.address);
+    let protocol = Protocol::from_number(event.protocol).unwrap_or_default();
+    let exact = directories.iter().rev().find(|(revision, _)| *revision == event.revision());
+    let directory = exact.or(directories.back()).map(|(_, directory)| directory);
+    let (verdict, would_be) = match exact {
+        Some((_, directory)) => directory.verdicts(event),
+        None => verdicts_of_the_past(event),
+    };
+    let mut from = directory.map(|directory| directory.from(event)).unwrap_or_default();
+    from.program = Some(paths.path(event).map_or_else(|| event.command_text(), |path| path.to_string()));
+    from.program_named = Some(event.program_flags & palisade_bpf::layout::constants::PROGRAM_NAMED != 0);
+    let time = clock::wall_clock(event.header.time);
+    FlowRecord {
+        version: FLOW_VERSION,
+        time: Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH),
+        id: flow_id(event),
+        node: node.to_string(),
+        reporter: Reporter::Sender,
+        direction: FlowDirection::Egress,
+        from,
+        to: directory.map(|directory| directory.to(event, address, protocol)).unwrap_or_default(),
+        protocol,
+        dialled: Dialled {
+            address,
+            port: event.port,
+            service: directory.and_then(|directory| directory.service(address, protocol, event.port)),
+        },
+        verdict,
+        would_be,
+        outcome: FlowOutcome::Pending,
+        revision: event.revision(),
+    }
+}

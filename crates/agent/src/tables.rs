@@ -1,0 +1,153 @@
+//! From the engine's answers and what runs on the node to what the kernel reads.
+
+use std::path::Path;
+
+use palisade_bpf::Tables;
+use palisade_bpf::tables::{
+    Cell, Container, ContainerKind, Decision, FileKey, Frontend, Listener, Network, Program, Span, UnknownPods, Verdict,
+};
+use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules, Subject};
+
+use crate::container_cgroup::PodCgroup;
+use crate::lab_state::LabState;
+use crate::program_paths::ResolvedPrograms;
+
+/// A pod of the node, with its cgroups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlacedPod {
+    /// Position in [`NodeRules::subjects`].
+    pub(crate) subject: usize,
+    pub(crate) cgroup: u64,
+    pub(crate) containers: Vec<PlacedContainer>,
+}
+
+/// A container of a placed pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlacedContainer {
+    /// Position in [`Subject::containers`].
+    pub(crate) container: usize,
+    /// Its id at the runtime.
+    pub(crate) id: String,
+    pub(crate) cgroup: u64,
+    /// Position in `programs` of the subject's container, and the file.
+    pub(crate) programs: Vec<(usize, FileKey)>,
+}
+
+/// Finds the cgroups and program files of the node's pods. What is not there yet is left out.
+pub(crate) fn place(rules: &NodeRules, root: &Path, lab: &LabState, programs: &mut ResolvedPrograms) -> Vec<PlacedPod> {
+    let subjects = rules.subjects.iter().enumerate();
+    subjects.filter_map(|(position, subject)| place_pod(position, subject, root, lab, programs)).collect()
+}
+
+fn place_pod(
+    position: usize,
+    subject: &Subject,
+    root: &Path,
+    lab: &LabState,
+    programs: &mut ResolvedPrograms,
+) -> Option<PlacedPod> {
+    let pod = PodCgroup::find(root, &subject.uid)?;
+    let mut containers = Vec::new();
+    for (index, container) in subject.containers.iter().enumerate() {
+        // The lab knows a restarted container before the pod's status tells of it.
+        let running = lab
+            .containers
+            .iter()
+            .filter(|(_, one)| one.pod_uid == subject.uid && one.name == *container.name)
+            .map(|(id, one)| (id.as_str(), one.pid));
+        let of_status = container.id.as_deref().filter(|id| !lab.containers.contains_key(*id)).map(|id| (id, 0));
+        for (id, pid) in running.chain(of_status) {
+            let Some(cgroup) = pod.container(id) else { continue };
+            let named = container.programs.iter().enumerate();
+            let files = named.filter_map(|(number, (path, _))| Some((number, programs.resolve(id, pid, path)?)));
+            let files = files.collect();
+            containers.push(PlacedContainer { container: index, id: id.to_string(), cgroup, programs: files });
+        }
+    }
+    Some(PlacedPod { subject: position, cgroup: pod.id, containers })
+}
+
+/// The tables of one revision.
+pub(crate) fn tables(rules: &NodeRules, placed: &[PlacedPod], unknown_pods: UnknownPods) -> Tables {
+    let mut tables = Tables {
+        revision: rules.revision,
+        unknown_pods,
+        port_tables: rules.port_tables.iter().map(|spans| spans.iter().map(span).collect()).collect(),
+        decisions: rules.decisions.iter().map(decision).collect(),
+        ..Tables::default()
+    };
+    tables.frontends = rules
+        .frontends
+        .iter()
+        .map(|(frontend, destination)| Frontend {
+            address: frontend.address,
+            protocol: frontend.protocol.number(),
+            port: frontend.port,
+            destination: destination.0,
+        })
+        .collect();
+    tables.destinations = rules
+        .destinations
+        .iter()
+        .map(|(network, destination)| Network {
+            address: network.network(),
+            prefix: network.prefix_len(),
+            destination: destination.id.0,
+            own_subject: (destination.subject != 0).then_some(destination.subject),
+        })
+        .collect();
+    tables.cells = rules
+        .cells
+        .iter()
+        .map(|(cell, table)| Cell {
+            class: cell.class.0,
+            destination: cell.destination.0,
+            protocol: cell.protocol.number(),
+            port_table: table.0,
+        })
+        .collect();
+    for pod in placed {
+        add_pod(&mut tables, &rules.subjects[pod.subject], pod);
+    }
+    tables
+}
+
+fn add_pod(tables: &mut Tables, subject: &Subject, pod: &PlacedPod) {
+    let entry = |cgroup, class, kind| Container {
+        cgroup,
+        subject: subject.identity,
+        class,
+        kind,
+        host_network: subject.host_network,
+    };
+    tables.containers.push(entry(pod.cgroup, subject.class.0, ContainerKind::Pod));
+    for placed in &pod.containers {
+        let container = &subject.containers[placed.container];
+        tables.containers.push(entry(placed.cgroup, container.class.0, ContainerKind::Known));
+        for (program, file) in &placed.programs {
+            let class = container.programs[*program].1.0;
+            tables.programs.push(Program { container: placed.cgroup, file: *file, class });
+        }
+        for (protocol, port) in &container.ports {
+            tables.listeners.push(Listener {
+                subject: subject.identity,
+                port: *port,
+                protocol: protocol.number(),
+                container: placed.cgroup,
+            });
+        }
+    }
+}
+
+fn span(span: &palisade_policy::compile::PortSpan) -> Span {
+    Span { first: span.first, last: span.last, decision: span.decision.0 }
+}
+
+fn decision(decision: &CompiledDecision) -> Decision {
+    let verdict = |compiled: CompiledVerdict| if compiled.allowed { Verdict::Allow } else { Verdict::Deny };
+    let expires = decision.expires.map(|(instant, next)| {
+        let nanoseconds = u64::try_from(instant.as_nanosecond()).unwrap_or(0);
+        (nanoseconds, next.0)
+    });
+    Decision { enforced: verdict(decision.enforced), would: verdict(decision.would_be), expires }
+}

@@ -1,0 +1,34 @@
+//! One load of everything: manifests, live objects, and the lab's containers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use palisade_model::Problem;
+use palisade_model::settings::Settings;
+use palisade_policy::Model;
+
+use crate::directory::Names;
+use crate::error::Result;
+use crate::lab_state::LabState;
+
+/// What was read at one moment.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) lab: LabState,
+    pub(crate) model: Model,
+    pub(crate) names: Arc<Names>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl View {
+    /// Reads the state folder of a lab and the manifests that it names.
+    pub(crate) fn load(state: &Path) -> Result<Self> {
+        let lab = LabState::read(state)?;
+        let loaded = palisade_manifests::load_lab(state)?;
+        let mut problems = loaded.problems;
+        let built = Model::new(Arc::new(loaded.value), Settings::default());
+        problems.extend(built.problems);
+        let names = Arc::new(Names::new(&built.value));
+        Ok(Self { lab, model: built.value, names, problems })
+    }
+}
