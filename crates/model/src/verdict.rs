@@ -195,13 +195,13 @@ pub enum Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NamespaceLabels { namespace } => write!(f, "the labels of namespace `{namespace}`"),
-            Self::PodAddress { pod } => write!(f, "the address of pod `{pod}`"),
-            Self::Container { pod } => write!(f, "which container of `{pod}`"),
-            Self::Program { pod } => write!(f, "which program of `{pod}`"),
-            Self::Unreadable { place } => write!(f, "a document that could not be read and may be a policy ({place})"),
-            Self::NodeOf { pod } => write!(f, "the node of pod `{pod}`"),
-            Self::Endpoints { service } => write!(f, "the endpoints of Service `{service}`"),
+            Self::NamespaceLabels { namespace } => write!(f, "the labels of namespace `{namespace}` are not known"),
+            Self::PodAddress { pod } => write!(f, "the address of pod `{pod}` is not known"),
+            Self::Container { pod } => write!(f, "which container of `{pod}` is not known"),
+            Self::Program { pod } => write!(f, "which program of `{pod}` is not known"),
+            Self::Unreadable { place } => write!(f, "a document that may be a policy cannot be read ({place})"),
+            Self::NodeOf { pod } => write!(f, "the node of pod `{pod}` is not known"),
+            Self::Endpoints { service } => write!(f, "the endpoints of Service `{service}` are not known"),
         }
     }
 }
@@ -245,7 +245,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Allow(because) | Self::Deny(because) => write!(f, "{}: {because}", self.word()),
-            Self::Undecided(missing) => write!(f, "undecided: {missing} is not known"),
+            Self::Undecided(missing) => write!(f, "undecided: {missing}"),
         }
     }
 }

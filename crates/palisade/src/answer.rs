@@ -200,7 +200,7 @@ impl Answer {
         let mut text = self.headline(colour);
         text.push('\n');
         if let Some(missing) = &self.missing {
-            let _ = writeln!(text, "  {missing} is not known");
+            let _ = writeln!(text, "  {missing}");
         }
         match self.service {
             None => self.links.iter().for_each(|link| text.push_str(&render_link(link, "  "))),

@@ -75,7 +75,7 @@ fn explain<'a>(asked: &Asked, answer: &'a Answer) -> Result<Explained<'a>, Failu
 
 fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
     if let Some(missing) = &answer.missing {
-        let _ = writeln!(text, "\n{missing} is not known");
+        let _ = writeln!(text, "\n{missing}");
     }
     if answer.service.is_some() && explanations.is_empty() {
         let _ = writeln!(text, "\nno ready endpoint: refused, and not by policy");

@@ -342,7 +342,7 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
 fn senders(model: &Model, text: &str) -> Result<Vec<Sender>, Failure> {
     let plain = |ends: Vec<(String, End)>| {
         ends.into_iter()
-            .map(|(asked, end)| Sender { asked, detail: String::new(), pod: None, is_whole: true, end })
+            .map(|(asked, end)| Sender { full: asked.clone(), asked, pod: None, is_whole: true, end })
             .collect()
     };
     if let Ok(address) = text.parse::<IpAddr>() {

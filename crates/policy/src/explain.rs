@@ -152,7 +152,7 @@ impl Model {
                 (Some(false), vec!["`http` is not judged yet, so it grants nothing".to_owned()])
             }
             Cover::No(_) => (Some(false), Vec::new()),
-            Cover::Unknown(missing) => (None, vec![format!("{missing} is not known")]),
+            Cover::Unknown(missing) => (None, vec![format!("{missing}")]),
         };
         let mut about_this_end = false;
         let mut hint = None;
@@ -206,7 +206,7 @@ impl Model {
                 };
             }
             Cover::No(_) => (Some(false), Vec::new()),
-            Cover::Unknown(missing) => (None, vec![format!("{missing} is not known")]),
+            Cover::Unknown(missing) => (None, vec![format!("{missing}")]),
         };
         let mut hint = None;
         let answers: Vec<Match> = rule

@@ -1,0 +1,489 @@
+//! `check` and `explain` as a reader sees them: on the example application, on published ones, and
+//! on questions that mean nothing.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use expect_test::{Expect, expect};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/palisade is two levels deep")
+}
+
+/// Standard output, then standard error, then the exit code.
+fn run(arguments: &str, input: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .args(arguments.split_whitespace())
+        .current_dir(root())
+        .env_remove("PALISADE_LAB")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    // The command may end without reading it.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("the binary ends");
+    let code = output.status.code().expect("it is not killed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    format!("{text}[exit {code}]\n")
+}
+
+#[track_caller]
+fn asks(arguments: &str, expected: Expect) {
+    expected.assert_eq(&run(arguments, ""));
+}
+
+const SHOP: &str = "-f examples/shop --at 2026-11-22T00:00:00Z";
+
+/// A published application, beside the project in development and in CI alone.
+fn published(name: &str) -> Option<PathBuf> {
+    let folder = root().parent()?.join("shared/apps").join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("SKIPPED: {} is not there", folder.display());
+    None
+}
+
+#[test]
+fn programs_of_one_pod_get_their_own_answers() {
+    asks(
+        &format!("check {SHOP} shop/web shop/orders"),
+        expect![[r#"
+        allowed    shop/web:nginx:/usr/sbin/nginx -> shop/orders 8080
+          egress  allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (examples/shop/policies.yaml:48)
+          ingress allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (examples/shop/policies.yaml:48)
+        denied     shop/web:nginx:(other program), shop/web:log-shipper -> shop/orders 8080
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+        [exit 1]
+    "#]],
+    );
+    asks(
+        &format!("check {SHOP} shop/web:nginx:/usr/sbin/nginx shop/orders http"),
+        expect![[r#"
+        allowed    shop/web:nginx:/usr/sbin/nginx -> shop/orders 8080
+          egress  allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (examples/shop/policies.yaml:48)
+          ingress allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (examples/shop/policies.yaml:48)
+        [exit 0]
+    "#]],
+    );
+}
+
+#[test]
+fn a_service_is_answered_per_backend() {
+    asks(
+        &format!("check {SHOP} shop/web:nginx:/usr/sbin/nginx shop/svc/orders"),
+        expect![[r#"
+        allowed    shop/web:nginx:/usr/sbin/nginx -> shop/svc/orders 8080
+          backend shop/orders port 8080: allowed
+            egress  allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (examples/shop/policies.yaml:48)
+            ingress allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (examples/shop/policies.yaml:48)
+        [exit 0]
+    "#]],
+    );
+    let world = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: orders, namespace: shop}
+spec: {selector: {app: orders}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: shop}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec: {containers: [{name: web, image: x}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: orders-1, namespace: shop, labels: {app: orders}}
+spec: {containers: [{name: orders, image: x, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: orders-canary, namespace: shop, labels: {app: orders, track: canary}}
+spec: {containers: [{name: orders, image: x, ports: [{name: http, containerPort: 8181}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: canary, namespace: shop}
+spec: {podSelector: {matchLabels: {track: canary}}}
+";
+    expect![[r#"
+        denied     shop/web -> shop/svc/orders 80
+          1 of 2 backends allowed; until each packet is judged after translation the whole Service is refused (service-mixed)
+          backend shop/orders-1 port 8080: allowed
+            egress  allowed: nothing closes it
+            ingress allowed: nothing closes it
+          backend shop/orders-canary port 8181: denied
+            egress  allowed: nothing closes it
+            ingress denied: closed by NetworkPolicy shop/canary, and nothing opens it (<stdin>:31)
+        [exit 1]
+    "#]].assert_eq(&run("check -f - shop/web shop/svc/orders", world));
+    expect![[r#"
+        denied     shop/web -> shop/svc/nobody 80
+          no ready endpoint: refused, and not by policy
+        [exit 1]
+    "#]]
+    .assert_eq(&run("check -f - shop/web shop/svc/nobody", world));
+}
+
+#[test]
+fn explain_names_every_policy_and_the_missing_consent_of_each_namespace() {
+    asks(
+        &format!("explain {SHOP} shop/search data/db 5432"),
+        expect![[r#"
+        denied     shop/search -> data/db 5432
+
+        sender shop/search (egress): denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          closed by
+            Perimeter shop/default (examples/shop/policies.yaml:10)
+          rules about this end
+            AccessPolicy shop/never rules[0] "no-metadata" (examples/shop/policies.yaml:101): does not deny it
+              to[0] {entity: metadata}: data/db is not that party
+            AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache" [Audit] (examples/shop/policies.yaml:112): does not deny it
+              to[0] {workload: cache, namespace: data}: data/db belongs to StatefulSet/db
+            AccessPolicy shop/storefront rules[4] "search-reads-catalogue" (examples/shop/policies.yaml:63): does not allow it
+              to[0] {workload: catalogue}: without `namespace` it means namespace `shop` alone
+            AccessPolicy shop/storefront rules[9] "to-cache" (examples/shop/policies.yaml:89): does not allow it
+              to[0] {workload: cache, namespace: data}: data/db belongs to StatefulSet/db
+          8 rules of this namespace's policies about other pods
+
+        receiver data/db (ingress): denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
+          closed by
+            Perimeter data/default (examples/shop/policies.yaml:15)
+          rules about this end
+            AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123): does not allow it
+              from[0] {workload: orders, namespace: shop}: shop/search belongs to Deployment/search
+              from[1] {workload: catalogue, namespace: shop}: shop/search belongs to Deployment/search
+              from[2] {workload: stock-report, namespace: shop}: shop/search belongs to Deployment/search
+          2 rules of this namespace's policies about other pods
+
+        what is missing: an object of namespace `shop`, which opens the sender's end. Ready to apply:
+
+            apiVersion: palisade.dev/v1alpha1
+            kind: AccessPolicy
+            metadata: {name: search-to-db, namespace: shop}
+            spec:
+              rules:
+              - action: Allow
+                from: [{workload: search}]
+                to: [{workload: db, namespace: data}]
+                ports: [{port: 5432}]
+            ---
+
+        and also: an object of namespace `data`, which opens the receiver's end. Ready to apply:
+
+            apiVersion: palisade.dev/v1alpha1
+            kind: AccessPolicy
+            metadata: {name: search-to-db, namespace: data}
+            spec:
+              rules:
+              - action: Allow
+                from: [{workload: search, namespace: shop}]
+                to: [{workload: db}]
+                ports: [{port: 5432}]
+        [exit 1]
+    "#]],
+    );
+}
+
+#[test]
+fn explain_says_that_no_allow_helps_against_a_deny() {
+    asks(
+        &format!("explain {SHOP} shop/orders metadata 80"),
+        expect![[r#"
+        denied     shop/orders -> metadata 80
+
+        sender shop/orders (egress): denied: AccessPolicy shop/never rules[0] "no-metadata" (examples/shop/policies.yaml:101)
+          closed by
+            Perimeter shop/default (examples/shop/policies.yaml:10)
+          rules about this end
+          - AccessPolicy shop/never rules[0] "no-metadata" (examples/shop/policies.yaml:101): denies it
+            AccessPolicy shop/storefront rules[5] "orders-take-payments" (examples/shop/policies.yaml:68): does not allow it
+              to[0] {workload: payments}: it names pods, and 169.254.169.254 (metadata) is none
+            AccessPolicy shop/storefront rules[7] "to-database" (examples/shop/policies.yaml:78): does not allow it
+              to[0] {workload: db, namespace: data}: it names pods, and 169.254.169.254 (metadata) is none
+          9 rules of this namespace's policies about other pods
+
+        receiver 169.254.169.254 (metadata) (ingress): allowed: not a pod with an address of its own
+
+        no Allow can open this: AccessPolicy shop/never rules[0] "no-metadata" denies it (examples/shop/policies.yaml:101)
+        [exit 1]
+    "#]],
+    );
+}
+
+#[test]
+fn the_instant_and_the_guarded_nodes_are_part_of_the_question() {
+    asks(
+        "check -f examples/shop --at 2036-01-01T00:00:00Z shop/stock-report data/db pg",
+        expect![[r#"
+        denied     shop/stock-report -> data/db 5432
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          ingress allowed: AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123)
+        [exit 1]
+    "#]],
+    );
+    asks(
+        &format!("check {SHOP} --guarded node1 shop/search data/db pg"),
+        expect![[r#"
+        denied     shop/search -> data/db 5432
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          ingress denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
+          judged    nowhere: neither node is guarded
+        [exit 1]
+    "#]],
+    );
+}
+
+#[test]
+fn audit_objects_show_what_they_would_change() {
+    asks(
+        &format!("check {SHOP} shop/search data/cache redis"),
+        expect![[r#"
+        allowed    shop/search -> data/cache 6379
+          egress  allowed: AccessPolicy shop/storefront rules[9] "to-cache" (examples/shop/policies.yaml:89)
+                  would be denied: AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache" (examples/shop/policies.yaml:112)
+          ingress allowed: AccessPolicy data/consent rules[1] "cache" (examples/shop/policies.yaml:131)
+          with the policies in Audit enforced: denied
+        [exit 0]
+    "#]],
+    );
+}
+
+#[test]
+fn world_and_kubelet_stand_for_themselves() {
+    asks(
+        &format!("check {SHOP} world edge/gateway http"),
+        expect![[r#"
+        allowed    world -> edge/gateway 8080
+          egress  allowed: not a pod with an address of its own
+          ingress allowed: AccessPolicy edge/gateway rules[0] "visitors" (examples/shop/policies.yaml:26)
+        [exit 0]
+    "#]],
+    );
+    asks(
+        &format!("check {SHOP} kubelet shop/orders http"),
+        expect![[r#"
+        allowed    kubelet -> shop/orders 8080
+          egress  allowed: not a pod with an address of its own
+          ingress allowed: Perimeter shop/default except kubelet (examples/shop/policies.yaml:10)
+        [exit 0]
+    "#]],
+    );
+    asks(
+        &format!("check {SHOP} shop/payments 203.0.113.11 443"),
+        expect![[r#"
+        denied     shop/payments -> 203.0.113.11 443
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          ingress allowed: not a pod with an address of its own
+        [exit 1]
+    "#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_decided_ends_with_3() {
+    let world = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: web, image: x, ports: [{containerPort: 80}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: typo}
+spec: {podSelector: {matchLabels: [app, web]}
+";
+    expect![[r#"
+        undecided  world -> default/web 80
+          egress  allowed: not a pod with an address of its own
+          ingress undecided: a document that may be a policy cannot be read (<stdin>:6)
+        problem: <stdin>:11: cannot read the document (NetworkPolicy), column 1: did not find expected ',' or '}' while parsing a flow mapping
+          hint: correct the YAML; the other documents of the file are used
+        [exit 3]
+    "#]].assert_eq(&run("check -f - world default/web", world));
+}
+
+#[test]
+fn questions_about_nobody_say_who_is_there() {
+    let questions = [
+        "shop/webb shop/orders",
+        "shop/web nowhere/x 80",
+        "web shop/orders",
+        "shop/web shop/orders grpc",
+        "shop/web shop/svc/orders 1",
+        "shop/web 203.0.113.1",
+        "shop/web:sidecar shop/orders",
+        "shop/svc/orders shop/web 80",
+        "shop/web:nginx:nginx shop/orders",
+        "a/b/c/d shop/web 1",
+        "cluster shop/web 80",
+        "shop/web shop/orders 70000",
+    ];
+    let answers: Vec<String> = questions
+        .iter()
+        .map(|question| format!("> {question}\n{}", run(&format!("check {SHOP} {question}"), "")))
+        .collect();
+    expect![[r#"
+        > shop/webb shop/orders
+        error: `shop/webb` is not in the input
+
+        hint: namespace `shop` has catalogue, orders, payments, search, stock-report, web
+        [exit 2]
+
+        > shop/web nowhere/x 80
+        error: `nowhere/x` is not in the input
+
+        hint: namespace `nowhere` runs nothing here
+        [exit 2]
+
+        > web shop/orders
+        error: `web` is not in the input
+
+        hint: did you mean `shop/web`?
+        [exit 2]
+
+        > shop/web shop/orders grpc
+        error: `shop/orders` declares no port `grpc`
+
+        hint: its ports are http
+        [exit 2]
+
+        > shop/web shop/svc/orders 1
+        error: Service `shop/svc/orders` has no port `1`
+
+        hint: its ports are 8080/TCP
+        [exit 2]
+
+        > shop/web 203.0.113.1
+        error: which PORT?
+
+        hint: an address declares none: give it as the third word
+        [exit 2]
+
+        > shop/web:sidecar shop/orders
+        error: `shop/web` has no container `sidecar`
+
+        hint: its containers are log-shipper, nginx
+        [exit 2]
+
+        > shop/svc/orders shop/web 80
+        error: a Service only receives: it can stand in TO alone
+
+        hint: name the workload behind it
+        [exit 2]
+
+        > shop/web:nginx:nginx shop/orders
+        error: program `nginx` of `shop/web:nginx:nginx` is no absolute path
+
+        hint: write it as in the image, such as `/usr/sbin/nginx`
+        [exit 2]
+
+        > a/b/c/d shop/web 1
+        error: `a/b/c/d` is no end of a link
+
+        hint: write NAMESPACE/NAME[:CONTAINER[:PROGRAM]], NAMESPACE/KIND/NAME, an address or an entity
+        hint: palisade check --help
+        [exit 2]
+
+        > cluster shop/web 80
+        error: `cluster` stands for every pod and node
+
+        hint: name one of them
+        [exit 2]
+
+        > shop/web shop/orders 70000
+        error: port 70000 is out of range
+
+        hint: ports are 1 to 65535
+        [exit 2]
+    "#]]
+    .assert_eq(&answers.join("\n"));
+}
+
+#[test]
+fn json_is_versioned_and_carries_rule_and_place() {
+    let text = run(&format!("check {SHOP} -o json shop/web:nginx:/usr/sbin/nginx shop/orders http"), "");
+    let (json, code) = text.rsplit_once("[exit ").expect("ends with the code");
+    assert_eq!(code, "0]\n");
+    let report: serde_json::Value = serde_json::from_str(json).expect("it is JSON");
+    assert_eq!(report["version"], 1);
+    let answer = &report["answers"][0];
+    assert_eq!(answer["verdict"], "allowed");
+    let rule = &answer["links"][0]["judgement"]["enforced"]["egress"]["allow"]["rule"];
+    assert_eq!(rule["object"], "AccessPolicy shop/storefront");
+    assert_eq!(rule["name"], "web-reads-orders");
+    assert!(rule["place"].as_str().is_some_and(|place| place.starts_with("examples/shop/policies.yaml:")));
+}
+
+#[test]
+fn sock_shop_says_what_is_wrong_with_its_policies() {
+    let Some(folder) = published("sock-shop") else { return };
+    let text = run(&format!("explain -f {} sock-shop/carts sock-shop/carts-db", folder.display()), "");
+    let text = text.replace(&folder.display().to_string(), "sock-shop");
+    expect![[r#"
+        denied     sock-shop/carts -> sock-shop/carts-db 27017
+
+        sender sock-shop/carts (egress): allowed: nothing closes it
+
+        receiver sock-shop/carts-db (ingress): denied: closed by NetworkPolicy sock-shop/carts-db-access, and nothing opens it (sock-shop/networkpolicies/netpol-cart-db-access.yaml:2)
+          closed by
+            NetworkPolicy sock-shop/carts-db-access (sock-shop/networkpolicies/netpol-cart-db-access.yaml:2)
+            NetworkPolicy sock-shop/cortex-access (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
+          rules about this end
+            NetworkPolicy sock-shop/carts-db-access ingress[0] (sock-shop/networkpolicies/netpol-cart-db-access.yaml:12): does not allow it
+              from[0] pods `name=cart` of namespace `sock-shop`: sock-shop/carts has `name=carts`
+              hint: did you mean `name: carts`?
+            NetworkPolicy sock-shop/cortex-access ingress[0] (sock-shop/networkpolicies/netpol-cortex-access.yaml:11): does not allow it
+              from[0] pods `name=cortex` of namespace `sock-shop`: sock-shop/carts has `name=carts`
+
+        what is missing: an object of namespace `sock-shop`, which opens the receiver's end. Ready to apply:
+
+            apiVersion: palisade.dev/v1alpha1
+            kind: AccessPolicy
+            metadata: {name: carts-to-carts-db, namespace: sock-shop}
+            spec:
+              rules:
+              - action: Allow
+                from: [{workload: carts}]
+                to: [{workload: carts-db}]
+                ports: [{port: 27017}]
+        warning: sock-shop/networkpolicies/netpol-cart-access.yaml:2: NetworkPolicy sock-shop/cart-access: podSelector `name=cart` matches no pod of namespace `sock-shop`
+          hint: did you mean `name: carts`?
+        warning: sock-shop/networkpolicies/netpol-cart-db-access.yaml:13: NetworkPolicy sock-shop/carts-db-access: peer `name=cart` matches no pod of namespace `sock-shop`
+          hint: did you mean `name: carts`?
+        warning: sock-shop/networkpolicies/netpol-cortex-access.yaml:12: NetworkPolicy sock-shop/cortex-access: peer `name=cortex` matches no pod of namespace `sock-shop`
+        [exit 1]
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn online_boutique_works_under_its_published_policies() {
+    let Some(folder) = published("online-boutique") else { return };
+    let files = format!("-f {0}/manifests -f {0}/networkpolicies", folder.display());
+    for (from, to) in [
+        ("frontend", "cartservice"),
+        ("cartservice", "redis-cart"),
+        ("checkoutservice", "paymentservice"),
+        ("loadgenerator", "frontend"),
+    ] {
+        let text = run(&format!("check {files} default/{from} default/svc/{to}"), "");
+        assert!(text.starts_with("allowed") && text.ends_with("[exit 0]\n"), "{from} -> {to}: {text}");
+    }
+    let text = run(&format!("check {files} default/adservice default/redis-cart 6379"), "");
+    assert!(text.starts_with("denied") && text.ends_with("[exit 1]\n"), "{text}");
+}
