@@ -41,7 +41,9 @@ pub fn print_problems(problems: &[Problem]) {
 /// clean.
 pub fn status(input: &Outcome<Inventory>) -> ExitStatus {
     let is_serious = input.problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers);
-    match (is_serious, input.value.is_empty()) {
+    let mut usable = input.value.clone();
+    usable.unreadable.clear();
+    match (is_serious, usable.is_empty()) {
         (true, true) => ExitStatus::Unusable,
         (true, false) => ExitStatus::Undecided,
         (false, _) => ExitStatus::Clean,

@@ -62,12 +62,12 @@ fn render(input: &Outcome<Inventory>) -> String {
 
 fn workloads(inventory: &Inventory) -> Table {
     let mut table = Table::new(&["NAMESPACE", "KIND", "NAME", "PODS", "CONTAINERS", "PORTS", "PLACE"]);
-    for workload in &inventory.workloads {
-        table.row(row(&workload.meta, workload.replicas.to_string(), &workload.spec));
-    }
-    for pod in inventory.pods.iter().filter(|pod| pod.meta.owner.is_none()) {
-        table.row(row(&pod.meta, "1".into(), &pod.spec));
-    }
+    let owned = inventory.workloads.iter();
+    let mut rows: Vec<_> =
+        owned.map(|workload| row(&workload.meta, workload.replicas.to_string(), &workload.spec)).collect();
+    let alone = inventory.pods.iter().filter(|pod| pod.meta.owner.is_none());
+    rows.extend(alone.map(|pod| row(&pod.meta, "1".into(), &pod.spec)));
+    table.sorted_rows(rows);
     table
 }
 
@@ -131,23 +131,22 @@ fn service_port(port: &ServicePort) -> String {
 
 fn policies(inventory: &Inventory) -> Table {
     let mut table = Table::new(&["NAMESPACE", "POLICY", "NAME", "MODE", "WHAT", "PLACE"]);
-    let mut row = |meta: &Meta, mode: Mode, what: String| {
+    let row = |meta: &Meta, mode: Mode, what: String| {
         let mode = match mode {
             Mode::Enforce => "Enforce",
             Mode::Audit => "Audit",
         };
         let (kind, place) = (meta.reference.kind.to_string(), meta.place.to_string());
-        table.row([meta.namespace(), &kind, meta.name(), mode, &what, &place]);
+        [meta.namespace().to_owned(), kind, meta.name().to_owned(), mode.to_owned(), what, place]
     };
-    for policy in &inventory.network_policies {
-        row(&policy.meta, Mode::Enforce, describe_network_policy(policy));
-    }
-    for perimeter in &inventory.perimeters {
-        row(&perimeter.meta, perimeter.mode, describe_perimeter(perimeter));
-    }
-    for policy in &inventory.access_policies {
-        row(&policy.meta, policy.mode, describe_access_policy(policy));
-    }
+    let network_policies = inventory.network_policies.iter();
+    let mut rows: Vec<_> =
+        network_policies.map(|policy| row(&policy.meta, Mode::Enforce, describe_network_policy(policy))).collect();
+    let perimeters = inventory.perimeters.iter();
+    rows.extend(perimeters.map(|perimeter| row(&perimeter.meta, perimeter.mode, describe_perimeter(perimeter))));
+    let access_policies = inventory.access_policies.iter();
+    rows.extend(access_policies.map(|policy| row(&policy.meta, policy.mode, describe_access_policy(policy))));
+    table.sorted_rows(rows);
     table
 }
 

@@ -22,6 +22,12 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// Adds `rows` in the order of their cells, the first column first.
+    pub fn sorted_rows<const N: usize>(&mut self, mut rows: Vec<[String; N]>) {
+        rows.sort();
+        self.rows.extend(rows.into_iter().map(Vec::from));
+    }
+
     /// Whether it has no row below the header.
     pub fn is_empty(&self) -> bool {
         self.rows.len() == 1
