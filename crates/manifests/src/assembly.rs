@@ -29,7 +29,8 @@ pub(crate) struct Assembly {
     objects: BTreeMap<ObjectRef, Entry>,
     pub(crate) unreadable: Vec<Unreadable>,
     other_kinds: BTreeMap<(String, String), u32>,
-    pub(crate) problems: Vec<Problem>,
+    problems: Vec<Problem>,
+    dropped_problems: usize,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,13 @@ impl Assembly {
     /// How many objects there are.
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
+    }
+
+    /// Adds problems, up to the limit.
+    pub(crate) fn add_problems(&mut self, problems: Vec<Problem>) {
+        let room = MAX_PROBLEMS.saturating_sub(self.problems.len());
+        self.dropped_problems += problems.len().saturating_sub(room);
+        self.problems.extend(problems.into_iter().take(room));
     }
 
     /// Counts an object of a kind that is not read.
@@ -86,9 +94,12 @@ impl Assembly {
 
     /// The inventory, and every problem.
     pub(crate) fn finish(mut self) -> Outcome<Inventory> {
-        let mut inventory =
-            Inventory { unreadable: self.unreadable, other_kinds: self.other_kinds, ..Inventory::default() };
-        for entry in self.objects.into_values() {
+        let mut inventory = Inventory {
+            unreadable: std::mem::take(&mut self.unreadable),
+            other_kinds: std::mem::take(&mut self.other_kinds),
+            ..Inventory::default()
+        };
+        for entry in std::mem::take(&mut self.objects).into_values() {
             match entry.object {
                 Object::AccessPolicy(object) => inventory.access_policies.push(object),
                 Object::EndpointSlice(object) => inventory.endpoint_slices.push(object),
@@ -103,9 +114,16 @@ impl Assembly {
             }
         }
         inventory.unreadable.sort();
-        warn_of_missing_namespaces(&inventory, &mut self.problems);
-        rule_reach::report(&inventory, &mut self.problems);
-        Outcome::new(inventory, limit_problems(self.problems))
+        let mut late = Vec::new();
+        warn_of_missing_namespaces(&inventory, &mut late);
+        rule_reach::report(&inventory, &mut late);
+        self.add_problems(late);
+        let mut problems = self.problems;
+        if self.dropped_problems > 0 {
+            let message = format!("{} more problems are not shown", self.dropped_problems);
+            problems.push(Problem::error("too-many-problems", message).hint("correct the first ones, then look again"));
+        }
+        Outcome::new(inventory, problems)
     }
 }
 
@@ -141,19 +159,6 @@ fn warn_of_missing_namespaces(inventory: &Inventory, problems: &mut Vec<Problem>
             .hint(format!("correct `metadata.namespace`, or add the Namespace `{namespace}`"));
         problems.push(problem);
     }
-}
-
-fn limit_problems(mut problems: Vec<Problem>) -> Vec<Problem> {
-    if problems.len() <= MAX_PROBLEMS {
-        return problems;
-    }
-    let dropped = problems.len() - MAX_PROBLEMS;
-    problems.truncate(MAX_PROBLEMS);
-    problems.push(
-        Problem::error("too-many-problems", format!("{dropped} more problems are not shown"))
-            .hint("correct the first ones, then look again"),
-    );
-    problems
 }
 
 /// Equal for equal data, whatever the order of keys and the way of writing.

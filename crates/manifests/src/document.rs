@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use palisade_model::inventory::Unreadable;
-use palisade_model::{Kind, Name, Problem};
+use palisade_model::{Kind, Name, ObjectRef, Problem};
 
 use crate::assembly::{Assembly, Layer};
 use crate::at::At;
@@ -19,7 +19,7 @@ pub(crate) fn read_stream(assembly: &mut Assembly, file: &Arc<str>, bytes: &[u8]
     let mut report = Report::new(file.clone());
     for chunk in chunks(bytes) {
         read_chunk(assembly, &mut report, chunk, layer);
-        assembly.problems.append(&mut report.problems);
+        assembly.add_problems(report.take());
     }
 }
 
@@ -180,6 +180,9 @@ fn read_unknown_policy(
         Some(_) => "write `apiVersion: palisade.dev/v1alpha1`, or use a newer palisade",
         None => "this version of palisade cannot read it: every end that it could select is undecided",
     };
+    if let Some(known) = known {
+        name_object(report, root, known);
+    }
     report
         .reject(root, "unknown-policy", &format!("cannot read the policy: {kind} of `{api_version}` is not known"))
         .with_hint(hint);
@@ -194,6 +197,15 @@ fn read_unknown_policy(
     assembly.unreadable.push(unreadable);
 }
 
+/// Names an object that is not decoded, as far as it says its name.
+fn name_object(report: &mut Report, root: &At<'_, '_>, kind: Kind) {
+    let Some(metadata) = root.field("metadata") else { return };
+    let Some(name) = metadata.non_empty("name") else { return };
+    let namespace = kind.is_namespaced().then(|| metadata.non_empty("namespace").unwrap_or("default").into());
+    let since = report.problems.len();
+    report.name(ObjectRef { kind, namespace, name: name.into() }, since);
+}
+
 fn read_broken(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, error: SyntaxError) {
     let text = String::from_utf8_lossy(chunk.bytes);
     let scanned = scan(&text);
@@ -202,7 +214,11 @@ fn read_broken(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, e
     let what = scanned.kind.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
     let at = if error.column > 0 { format!(", column {}", error.column) } else { String::new() };
     let mut problem = Problem::error("yaml-syntax", format!("cannot read the document{what}{at}: {}", error.message));
+    let broken_line = error.line.checked_sub(chunk.first_line).and_then(|index| text.lines().nth(index as usize));
     problem.hint = match error.hint {
+        _ if broken_line.is_some_and(is_indented_by_tab) => {
+            Some("indent with spaces: YAML allows no tabs there".to_owned())
+        }
         _ if text.contains("{{") => {
             Some("this looks like a template: pipe the output of `helm template` in instead".to_owned())
         }
@@ -218,6 +234,10 @@ fn read_broken(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, e
             name: scanned.name.map(Name::from),
         });
     }
+}
+
+fn is_indented_by_tab(line: &str) -> bool {
+    line.chars().take_while(|character| character.is_whitespace()).any(|character| character == '\t')
 }
 
 fn not_utf8(chunk: Chunk<'_>, valid_up_to: usize) -> SyntaxError {

@@ -142,7 +142,7 @@ fn load_folder(assembly: &mut Assembly, folder: &Path, layer: Layer) {
     if files.is_empty() && layer == Layer::Given {
         let place = Place { file: name_of(folder), line: 0 };
         let problem = Problem::warning("empty-folder", "no manifests in this folder");
-        assembly.problems.push(problem.at(&place).hint("manifests end in .yaml, .yml or .json"));
+        assembly.add_problems(vec![problem.at(&place).hint("manifests end in .yaml, .yml or .json")]);
     }
     for found in files {
         match found {
@@ -165,8 +165,8 @@ fn name_of(path: &Path) -> Arc<str> {
 /// A file that is not read may hold any policy.
 fn unusable(assembly: &mut Assembly, file: Arc<str>, why: String) {
     let place = Place { file, line: 0 };
-    assembly.problems.push(
+    assembly.add_problems(vec![
         Problem::error("unusable-file", why).at(&place).hint("leave the file out, split it, or make it readable"),
-    );
+    ]);
     assembly.unreadable.push(Unreadable { place, kind: None, namespace: None, name: None });
 }

@@ -6,17 +6,24 @@ use palisade_model::{ObjectRef, Place, Problem};
 
 use crate::at::At;
 
+/// Most problems of one document that are kept: a document with more has the wrong shape altogether.
+const MAX_DOCUMENT_PROBLEMS: usize = 1_000;
+
 /// Problems of a file, and the state of the object that is being decoded.
 pub(crate) struct Report {
     pub(crate) file: Arc<str>,
     pub(crate) problems: Vec<Problem>,
     object: Option<ObjectRef>,
     rejected: bool,
+    /// Problems beyond the limit: their number, and the place of the last one for its caller to write to.
+    dropped: usize,
+    overflow: Problem,
 }
 
 impl Report {
     pub(crate) fn new(file: Arc<str>) -> Self {
-        Self { file, problems: Vec::new(), object: None, rejected: false }
+        let overflow = Problem::error("too-many-problems", "");
+        Self { file, problems: Vec::new(), object: None, rejected: false, dropped: 0, overflow }
     }
 
     /// Starts an object: what is reported from now on is about it.
@@ -58,8 +65,27 @@ impl Report {
     pub(crate) fn add(&mut self, line: u32, mut problem: Problem) -> &mut Problem {
         problem.place = Some(self.place(line));
         problem.object = self.object.clone();
+        if self.problems.len() >= MAX_DOCUMENT_PROBLEMS {
+            self.dropped += 1;
+            self.overflow = problem;
+            return &mut self.overflow;
+        }
         self.problems.push(problem);
         self.problems.last_mut().expect("pushed on the line above")
+    }
+}
+
+impl Report {
+    /// Takes what was reported since the last call, with a last problem that counts what was dropped.
+    pub(crate) fn take(&mut self) -> Vec<Problem> {
+        if self.dropped > 0 {
+            let count = std::mem::take(&mut self.dropped);
+            let message = format!("{count} more problems of this document are not shown");
+            let mut problem = Problem::error("too-many-problems", message);
+            problem.place = self.overflow.place.clone();
+            self.problems.push(problem);
+        }
+        std::mem::take(&mut self.problems)
     }
 }
 

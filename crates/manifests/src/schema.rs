@@ -150,6 +150,9 @@ fn wrong_type(report: &mut Report, at: &At<'_, '_>, expected: &str) {
             let hint = format!("`{written}` is read as the boolean {value}: put it in quotes");
             (format!("boolean `{written}`"), expected.contains("string").then_some(hint))
         }
+        Shape::Float(_) if is_number(expected) => {
+            (format!("number `{written}`"), Some("write a number without a fraction".to_owned()))
+        }
         Shape::Int(_) | Shape::Uint(_) | Shape::Float(_) => {
             let hint = format!("put it in quotes: \"{written}\"");
             (format!("number `{written}`"), expected.contains("string").then_some(hint))

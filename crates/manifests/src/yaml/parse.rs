@@ -24,6 +24,14 @@ pub(crate) fn parse(text: &str, first_line: u32) -> Result<Vec<Document>, Syntax
     {
         return Ok(documents);
     }
+    // The parser wants a line end behind a block scalar.
+    let ended;
+    let text = if text.ends_with('\n') {
+        text
+    } else {
+        ended = format!("{text}\n");
+        &ended
+    };
     let mut parser = Parser::new();
     parser.set_input(BufReader::with_capacity(BUFFER_BYTES, text.as_bytes()));
     let mut anchors = Anchors::default();

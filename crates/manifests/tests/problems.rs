@@ -1,0 +1,872 @@
+//! What is wrong with a manifest is said with its place, what follows and what to change.
+
+use std::fmt::Write;
+
+use expect_test::{Expect, expect};
+use palisade_manifests::load_text;
+use palisade_model::Effect;
+
+/// Loads `text` as `a.yaml` and compares its problems, one a line with the hint below, and the objects in force.
+fn check(text: &str, expected: Expect) {
+    let outcome = load_text("a.yaml", text);
+    let mut out = String::new();
+    for problem in &outcome.problems {
+        let mark = if problem.effect == Effect::Harmless { "warning" } else { "error" };
+        let _ = writeln!(out, "{mark}[{}] {problem}", problem.code);
+        if let Some(hint) = &problem.hint {
+            let _ = writeln!(out, "  hint: {hint}");
+        }
+    }
+    let inventory = outcome.value;
+    let metas = (inventory.access_policies.iter().map(|object| &object.meta))
+        .chain(inventory.endpoint_slices.iter().map(|object| &object.meta))
+        .chain(inventory.namespaces.iter().map(|object| &object.meta))
+        .chain(inventory.network_policies.iter().map(|object| &object.meta))
+        .chain(inventory.nodes.iter().map(|object| &object.meta))
+        .chain(inventory.perimeters.iter().map(|object| &object.meta))
+        .chain(inventory.pods.iter().map(|object| &object.meta))
+        .chain(inventory.service_accounts.iter().map(|object| &object.meta))
+        .chain(inventory.services.iter().map(|object| &object.meta))
+        .chain(inventory.workloads.iter().map(|object| &object.meta));
+    for meta in metas {
+        let _ = writeln!(out, "in force: {} at {}", meta.reference, meta.place);
+    }
+    for unreadable in &inventory.unreadable {
+        let kind = unreadable.kind.map_or("any kind", |kind| kind.as_str());
+        let namespace = unreadable.namespace.as_deref().unwrap_or("any namespace");
+        let _ = writeln!(out, "unreadable: {kind} in {namespace} at {}", unreadable.place);
+    }
+    for ((version, kind), count) in &inventory.other_kinds {
+        let _ = writeln!(out, "counted: {count} {kind} of {version}");
+    }
+    expected.assert_eq(&out);
+}
+
+/// A NetworkPolicy `shop/p` whose spec is `spec`, in flow style; the spec stands on line 4.
+fn check_policy(spec: &str, expected: Expect) {
+    check(
+        &format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: shop}}\nspec: {spec}\n"
+        ),
+        expected,
+    );
+}
+
+/// An AccessPolicy `shop/p` with the one rule `rule`, in flow style; the rule stands on line 5.
+fn check_rule(rule: &str, expected: Expect) {
+    check(
+        &format!(
+            "apiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: p, namespace: shop}}\nspec:\n  rules: [{rule}]\n"
+        ),
+        expected,
+    );
+}
+
+#[test]
+fn a_broken_document_does_not_lose_the_others() {
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\nkind: NetworkPolicy\nmetadata:\n  namespace: shop\nspec: [\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n",
+        expect![[r#"
+            error[yaml-syntax] a.yaml:9: cannot read the document (NetworkPolicy), column 1: did not find expected node content while parsing a flow node
+              hint: correct the YAML; the other documents of the file are used
+            in force: Namespace a at a.yaml:1
+            in force: Namespace b at a.yaml:10
+            unreadable: NetworkPolicy in shop at a.yaml:4
+        "#]],
+    );
+}
+
+#[test]
+fn a_broken_document_of_another_kind_is_no_policy() {
+    check(
+        "kind: ConfigMap\ndata: {a: [}\n",
+        expect![[r#"
+        error[yaml-syntax] a.yaml:2: cannot read the document (ConfigMap), column 12: did not find expected node content while parsing a flow node
+          hint: correct the YAML; the other documents of the file are used
+    "#]],
+    );
+}
+
+#[test]
+fn a_template_gets_its_own_hint() {
+    check(
+        "apiVersion: v1\nkind: {{ .Values.kind }}\n",
+        expect![[r#"
+        error[yaml-syntax] a.yaml:2: cannot read the document, column 8: a key must be a scalar
+          hint: this looks like a template: pipe the output of `helm template` in instead
+        unreadable: any kind in any namespace at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn tabs_say_what_to_change() {
+    check(
+        "a:\n\tb: c\n",
+        expect![[r#"
+            error[yaml-syntax] a.yaml:2: cannot read the document, column 1: found character that cannot start any token while scanning for the next token
+              hint: indent with spaces: YAML allows no tabs there
+            unreadable: any kind in any namespace at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
+fn text_behind_the_document_is_ignored_and_said() {
+    check(
+        "  apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n spec: {}\n",
+        expect![[r#"
+        error[yaml-syntax] a.yaml:4: what follows is no part of the document above, and is ignored
+          hint: correct the indentation, or put a line `---` between two documents
+        in force: Namespace a at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn duplicate_keys_name_both_lines() {
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  name: b\n---\nkind: ConfigMap\napiVersion: v1\ndata:\n  a: x\n  a: y\n",
+        expect![[r#"
+            error[duplicate-key] a.yaml:5: key `name` is given twice, first on line 4; the last one counts
+              hint: remove one of them: other tools refuse the document
+            warning[duplicate-key] a.yaml:11: key `a` is given twice, first on line 10; the last one counts
+              hint: remove one of them: other tools refuse the document
+            in force: Namespace b at a.yaml:1
+            counted: 1 ConfigMap of v1
+        "#]],
+    );
+}
+
+#[test]
+fn duplicate_objects_name_both_places_and_the_last_one_counts() {
+    check(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n---\nkind: ServiceAccount\napiVersion: v1\nmetadata: {name: a}\n---\nkind: ServiceAccount\napiVersion: v1\nmetadata: {name: a, labels: {x: y}}\n",
+        expect![[r#"
+            warning[duplicate-object] a.yaml:5: ServiceAccount default/a: given twice with the same content, first at a.yaml:1
+              hint: remove one of the two
+            error[wrong-type] a.yaml:11: ServiceAccount default/a: `metadata.labels.x`: cannot use boolean `y` as string
+              hint: `y` is read as the boolean true: put it in quotes
+            in force: ServiceAccount default/a at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_namespace_may_be_given_again() {
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {x: y}}\n",
+        expect![[r#"
+            error[wrong-type] a.yaml:7: Namespace a: `metadata.annotations.x`: cannot use boolean `y` as string
+              hint: `y` is read as the boolean true: put it in quotes
+            in force: Namespace a at a.yaml:1
+        "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {x: y}}\n",
+        expect![[r#"
+            error[wrong-type] a.yaml:7: Namespace a: `metadata.labels.x`: cannot use boolean `y` as string
+              hint: `y` is read as the boolean true: put it in quotes
+            in force: Namespace a at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_no_object_is_left_out() {
+    check(
+        "replicas: 3\nimage: {tag: v1}\n---\njust text\n---\n- a\n- b\n---\nkind: NetworkPolicy\nmetadata: {name: p}\n",
+        expect![[r#"
+            warning[not-an-object] a.yaml:1: no Kubernetes object: `kind` is missing
+            warning[not-an-object] a.yaml:4: the document is no Kubernetes object
+              hint: an object is a mapping with apiVersion, kind and metadata
+            warning[not-an-object] a.yaml:6: the document is no Kubernetes object
+              hint: an object is a mapping with apiVersion, kind and metadata
+            error[missing-field] a.yaml:9: `apiVersion` is missing
+              hint: add it: without it the API server rejects the object
+        "#]],
+    );
+}
+
+#[test]
+fn versions_that_nobody_serves() {
+    check(
+        "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p}\n---\napiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: d}\n---\napiVersion: palisade.dev/v2\nkind: Perimeter\nmetadata: {name: p, namespace: shop}\n---\napiVersion: palisade.dev/v1alpha1\nkind: ProgramPolicy\nmetadata: {name: p, namespace: shop}\n---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: p}\n---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p}\n",
+        expect![[r#"
+            error[unknown-policy] a.yaml:1: NetworkPolicy default/p: cannot read the policy: NetworkPolicy of `extensions/v1beta1` is not known
+              hint: write `apiVersion: networking.k8s.io/v1`
+            error[unknown-version] a.yaml:5: Deployment of `extensions/v1beta1` is not served by the API server
+              hint: write `apiVersion: apps/v1`
+            error[unknown-policy] a.yaml:9: Perimeter shop/p: cannot read the policy: Perimeter of `palisade.dev/v2` is not known
+              hint: write `apiVersion: palisade.dev/v1alpha1`, or use a newer palisade
+            error[unknown-policy] a.yaml:13: cannot read the policy: ProgramPolicy of `palisade.dev/v1alpha1` is not known
+              hint: this version of palisade cannot read it: every end that it could select is undecided
+            error[unknown-policy] a.yaml:17: cannot read the policy: AdminNetworkPolicy of `policy.networking.k8s.io/v1alpha1` is not known
+              hint: this version of palisade cannot read it: every end that it could select is undecided
+            unreadable: NetworkPolicy in default at a.yaml:1
+            unreadable: Perimeter in shop at a.yaml:9
+            unreadable: any kind in shop at a.yaml:13
+            unreadable: any kind in any namespace at a.yaml:17
+            counted: 1 NetworkPolicy of projectcalico.org/v3
+        "#]],
+    );
+}
+
+#[test]
+fn lists_hold_objects() {
+    check(
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: c}\n- 5\n---\napiVersion: v1\nkind: ServiceAccountList\nitems:\n- metadata: {name: s}\n",
+        expect![[r#"
+            warning[not-an-object] a.yaml:10: the item is no Kubernetes object
+            in force: Namespace a at a.yaml:4
+            in force: ServiceAccount default/s at a.yaml:15
+            counted: 1 ConfigMap of v1
+        "#]],
+    );
+}
+
+#[test]
+fn json_is_read_too() {
+    check(
+        "{\"apiVersion\": \"v1\",\n\t\"kind\": \"Namespace\", \"metadata\": {\"name\": \"a\", \"annotations\": {\"x\": \"\\ud83d\\ude00\"}}}\n{\"apiVersion\": \"v1\", \"kind\": \"Namespace\", \"metadata\": {\"name\": \"b\"}}\n",
+        expect![[r#"
+            in force: Namespace a at a.yaml:1
+            in force: Namespace b at a.yaml:3
+        "#]],
+    );
+}
+
+#[test]
+fn metadata_is_checked() {
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {}\n",
+        expect![[r#"
+        error[missing-field] a.yaml:1: Namespace without `metadata.name`
+          hint: add `metadata: {name: ...}`
+    "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: Shop, namespace: x}\n",
+        expect![[r#"
+        error[invalid-value] a.yaml:3: Namespace Shop: `metadata.name`: `Shop` must be at most 63 lower-case letters, digits and `-`, with a letter or digit at both ends
+        warning[unknown-field] a.yaml:3: Namespace Shop: `metadata.namespace`: a Namespace lies in no namespace, ignored
+          hint: remove the line
+    "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, labels: {x: yes, y: 1, z: -a, -k: v}}\n",
+        expect![[r#"
+            error[wrong-type] a.yaml:3: ServiceAccount default/a: `metadata.labels.x`: cannot use boolean `yes` as string
+              hint: `yes` is read as the boolean true: put it in quotes
+            error[wrong-type] a.yaml:3: ServiceAccount default/a: `metadata.labels.true`: cannot use number `1` as string
+              hint: put it in quotes: "1"
+            error[invalid-value] a.yaml:3: ServiceAccount default/a: `metadata.labels.z`: `-a` must be at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends
+            error[invalid-value] a.yaml:3: ServiceAccount default/a: `metadata.labels.-k`: the key must be `name` or `domain/name`, the name at most 63 letters, digits, `-`, `_` and `.` with a letter or digit at both ends
+        "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, labels: {x: }, annotations: {a/b: any text}}\n",
+        expect![[r#"
+            in force: ServiceAccount default/a at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_policy_in_a_missing_namespace() {
+    check(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: b}\n",
+        expect![[r#"
+            warning[missing-namespace] a.yaml:5: NetworkPolicy b/p: there is no Namespace `b`
+              hint: correct `metadata.namespace`, or add the Namespace `b`
+            in force: Namespace a at a.yaml:1
+            in force: NetworkPolicy b/p at a.yaml:5
+        "#]],
+    );
+}
+
+#[test]
+fn network_policy_types_are_checked() {
+    check_policy(
+        "{podSelector: [], policyTypes: Ingress}",
+        expect![[r#"
+        error[wrong-type] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector`: cannot use a list as mapping
+          hint: remove the `-`
+        error[wrong-type] a.yaml:4: NetworkPolicy shop/p: `spec.policyTypes`: cannot use string `Ingress` as list
+    "#]],
+    );
+    check_policy(
+        "{podSelector: {}, ingress: [{ports: [{port: \"80\"}]}]}",
+        expect![[r#"
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[0].port`: string `80` is a port's name, not its number
+          hint: write 80 without quotes
+    "#]],
+    );
+    check_policy(
+        "{podSelector: {}, ingress: [{ports: [{port: 80, endPort: \"90\"}]}]}",
+        expect![[r#"
+        error[wrong-type] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[0].endPort`: cannot use string `90` as integer
+          hint: write 90 without quotes
+    "#]],
+    );
+    check_policy(
+        "{podSelector: {matchLabels: {app: 80, on: on}}}",
+        expect![[r#"
+        error[wrong-type] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchLabels.app`: cannot use number `80` as string
+          hint: put it in quotes: "80"
+        error[wrong-type] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchLabels.true`: cannot use boolean `on` as string
+          hint: `on` is read as the boolean true: put it in quotes
+    "#]],
+    );
+}
+
+#[test]
+fn network_policy_unknown_fields_are_dropped() {
+    check_policy(
+        "{podselector: {matchLabels: {app: web}}, ingress: [{From: [], colour: red}]}",
+        expect![[r#"
+        warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.podselector`: unknown field, ignored as the API server does
+          hint: did you mean `podSelector`?
+        warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].From`: unknown field, ignored as the API server does
+          hint: did you mean `from`?
+        warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].colour`: unknown field, ignored as the API server does
+        in force: NetworkPolicy shop/p at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn network_policy_ports_are_checked() {
+    check_policy(
+        "{ingress: [{ports: [{port: 0}, {port: 65536}, {port: 80.5}, {port: 1e2}]}]}",
+        expect![[r#"
+            error[wrong-type] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[2].port`: cannot use number `80.5` as integer or string
+              hint: write a number without a fraction
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[0].port`: port 0 must lie between 1 and 65535
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[1].port`: port 65536 must lie between 1 and 65535
+        "#]],
+    );
+    check_policy(
+        "{ingress: [{ports: [{port: 80, endPort: 79}, {endPort: 80}, {port: http, endPort: 80}]}]}",
+        expect![[r#"
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[0]`: `endPort` 79 lies before `port` 80
+              hint: give `endPort` a number from `port` on
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[1].endPort`: may not stand without `port`
+              hint: add `port`, the first port of the range
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[2].endPort`: may not stand beside a `port` by name
+              hint: give `port` a number
+        "#]],
+    );
+    check_policy(
+        "{ingress: [{ports: [{port: Http}, {port: 80, protocol: tcp}, {port: ''}]}]}",
+        expect![[r#"
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[0].port`: port name `Http` must be at most 15 lower-case letters, digits and single `-`, with at least one letter
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[1].protocol`: unknown protocol `tcp`
+          hint: use TCP, UDP or SCTP
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].ports[2].port`: port name `` must be at most 15 lower-case letters, digits and single `-`, with at least one letter
+    "#]],
+    );
+}
+
+#[test]
+fn network_policy_peers_are_checked() {
+    check_policy(
+        "{ingress: [{from: [{}]}]}",
+        expect![[r#"
+        error[missing-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[0]`: the peer names nobody
+          hint: add podSelector, namespaceSelector or ipBlock; `{}` as a selector selects all, an empty line nothing
+    "#]],
+    );
+    check_policy(
+        "{ingress: [{from: [{podSelector: }]}]}",
+        expect![[r#"
+        error[missing-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[0]`: the peer names nobody
+          hint: add podSelector, namespaceSelector or ipBlock; `{}` as a selector selects all, an empty line nothing
+    "#]],
+    );
+    check_policy(
+        "{ingress: [{from: [{podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}]}]}",
+        expect![[r#"
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[0].ipBlock`: `ipBlock` may not stand beside a selector in one peer
+          hint: make it a peer of its own: start it with `-`
+    "#]],
+    );
+    check_policy(
+        "{ingress: [{from: [{ipBlock: {}}, {ipBlock: {cidr: 10.0.0.1}}, {ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16, 10.0.0.0/8]}}]}]}",
+        expect![[r#"
+            error[missing-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[0].ipBlock`: `cidr` is missing
+              hint: add `cidr: 10.0.0.0/8` or another block
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[1].ipBlock.cidr`: `10.0.0.1` is no CIDR block
+              hint: add the length: `10.0.0.1/32`
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[2].ipBlock.except[0]`: 11.0.0.0/16 is no strict subset of `cidr` 10.0.0.0/8
+              hint: an exception takes away a part of its own block only
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from[2].ipBlock.except[1]`: 10.0.0.0/8 is no strict subset of `cidr` 10.0.0.0/8
+              hint: an exception takes away a part of its own block only
+        "#]],
+    );
+    check_policy(
+        "{ingress: [{from: [{ipBlock: {cidr: 10.1.2.3/8, except: [10.1.2.3/16]}}]}]}",
+        expect![[r#"
+        in force: NetworkPolicy shop/p at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn network_policy_selectors_are_checked() {
+    check_policy(
+        "{podSelector: {matchExpressions: [{key: a, operator: In}, {key: a, operator: Exists, values: [x]}, {key: a, operator: in, values: [x]}, {key: '', operator: Exists}, {key: a, operator: NotIn, values: ['a b']}]}}",
+        expect![[r#"
+            error[missing-field] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchExpressions[0]`: In and NotIn need `values`
+              hint: add `values: [...]`, or use Exists or DoesNotExist
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchExpressions[1]`: Exists and DoesNotExist take no `values`
+              hint: remove `values`, or use In or NotIn
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchExpressions[2]`: unknown operator `in`
+              hint: use In, NotIn, Exists or DoesNotExist
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchExpressions[3]`: key `` must be `name` or `domain/name`, the name at most 63 letters, digits, `-`, `_` and `.` with a letter or digit at both ends
+            error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.podSelector.matchExpressions[4]`: value `a b` must be at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends
+        "#]],
+    );
+}
+
+#[test]
+fn network_policy_policy_types_are_checked() {
+    check_policy(
+        "{policyTypes: [ingress, Egress, Egress]}",
+        expect![[r#"
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.policyTypes`: has more than two entries
+          hint: use [Ingress], [Egress] or both
+        error[invalid-value] a.yaml:4: NetworkPolicy shop/p: `spec.policyTypes[0]`: unknown policy type `ingress`
+          hint: use Ingress or Egress
+    "#]],
+    );
+}
+
+#[test]
+fn a_policy_without_a_spec_is_one() {
+    check(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n",
+        expect![[r#"
+        in force: NetworkPolicy default/p at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn services_are_checked() {
+    let service = |spec: &str| format!("apiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {spec}\n");
+    check(
+        &service("{}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Service default/s: `spec`: `ports` is missing or empty
+          hint: add `ports: [{port: 80}]`, or `clusterIP: None`
+    "#]],
+    );
+    check(
+        &service("{ports: [{port: 80}, {port: 80}]}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Service default/s: `spec.ports[0]`: a port of several needs a `name`
+          hint: add `name: ...` to each port
+        error[missing-field] a.yaml:4: Service default/s: `spec.ports[1]`: a port of several needs a `name`
+          hint: add `name: ...` to each port
+        error[duplicate] a.yaml:4: Service default/s: `spec.ports[1]`: two entries for port 80 TCP
+    "#]],
+    );
+    check(
+        &service("{ports: [{port: 80, name: a, targetPort: Http}, {port: 81, name: a, nodePort: 70000}]}"),
+        expect![[r#"
+            error[invalid-value] a.yaml:4: Service default/s: `spec.ports[0].targetPort`: port name `Http` must be at most 15 lower-case letters, digits and single `-`, with at least one letter
+            error[invalid-value] a.yaml:4: Service default/s: `spec.ports[1].nodePort`: port 70000 must lie between 1 and 65535
+        "#]],
+    );
+    check(
+        &service("{type: Cluster, clusterIP: 10.0.0, ports: [{port: 80, targetPort: '8080'}]}"),
+        expect![[r#"
+        error[invalid-value] a.yaml:4: Service default/s: `spec`: unknown type `Cluster`
+          hint: use ClusterIP, NodePort, LoadBalancer or ExternalName
+        error[invalid-value] a.yaml:4: Service default/s: `spec.ports[0].targetPort`: string `8080` is a port's name, not its number
+          hint: write 8080 without quotes
+        error[invalid-value] a.yaml:4: Service default/s: `spec.clusterIP`: `10.0.0` is no address
+          hint: remove the line, or write `None` for a headless Service
+    "#]],
+    );
+    check(
+        &service("{type: ExternalName}"),
+        expect![[r#"
+        error[invalid-value] a.yaml:4: Service default/s: `spec`: `externalName` `` must be lower-case letters, digits, `-` and `.`, at most 253, with a letter or digit at both ends of each part
+          hint: give the DNS name that the Service stands for
+    "#]],
+    );
+    check(
+        &service("{type: ExternalName, externalName: db.example.com.}"),
+        expect![[r#"
+        in force: Service default/s at a.yaml:1
+    "#]],
+    );
+    check(
+        &service("{clusterIP: None, selector: {app: web}}"),
+        expect![[r#"
+        in force: Service default/s at a.yaml:1
+    "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: 1s}\nspec: {ports: [{port: 80}]}\n",
+        expect![[r#"
+        error[invalid-value] a.yaml:3: Service default/1s: `metadata.name`: `1s` must be at most 63 lower-case letters, digits and `-`, starting with a letter and ending with a letter or digit
+    "#]],
+    );
+}
+
+#[test]
+fn pods_are_checked() {
+    let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n");
+    check(
+        &pod("{}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Pod default/p: `spec`: `containers` is missing or empty
+          hint: a pod needs at least one container
+    "#]],
+    );
+    check(
+        &pod("{containers: [{image: i}, {name: a}, {name: b, image: i}, {name: b, image: i}]}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Pod default/p: `spec.containers[0]`: a container needs a `name`
+          hint: add `name: ...`
+        error[missing-field] a.yaml:4: Pod default/p: `spec.containers[1]`: container `a` has no `image`
+          hint: add `image: ...`
+        error[duplicate] a.yaml:4: Pod default/p: `spec.containers[3]`: two containers have the name `b`
+          hint: rename one of them
+    "#]],
+    );
+    check(
+        &pod(
+            "{containers: [{name: a, image: i, ports: [{}, {containerPort: 0}, {containerPort: 80, name: x}, {containerPort: 81, name: x}]}]}",
+        ),
+        expect![[r#"
+            error[missing-field] a.yaml:4: Pod default/p: `spec.containers[0].ports[0]`: `containerPort` is missing
+            error[invalid-value] a.yaml:4: Pod default/p: `spec.containers[0].ports[1].containerPort`: port 0 must lie between 1 and 65535
+            error[duplicate] a.yaml:4: Pod default/p: `spec.containers[0].ports[3]`: two ports of the container have the name `x`
+        "#]],
+    );
+    check(
+        &pod("{hostNetwork: yes, containers: [{name: a, image: i, ports: [{containerPort: 80, hostPort: 81}]}]}"),
+        expect![[r#"
+            error[invalid-value] a.yaml:4: Pod default/p: `spec.containers[0].ports[0]`: on the host network `hostPort` must equal `containerPort`
+              hint: remove `hostPort`
+        "#]],
+    );
+    check(
+        &pod(
+            "{hostNetwork: \"yes\", restartPolicy: always, containers: [{name: a, image: i, readinessProbe: {httpGet: {}}, resources: {limits: {cpu: lots}}}]}",
+        ),
+        expect![[r#"
+            error[wrong-type] a.yaml:4: Pod default/p: `spec.hostNetwork`: cannot use string `yes` as boolean
+            error[wrong-type] a.yaml:4: Pod default/p: `spec.containers[0].resources.limits.cpu`: `lots` is no quantity
+              hint: write it as in `500m`, `2` or `128Mi`
+            error[missing-field] a.yaml:4: Pod default/p: `spec.containers[0].readinessProbe.httpGet`: `port` is missing
+            error[invalid-value] a.yaml:4: Pod default/p: `spec`: unknown restartPolicy `always`
+              hint: use Always, OnFailure or Never
+        "#]],
+    );
+}
+
+#[test]
+fn workloads_are_checked() {
+    let deployment =
+        |spec: &str| format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\nspec: {spec}\n");
+    check(
+        &deployment("{}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Deployment default/d: `spec`: `template` is missing
+    "#]],
+    );
+    check(
+        &deployment(
+            "{selector: {matchLabels: {app: a}}, replicas: -1, template: {metadata: {labels: {app: b}}, spec: {restartPolicy: Never, containers: [{name: a, image: i}]}}}",
+        ),
+        expect![[r#"
+            error[invalid-value] a.yaml:4: Deployment default/d: `spec`: `selector` app=a does not match the template's labels
+              hint: give `template.metadata.labels` the labels that `selector` asks for
+            error[invalid-value] a.yaml:4: Deployment default/d: `spec.template.spec`: a Deployment must have `restartPolicy: Always`
+              hint: remove `restartPolicy`
+            error[invalid-value] a.yaml:4: Deployment default/d: `spec.replicas`: must not be negative
+        "#]],
+    );
+    check(
+        &deployment("{template: {spec: {containers: [{name: a, image: i}]}}}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Deployment default/d: `spec`: `selector` is missing or empty
+          hint: add `selector: {matchLabels: ...}` with labels of the template
+    "#]],
+    );
+    check(
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {schedule: '* * * * *', jobTemplate: {spec: {template: {spec: {containers: [{name: a, image: i}]}}}}}\n",
+        expect![[r#"
+            error[invalid-value] a.yaml:4: CronJob default/c: `spec.jobTemplate.spec.template.spec`: a CronJob cannot have `restartPolicy: Always`, the default
+              hint: add `restartPolicy: OnFailure` or `Never`
+        "#]],
+    );
+}
+
+#[test]
+fn a_rule_that_is_whole() {
+    check_rule(
+        "{name: web-reads-orders, action: Allow, from: [{workload: web, container: nginx, program: /usr/sbin/nginx}], to: [{workload: Deployment/orders}], ports: [{port: http}, {port: 8000, endPort: 8010, protocol: UDP}], http: [{methods: [GET], paths: ['/orders/{*}']}], expires: 2027-01-31T00:00:00Z, owner: shop, reason: orders page}",
+        expect![[r#"
+            in force: AccessPolicy shop/p at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
+fn access_rules_must_say_who() {
+    check_rule(
+        "{action: Allow, from: [], to: [{workload: a}]}",
+        expect![[r#"
+        error[missing-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0]`: `from` is missing or empty
+          hint: say who: `from: [{selector: {}}]` is every pod of the namespace, `{entity: world}` the outside
+    "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{}], to: [{selector: }]}",
+        expect![[r#"
+        error[empty-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0].selector`: is empty
+          hint: give it a value (`{}` selects everything), or remove the line
+        error[missing-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[0]`: the peer names nobody
+          hint: `selector: {}` is every pod of the namespace, `entity: world` the outside
+        error[missing-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0]`: the peer names nobody
+          hint: `selector: {}` is every pod of the namespace, `entity: world` the outside
+    "#]],
+    );
+    check_rule(
+        "{from: [{workload: a}], to: [{workload: b}]}",
+        expect![[r#"
+        error[missing-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0]`: `action` is missing
+          hint: add `action: Allow` or `action: Deny`
+    "#]],
+    );
+}
+
+#[test]
+fn unknown_fields_reject_our_own_kinds() {
+    check_rule(
+        "{action: Allow, from: [{Workload: a}], to: [{workload: b, port: 80}]}",
+        expect![[r#"
+        error[unknown-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[0].Workload`: unknown field
+          hint: did you mean `workload`?
+        error[unknown-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0].port`: unknown field
+          hint: known here: workload, selector, namespace, namespaceSelector, serviceAccount, container, program, service, fqdn, cidr, except, entity
+    "#]],
+    );
+}
+
+#[test]
+fn peers_that_name_a_party_stand_alone() {
+    check_rule(
+        "{action: Allow, from: [{cidr: 10.0.0.0/8, workload: a}], to: [{entity: world, selector: {}}]}",
+        expect![[r#"
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[0]`: `cidr` may not stand beside `workload` in one peer
+              hint: fields of one peer must all hold; make it two peers, each with its own `-`
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0]`: `entity` may not stand beside `selector` in one peer
+              hint: fields of one peer must all hold; make it two peers, each with its own `-`
+        "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{except: [10.0.0.0/8]}], to: [{fqdn: a.example.com, cidr: 10.0.0.0/8}]}",
+        expect![[r#"
+            error[missing-field] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[0]`: `cidr` is missing
+              hint: add `cidr: 10.0.0.0/8` or another block
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0]`: `cidr` may not stand beside `fqdn` in one peer
+              hint: fields of one peer must all hold; make it two peers, each with its own `-`
+        "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{workload: a}], to: [{service: b, workload: c}]}",
+        expect![[r#"
+        error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0]`: `service` may not stand beside `workload` in one peer
+          hint: fields of one peer must all hold; make it two peers, each with its own `-`
+    "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{workload: a}], to: [{service: b, namespace: c}]}",
+        expect![[r#"
+        in force: AccessPolicy shop/p at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn peers_are_checked() {
+    check_rule(
+        "{action: Allow, from: [{fqdn: a.example.com}, {service: s}], to: [{workload: Deploy/x}, {workload: Foo/x}, {program: nginx}, {program: /a/../b}]}",
+        expect![[r#"
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[0].fqdn`: a name cannot be known of a sender
+              hint: use `cidr` or `entity: world` in `from`
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[1]`: a `service` does not send
+              hint: name the pods behind it: `workload` or `selector`
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[1].workload`: unknown workload kind `Foo`, expected Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob or Pod
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[2].program`: `nginx` is no absolute path
+              hint: give the path in the container's image, as in /usr/sbin/nginx
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[3].program`: `/a/../b` is no absolute path
+              hint: give the path in the container's image, as in /usr/sbin/nginx
+        "#]],
+    );
+    check_rule(
+        "{action: Deny, from: [{entity: internet}], to: [{fqdn: a.example.com}]}",
+        expect![[r#"
+        error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[0].entity`: unknown entity `internet`
+          hint: use one of world, cluster, nodes, kubelet, apiserver, dns, gateway, metadata
+        error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[0].fqdn`: `fqdn` may not stand in a Deny: whoever answers by another name would pass it
+          hint: close the pods by a Perimeter and allow the names that they need
+    "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{workload: a}], to: [{fqdn: '*.s3.amazonaws.com'}, {fqdn: 'a.*.com'}, {fqdn: com}]}",
+        expect![[r#"
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[1].fqdn`: `a.*.com` is no DNS name
+              hint: write it in lower case, as in api.example.com or *.example.com
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[2].fqdn`: `com` is no DNS name
+              hint: write it in lower case, as in api.example.com or *.example.com
+        "#]],
+    );
+}
+
+#[test]
+fn times_are_checked() {
+    check_rule(
+        "{action: Deny, from: [{workload: a}], to: [{workload: b}], expires: 2027-01-31T00:00:00Z}",
+        expect![[r#"
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].expires`: a Deny does not expire: nothing opens because time passes
+              hint: remove `expires`, and the rule when it is no longer needed
+        "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{workload: a}], to: [{workload: b}], expires: 2027-01-31}",
+        expect![[r#"
+        error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].expires`: `2027-01-31` is no RFC 3339 time
+          hint: write it as 2027-01-31T00:00:00Z
+    "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{workload: a}], to: [{workload: b}], expires: 2027-02-31T00:00:00Z}",
+        expect![[r#"
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].expires`: `2027-02-31T00:00:00Z` is no RFC 3339 time
+              hint: write it as 2027-01-31T00:00:00Z
+        "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{workload: a}], to: [{workload: b}], expires: 2027-01-31T00:00:00+01:00}",
+        expect![[r#"
+            in force: AccessPolicy shop/p at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
+fn a_rule_outside_of_its_namespace_is_said() {
+    check_rule(
+        "{action: Allow, from: [{namespace: a, selector: {}}], to: [{entity: world}]}",
+        expect![[r#"
+        warning[outside-namespace] a.yaml:5: AccessPolicy shop/p: `spec.rules[0]`: neither side can lie in namespace `shop`, so the rule does nothing
+          hint: put the policy into the namespace of one side, or make it a ClusterAccessPolicy
+        in force: AccessPolicy shop/p at a.yaml:1
+    "#]],
+    );
+    check_rule(
+        "{action: Allow, from: [{namespaceSelector: {}}], to: [{entity: world}]}",
+        expect![[r#"
+        in force: AccessPolicy shop/p at a.yaml:1
+    "#]],
+    );
+}
+
+#[test]
+fn cluster_wide_peers_name_their_namespaces() {
+    check(
+        "apiVersion: palisade.dev/v1alpha1\nkind: ClusterAccessPolicy\nmetadata: {name: p}\nspec: {rules: [{action: Allow, from: [{workload: a}], to: [{workload: a, namespace: shop}, {entity: world}]}]}\n",
+        expect![[r#"
+            error[missing-field] a.yaml:4: ClusterAccessPolicy p: `spec.rules[0].from[0]`: a pod peer of a ClusterAccessPolicy needs `namespace` or `namespaceSelector`
+              hint: `namespaceSelector: {}` is all namespaces
+        "#]],
+    );
+}
+
+#[test]
+fn rule_names_are_unique() {
+    check_rule(
+        "{name: r, action: Allow, from: [{workload: a}], to: [{workload: b}]}, {name: r, action: Deny, from: [{workload: a}], to: [{workload: c}]}",
+        expect![[r#"
+            error[duplicate] a.yaml:5: AccessPolicy shop/p: `spec.rules[1]`: two rules have the name `r`, the other on line 5
+              hint: rename one: records name the rule that decided
+        "#]],
+    );
+}
+
+#[test]
+fn perimeters_are_checked() {
+    let perimeter = |kind: &str, spec: &str| {
+        format!(
+            "apiVersion: palisade.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: p, namespace: shop}}\nspec: {spec}\n"
+        )
+    };
+    check(
+        &perimeter(
+            "Perimeter",
+            "{mode: Enforce, subject: {selector: {}}, directions: [Ingress, Egress], loopback: Open, except: [dns, kubelet, apiserver], onRefusal: Reset}",
+        ),
+        expect![[r#"
+            in force: Perimeter shop/p at a.yaml:1
+        "#]],
+    );
+    check(
+        &perimeter("Perimeter", "{}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: Perimeter shop/p: `spec`: `subject` is missing
+          hint: say whom it closes: `subject: {selector: {}}` is every pod
+    "#]],
+    );
+    check(
+        &perimeter(
+            "Perimeter",
+            "{mode: enforce, subject: {}, directions: [], loopback: shut, except: [internet], onRefusal: Reject}",
+        ),
+        expect![[r#"
+            error[missing-field] a.yaml:4: Perimeter shop/p: `spec.subject`: `selector` is missing
+              hint: `selector: {}` is every pod of the namespace
+            error[invalid-value] a.yaml:4: Perimeter shop/p: `spec.directions`: is empty, so nothing is closed
+              hint: use [Ingress], [Egress] or both, or remove the line for both
+            error[invalid-value] a.yaml:4: Perimeter shop/p: `spec.mode`: unknown mode `enforce`
+              hint: use Enforce or Audit
+            error[invalid-value] a.yaml:4: Perimeter shop/p: `spec.loopback`: unknown loopback `shut`
+              hint: use Open or Closed
+            error[invalid-value] a.yaml:4: Perimeter shop/p: `spec.except[0]`: unknown entity `internet`
+              hint: use one of world, cluster, nodes, kubelet, apiserver, dns, gateway, metadata
+            error[invalid-value] a.yaml:4: Perimeter shop/p: `spec.onRefusal`: unknown onRefusal `Reject`
+              hint: use Reset or Drop
+        "#]],
+    );
+    check(
+        &perimeter("Perimeter", "{subject: {selector: {}, namespaceSelector: {}}}"),
+        expect![[r#"
+        error[invalid-value] a.yaml:4: Perimeter shop/p: `spec.subject`: a Perimeter closes pods of its own namespace alone
+          hint: remove `namespaceSelector`, or make it a ClusterPerimeter
+    "#]],
+    );
+    check(
+        &perimeter("ClusterPerimeter", "{subject: {selector: {}}}"),
+        expect![[r#"
+        warning[unknown-field] a.yaml:3: ClusterPerimeter p: `metadata.namespace`: a ClusterPerimeter lies in no namespace, ignored
+          hint: remove the line
+        error[missing-field] a.yaml:4: ClusterPerimeter p: `spec.subject`: `namespaceSelector` is missing
+          hint: a ClusterPerimeter says which namespaces it closes: `namespaceSelector: {}` is all
+    "#]],
+    );
+    check(
+        &perimeter("ClusterPerimeter", "{subject: {namespaceSelector: {}}}"),
+        expect![[r#"
+        warning[unknown-field] a.yaml:3: ClusterPerimeter p: `metadata.namespace`: a ClusterPerimeter lies in no namespace, ignored
+          hint: remove the line
+        in force: ClusterPerimeter p at a.yaml:1
+    "#]],
+    );
+}
