@@ -1,0 +1,40 @@
+//! Who holds a lab's lock lives; the kernel lets go of it when they all have died.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::LabError;
+use crate::lab_file::read_lab_file;
+use crate::name::LabName;
+
+/// A lab that is being made or runs.
+pub(crate) type LabLock = Flock<File>;
+
+/// Takes the lock of the lab `name`; its state folder exists afterwards.
+///
+/// # Errors
+/// When somebody who lives holds it.
+pub(crate) fn take(name: &LabName) -> Result<LabLock, LabError> {
+    let state = name.state_dir();
+    let path = state.lock_file();
+    loop {
+        fs::create_dir_all(state.path()).map_err(LabError::file("make", state.path()))?;
+        let file = match File::options().create(true).append(true).open(&path) {
+            Ok(file) => file,
+            // A lab that ended took the folder along just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(LabError::file("open", &path)(error)),
+        };
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, _)| {
+            let pid = read_lab_file(&state.lab_file()).map(|file| file.pid).unwrap_or_default();
+            LabError::AlreadyRunning { name: name.to_string(), pid }
+        })?;
+        let same = fs::metadata(&path).and_then(|now| Ok((now.dev(), now.ino()) == lock.metadata().map(|it| (it.dev(), it.ino()))?));
+        if same.is_ok_and(|same| same) {
+            return Ok(lock);
+        }
+    }
+}

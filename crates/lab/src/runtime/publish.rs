@@ -1,0 +1,170 @@
+//! Telling everybody what lives: state files, NAT rules, the DNS zone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Runtime, locked};
+use crate::cluster::Cluster;
+use crate::cluster_files;
+use crate::error::one_line;
+use crate::lab_file::{LabContainer, LabFile, LabNode, write_atomically};
+use crate::nat;
+
+/// Nobody waits longer for a publication; a file system that is that slow is broken.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Counts changes asked for and published, so that many changes make one publication.
+#[derive(Default)]
+pub(super) struct Publisher {
+    counts: Mutex<Counts>,
+    asked: Condvar,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Counts {
+    asked: u64,
+    done: u64,
+    closed: bool,
+}
+
+/// What was published last, so that nothing is written twice.
+#[derive(Default)]
+struct Last {
+    files: BTreeMap<PathBuf, String>,
+    rules: Vec<String>,
+}
+
+impl Runtime {
+    /// Something changed; it is published soon.
+    pub fn changed(&self) {
+        locked(&self.publisher.counts).asked += 1;
+        self.publisher.asked.notify_all();
+    }
+
+    /// Publishes what is so far, and waits until it is.
+    pub fn publish(&self) {
+        let mine = {
+            let mut counts = locked(&self.publisher.counts);
+            counts.asked += 1;
+            counts.asked
+        };
+        self.publisher.asked.notify_all();
+        let counts = locked(&self.publisher.counts);
+        let waiting = |counts: &mut Counts| counts.done < mine && !counts.closed;
+        drop(self.publisher.done.wait_timeout_while(counts, LIMIT, waiting).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Publishes on a thread of its own until the lab ends.
+    pub fn start_publishing(self: &Arc<Self>) -> std::io::Result<()> {
+        let runtime = Arc::clone(self);
+        std::thread::Builder::new().name("publish".into()).spawn(move || runtime.publish_forever()).map(drop)
+    }
+
+    /// Ends publishing: nothing is written any more.
+    pub fn stop_publishing(&self) {
+        locked(&self.publisher.counts).closed = true;
+        self.publisher.asked.notify_all();
+        self.publisher.done.notify_all();
+    }
+
+    fn publish_forever(&self) {
+        let mut last = Last::default();
+        loop {
+            let asked = {
+                let counts = locked(&self.publisher.counts);
+                let idle = |counts: &mut Counts| counts.asked == counts.done && !counts.closed;
+                let counts = self.publisher.asked.wait_while(counts, idle).unwrap_or_else(PoisonError::into_inner);
+                if counts.closed {
+                    return;
+                }
+                counts.asked
+            };
+            self.publish_once(&mut last);
+            locked(&self.publisher.counts).done = asked;
+            self.publisher.done.notify_all();
+        }
+    }
+
+    /// The objects first, then the processes that belong to them, so that who reads `lab.json`
+    /// finds the pod of each container.
+    fn publish_once(&self, last: &mut Last) {
+        let (files, lab, rules) = {
+            let cluster = self.cluster();
+            let rules: Vec<_> = cluster.nodes.iter().map(|node| nat::render(&cluster, node.number, self.network.ipv6)).collect();
+            (cluster_files::render(&cluster), self.lab_file(&cluster), rules)
+        };
+        let folder = self.state.cluster();
+        for (name, contents) in files {
+            last.write(folder.join(name), contents);
+        }
+        match serde_json::to_string_pretty(&lab) {
+            Ok(contents) => last.write(self.state.lab_file(), contents),
+            Err(error) => eprintln!("lab: cannot write `lab.json`: {error}"),
+        }
+        for (index, (rules, node)) in rules.into_iter().zip(&self.network.nodes).enumerate() {
+            if last.rules.get(index) != Some(&rules) {
+                if let Err(error) = node.nft(&rules) {
+                    eprintln!("lab: the Services of node{} are stale: {}", index + 1, one_line(&error));
+                }
+                last.rules.resize(self.network.nodes.len(), String::new());
+                last.rules[index] = rules;
+            }
+        }
+    }
+
+    fn lab_file(&self, cluster: &Cluster) -> LabFile {
+        let nodes = cluster.nodes.iter().zip(&self.holders).map(|(node, holder)| LabNode {
+            name: node.name.to_string(),
+            address: node.addresses[0],
+            address6: node.addresses.get(1).copied(),
+            netns: PathBuf::from(format!("/proc/{holder}/ns/net")),
+            cgroup: self.kubepods(node).path().to_owned(),
+        });
+        let containers = cluster.pods.values().flat_map(|pod| {
+            pod.containers.iter().filter_map(|(name, state)| {
+                let container = LabContainer {
+                    pid: state.pid?,
+                    pod_uid: pod.uid.to_string(),
+                    name: name.to_string(),
+                    namespace: pod.plan.namespace.to_string(),
+                    pod: pod.plan.name.to_string(),
+                };
+                Some((state.id.as_ref()?.to_string(), container))
+            })
+        });
+        LabFile {
+            name: self.name.to_string(),
+            pid: self.guard_pid,
+            manifests: locked(&self.manifests).clone(),
+            cluster: self.state.cluster(),
+            nodes: nodes.collect(),
+            world: PathBuf::from(format!("/proc/{}/ns/net", self.holders.last().copied().unwrap_or_default())),
+            containers: containers.collect(),
+        }
+    }
+}
+
+impl Last {
+    fn write(&mut self, path: PathBuf, contents: String) {
+        if self.files.get(&path) == Some(&contents) {
+            return;
+        }
+        match write_file(&path, &contents) {
+            Ok(()) => {
+                self.files.insert(path, contents);
+            }
+            Err(error) => eprintln!("lab: cannot write `{}`: {error}", path.display()),
+        }
+    }
+}
+
+fn write_file(path: &Path, contents: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    write_atomically(path, contents.as_bytes())
+}
