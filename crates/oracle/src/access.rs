@@ -180,6 +180,6 @@ fn in_cidr(party: &Party<'_>, cidr: &palisade_model::IpNet, except: &[palisade_m
         Party::World(address) | Party::Metadata(address) | Party::LinkLocal(address) => {
             network::in_block(*address, cidr, except)
         }
-        Party::Pod { .. } | Party::Node { .. } | Party::Service(_) => false,
+        Party::Pod { .. } | Party::Node { .. } | Party::Service(_) | Party::Loopback(_) => false,
     }
 }

@@ -3,6 +3,7 @@
 use palisade_model::access_policy::Entity;
 use palisade_model::port::Protocol;
 
+use crate::cluster::KnownPod;
 use crate::decide::Situation;
 use crate::party::Party;
 use crate::service;
@@ -15,7 +16,8 @@ pub fn is_sender(entity: Entity, situation: &Situation<'_>) -> bool {
             from_node && situation.protocol == Protocol::Tcp && is_probe_port(situation)
         }
         Entity::Apiserver => apiserver_slices(situation).any(|slice| {
-            service::lists_address(slice, &situation.sender.addresses(situation.cluster))
+            let addresses = situation.sender.addresses_towards(situation.cluster, situation.receiver);
+            service::lists_address(slice, &addresses)
         }),
         // DNS is asked; it does not ask.
         Entity::Dns => false,
@@ -31,7 +33,8 @@ pub fn is_receiver(entity: Entity, situation: &Situation<'_>) -> bool {
         // The kubelet probes; nobody reaches a pod by it.
         Entity::Kubelet => false,
         Entity::Apiserver => apiserver_slices(situation).any(|slice| {
-            service::lists_address(slice, &situation.receiver.addresses(situation.cluster))
+            let addresses = situation.receiver.addresses_towards(situation.cluster, situation.sender);
+            service::lists_address(slice, &addresses)
                 && service::has_port(slice, situation.protocol, situation.port)
         }),
         Entity::Dns => is_dns(situation),
@@ -80,13 +83,29 @@ fn is_dns(situation: &Situation<'_>) -> bool {
             let listed = match situation.receiver {
                 Party::Pod { pod, .. } if pod.has_own_address() => service::lists_pod(slice, pod),
                 Party::Pod { .. } => false,
-                other => service::lists_address(slice, &other.addresses(situation.cluster)),
+                other => {
+                    let addresses = other.addresses_towards(situation.cluster, situation.sender);
+                    service::lists_address(slice, &addresses)
+                }
             };
             listed && service::has_port(slice, situation.protocol, situation.port)
         });
     }
-    let Some(pod) = situation.receiver.deciding_pod() else { return false };
-    service::find(situation.cluster, namespace, name).is_some_and(|dns| {
-        service::sends_to(situation.cluster, dns, pod, &[], situation.protocol, situation.port)
+    let Some(dns) = service::find(situation.cluster, namespace, name) else { return false };
+    situation.cluster.pods.iter().any(|pod| {
+        is_at(situation.receiver, pod)
+            && service::sends_to(situation.cluster, dns, pod, &[], situation.protocol, situation.port)
     })
+}
+
+/// Whether who reaches this party reaches the pod: itself, or the node of a host-network pod.
+fn is_at(party: &Party<'_>, pod: &KnownPod) -> bool {
+    match party {
+        Party::Pod { pod: reached, .. } => {
+            reached.has_own_address() && (&reached.namespace, &reached.name) == (&pod.namespace, &pod.name)
+        }
+        Party::Node { name: Some(name), .. } => pod.spec.host_network && pod.node.as_ref() == Some(name),
+        Party::Node { name: None, host_pod, .. } => *host_pod == Some(pod),
+        Party::Service(_) | Party::Metadata(_) | Party::LinkLocal(_) | Party::Loopback(_) | Party::World(_) => false,
+    }
 }

@@ -77,25 +77,20 @@ fn is_in_block(
     cidr: &IpNet,
     except: &[IpNet],
 ) -> Truth {
-    if let Some(pod) = other.deciding_pod() {
-        if !situation.cluster.settings.ip_block_matches_pods {
-            return Truth::No;
-        }
-        if other.addresses(situation.cluster).is_empty() {
-            return match cidr {
-                // Whatever address it gets, it will lie in there.
-                IpNet::V4(block) if block.prefix_len() == 0 && except.is_empty() => Truth::Yes,
-                IpNet::V4(_) => Truth::Unknown(Missing::PodAddress { pod: pod.full_name() }),
-                IpNet::V6(_) => Truth::No,
-            };
-        }
+    let is_pod = other.deciding_pod().is_some();
+    if is_pod && !situation.cluster.settings.ip_block_matches_pods {
+        return Truth::No;
     }
-    let addresses = match other {
-        Party::Pod { .. } | Party::Node { .. } => other.addresses_towards(situation.cluster, own),
-        Party::Service(address) | Party::Metadata(address) | Party::LinkLocal(address) | Party::World(address) => {
-            vec![*address]
-        }
-    };
+    let is_node = matches!(other, Party::Node { .. });
+    if (is_pod || is_node) && other.addresses(situation.cluster).is_empty() {
+        return match cidr {
+            // Whatever address it has, it will lie in there.
+            IpNet::V4(block) if block.prefix_len() == 0 && except.is_empty() => Truth::Yes,
+            IpNet::V4(_) => Truth::Unknown(Missing::PodAddress { pod: other.shown() }),
+            IpNet::V6(_) => Truth::No,
+        };
+    }
+    let addresses = other.addresses_towards(situation.cluster, own);
     addresses.into_iter().any(|address| in_block(address, cidr, except)).into()
 }
 

@@ -20,6 +20,8 @@ pub enum Party<'a> {
     /// The cloud's metadata service.
     Metadata(IpAddr),
     LinkLocal(IpAddr),
+    /// Loopback or unspecified, of nobody in particular.
+    Loopback(IpAddr),
     /// None of the others.
     World(IpAddr),
 }
@@ -73,7 +75,8 @@ fn resolve_address<'a>(cluster: &'a Cluster<'a>, address: IpAddr, sender: Option
             Some(Party::Node { name, host_pod, .. }) => {
                 return Party::Node { name: name.clone(), host_pod: *host_pod, address: None };
             }
-            Some(Party::Service(_) | Party::Metadata(_) | Party::LinkLocal(_) | Party::World(_)) | None => {}
+            Some(Party::Service(_) | Party::Metadata(_) | Party::LinkLocal(_) | Party::Loopback(_) | Party::World(_))
+            | None => return Party::Loopback(address),
         }
     }
     if let Some(pod) = cluster.pod_with_address(address) {
@@ -111,6 +114,20 @@ fn is_link_local(address: IpAddr) -> bool {
 }
 
 impl Party<'_> {
+    /// What to call a pod or node whose address is missing.
+    pub fn shown(&self) -> String {
+        match self {
+            Party::Pod { pod, .. } | Party::Node { name: None, host_pod: Some(pod), .. } => pod.full_name(),
+            Party::Node { name: Some(name), .. } => format!("node {name}"),
+            Party::Node { name: None, host_pod: None, .. } => "node".to_owned(),
+            Party::Service(address)
+            | Party::Metadata(address)
+            | Party::LinkLocal(address)
+            | Party::Loopback(address)
+            | Party::World(address) => address.to_string(),
+        }
+    }
+
     /// The pod, when this end decides: a pod with an address of its own.
     pub fn deciding_pod(&self) -> Option<&KnownPod> {
         match self {
@@ -120,6 +137,7 @@ impl Party<'_> {
             | Party::Service(_)
             | Party::Metadata(_)
             | Party::LinkLocal(_)
+            | Party::Loopback(_)
             | Party::World(_) => None,
         }
     }
@@ -127,20 +145,24 @@ impl Party<'_> {
     /// Every address that this end may have; none when that is not known.
     pub fn addresses(&self, cluster: &Cluster<'_>) -> Vec<IpAddr> {
         match self {
+            // What is over has no address, whatever was said.
+            Party::Pod { pod, .. } if pod.is_completed() => Vec::new(),
             Party::Pod { address: Some(address), .. } | Party::Node { address: Some(address), .. } => vec![*address],
             Party::Pod { pod, address: None, .. } => pod.own_addresses().to_vec(),
             Party::Node { name: Some(name), address: None, .. } => cluster.node_addresses(name),
             Party::Node { name: None, host_pod, address: None } => {
                 host_pod.map(|pod| [&pod.addresses[..], &pod.host_addresses[..]].concat()).unwrap_or_default()
             }
-            Party::Service(address) | Party::Metadata(address) | Party::LinkLocal(address) | Party::World(address) => {
-                vec![*address]
-            }
+            Party::Service(address)
+            | Party::Metadata(address)
+            | Party::LinkLocal(address)
+            | Party::Loopback(address)
+            | Party::World(address) => vec![*address],
         }
     }
 
     /// Its addresses of the family that a link with `other` uses: the first that both have, IPv4
-    /// first. An end whose addresses are not known may have either.
+    /// first. An end whose addresses are not known may have either; when no family is common, all.
     pub fn addresses_towards(&self, cluster: &Cluster<'_>, other: &Party<'_>) -> Vec<IpAddr> {
         let mine = self.addresses(cluster);
         let theirs = other.addresses(cluster);
@@ -148,7 +170,8 @@ impl Party<'_> {
             addresses.is_empty() || addresses.iter().any(|address| Family::of(*address) == family)
         };
         let in_play = [Family::V4, Family::V6].into_iter().find(|family| has(&mine, *family) && has(&theirs, *family));
-        mine.into_iter().filter(|address| Some(Family::of(*address)) == in_play).collect()
+        let is_in_play = |address: &IpAddr| in_play.is_none_or(|family| family == Family::of(*address));
+        mine.into_iter().filter(is_in_play).collect()
     }
 }
 

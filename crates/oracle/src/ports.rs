@@ -18,15 +18,15 @@ fn covers(rule: &PortRule, situation: &Situation<'_>) -> bool {
         PortMatch::Any => true,
         PortMatch::Range(range) => range.contains(situation.port),
         PortMatch::Name(name) => match situation.receiver {
-            Party::Pod { pod, .. } if pod.has_own_address() => {
+            Party::Pod { pod, .. } => {
                 pod.spec.named_port(name, rule.protocol).any(|number| number == situation.port)
             }
             // A name is the receiving pod's; on an address it matches nothing.
-            Party::Pod { .. }
-            | Party::Node { .. }
+            Party::Node { .. }
             | Party::Service(_)
             | Party::Metadata(_)
             | Party::LinkLocal(_)
+            | Party::Loopback(_)
             | Party::World(_) => false,
         },
     }

@@ -85,7 +85,7 @@ fn names_service_port(rule: &PortRule, own: &ServicePort) -> bool {
 
 /// Whether `own` leads to `port` of `pod`.
 fn is_target(cluster: &Cluster<'_>, service: &Service, own: &ServicePort, pod: &KnownPod, port: u16) -> bool {
-    if !pod.has_own_address() || matches!(service.exposure, Exposure::ExternalName(_)) {
+    if pod.is_completed() || matches!(service.exposure, Exposure::ExternalName(_)) {
         return false;
     }
     match service.selector.as_ref().filter(|selector| !selector.0.is_empty()) {

@@ -1,5 +1,6 @@
 //! The engine against the brute force, over random worlds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use palisade_manifests::load_text;
 use palisade_model::access_policy::{AccessPolicy, Action};
 use palisade_model::link::Link;
 use palisade_model::settings::Settings;
-use palisade_model::verdict::Judgement;
+use palisade_model::verdict::{Judgement, Verdict};
 use palisade_model::{Inventory, Timestamp};
 use palisade_policy::Model;
 use palisade_worlds::{Coverage, World, anything, runnable};
@@ -46,6 +47,7 @@ fn model(inventory: Inventory, settings: &Settings) -> Model {
 fn the_engine_says_what_the_brute_force_says() {
     let mut coverage = Coverage::default();
     let (mut allowed, mut asked) = (0, 0);
+    let mut disagreements = Vec::new();
     for seed in seeds(WORLDS) {
         let world = anything::generate(seed);
         let inventory = inventory(&world, &world.yaml);
@@ -54,7 +56,7 @@ fn the_engine_says_what_the_brute_force_says() {
             let expected = by_oracle(&inventory, &world.settings, link, world.now);
             let actual = by_engine(&model, link, world.now);
             if expected != actual {
-                panic!("{}", disagreement(&world, link));
+                disagreements.push((seed, link.clone()));
             }
             let Some(judgement) = expected else { continue };
             coverage.count(&inventory, link, &judgement.enforced);
@@ -63,6 +65,9 @@ fn the_engine_says_what_the_brute_force_says() {
         }
     }
     println!("{allowed} of {asked} allowed\n{coverage}");
+    if !disagreements.is_empty() {
+        panic!("{}", report(&disagreements));
+    }
     if seeds(WORLDS).end - seeds(WORLDS).start >= WORLDS {
         assert_eq!(coverage.below(Coverage::ALL, FLOOR), [], "these decide too rarely");
         let share = allowed * 100 / asked;
@@ -161,17 +166,59 @@ fn documents(yaml: &str) -> Vec<String> {
     yaml.split("---\n").filter(|text| !text.is_empty()).map(|text| format!("---\n{text}")).collect()
 }
 
-/// What a person needs to find the fault: the seed, the fewest documents, and both answers.
-fn disagreement(world: &World, link: &Link) -> String {
-    let ask = |yaml: &str| {
-        let inventory = inventory(world, yaml);
-        let expected = by_oracle(&inventory, &world.settings, link, world.now);
-        let actual = by_engine(&model(inventory, &world.settings), link, world.now);
-        (expected, actual)
+/// How many disagreements there are of each sort, and one of each in full.
+fn report(disagreements: &[(u64, Link)]) -> String {
+    let mut sorts: BTreeMap<String, (usize, u64, Link)> = BTreeMap::new();
+    for (seed, link) in disagreements {
+        let world = anything::generate(*seed);
+        let sort = sort(&ask(&world, &world.yaml, link));
+        sorts.entry(sort).or_insert((0, *seed, link.clone())).0 += 1;
+    }
+    let mut out = String::new();
+    for (sort, (count, seed, link)) in sorts {
+        let example = disagreement(&anything::generate(seed), &link, &sort);
+        let _ = writeln!(out, "\n======== {count} times {sort}, first\n{example}");
+    }
+    let _ = writeln!(out, "{} links are judged differently", disagreements.len());
+    out
+}
+
+type Answers = (Option<Judgement>, Option<Judgement>);
+
+fn ask(world: &World, yaml: &str, link: &Link) -> Answers {
+    let inventory = inventory(world, yaml);
+    let expected = by_oracle(&inventory, &world.settings, link, world.now);
+    let actual = by_engine(&model(inventory, &world.settings), link, world.now);
+    (expected, actual)
+}
+
+/// The step by which each of the two decided, at the first end where they differ.
+fn sort((expected, actual): &Answers) -> String {
+    let (Some(expected), Some(actual)) = (expected, actual) else {
+        return format!("brute force: known {}, engine: known {}", expected.is_some(), actual.is_some());
     };
+    let ends = |judgement: &Judgement| {
+        let Judgement { enforced, would_be } = judgement.clone();
+        [enforced.egress, enforced.ingress, would_be.egress, would_be.ingress]
+    };
+    let differing = ends(expected).into_iter().zip(ends(actual)).find(|(expected, actual)| expected != actual);
+    differing.map(|(expected, actual)| format!("brute force: {}, engine: {}", step(&expected), step(&actual))).unwrap_or_default()
+}
+
+fn step(verdict: &Verdict) -> String {
+    let step = match verdict {
+        Verdict::Undecided(missing) => format!("{missing:?}"),
+        Verdict::Allow(because) | Verdict::Deny(because) => format!("{because:?}"),
+    };
+    let step = step.split([' ', '{', '(']).next().unwrap_or_default().to_owned();
+    format!("{} by {step}", verdict.word())
+}
+
+/// What a person needs to find the fault: the seed, the fewest documents, and both answers.
+fn disagreement(world: &World, link: &Link, wanted: &str) -> String {
     let disagrees = |yaml: &str| {
-        let (expected, actual) = ask(yaml);
-        expected != actual
+        let answers = ask(world, yaml, link);
+        answers.0 != answers.1 && sort(&answers) == wanted
     };
     let mut kept = documents(&world.yaml);
     let mut index = 0;
@@ -181,7 +228,7 @@ fn disagreement(world: &World, link: &Link) -> String {
         if disagrees(&fewer.concat()) { kept = fewer } else { index += 1 }
     }
     let yaml = kept.concat();
-    let (expected, actual) = ask(&yaml);
+    let (expected, actual) = ask(world, &yaml, link);
     let mut out = format!("seed {}: {}\n\n{yaml}\n", world.seed, shown(link));
     if !world.unreadable.is_empty() {
         let _ = writeln!(out, "unreadable: {:?}", world.unreadable);

@@ -86,7 +86,7 @@ pub fn generate(seed: u64) -> World {
 
     let settings = settings(&mut random, &scene);
     let unreadable = unreadable(&mut random, &scene);
-    let links = (0..LINKS).map(|_| link(&mut random, &scene)).collect();
+    let links = (0..LINKS).map(|_| possible_link(&mut random, &scene)).collect();
     World { seed, yaml, settings, now, unreadable, links }
 }
 
@@ -142,7 +142,7 @@ fn settings(random: &mut Random, scene: &Scene) -> Settings {
 
 fn unreadable(random: &mut Random, scene: &Scene) -> Vec<Unreadable> {
     let mut documents = Vec::new();
-    while random.chance(5) {
+    while random.chance(2) {
         let kind = *random.pick(&[
             None,
             Some(Kind::NetworkPolicy),
@@ -473,6 +473,7 @@ impl Stage<'_> {
             .pods
             .iter()
             .filter(|pod| !pod.addresses.is_empty() && pod.addresses[0].is_ipv4())
+            .filter(|pod| !matches!(pod.phase, Phase::Succeeded | Phase::Failed))
             .map(|pod| (vec![pod.addresses[0].to_string()], true, Some(pod.name.clone())))
             .collect();
         if !endpoints.is_empty() && self.random.chance(60) {
@@ -527,17 +528,55 @@ fn unique(ports: Vec<ScenePort>) -> Vec<ScenePort> {
 
 // Links.
 
+/// A link whose ends have an address family in common.
+fn possible_link(random: &mut Random, scene: &Scene) -> Link {
+    loop {
+        let link = link(random, scene);
+        let (from, to) = (addresses(scene, &link.from), addresses(scene, &link.to));
+        let have = |addresses: &[IpAddr], v4: bool| {
+            addresses.is_empty() || addresses.iter().any(|address| address.is_ipv4() == v4)
+        };
+        let is_loopback = to.iter().any(|address| address.is_loopback() || address.is_unspecified());
+        if is_loopback || [true, false].into_iter().any(|v4| have(&from, v4) && have(&to, v4)) {
+            return link;
+        }
+    }
+}
+
+/// The addresses that an end may have; none when they are not known.
+fn addresses(scene: &Scene, end: &End) -> Vec<IpAddr> {
+    match end {
+        End::Pod(PodEnd { address: Some(address), .. }) | End::Node { address: Some(address), .. } => vec![*address],
+        End::Address(address) => vec![address.to_canonical()],
+        End::Pod(PodEnd { namespace, name, .. }) => scene
+            .workloads
+            .iter()
+            .filter(|workload| workload.namespace == **namespace)
+            .flat_map(|workload| &workload.pods)
+            .find(|pod| pod.name == **name)
+            .map(|pod| pod.addresses.clone())
+            .unwrap_or_default(),
+        End::Node { name, .. } => {
+            let node = scene.nodes.iter().find(|node| node.name == **name);
+            node.map(|node| node.addresses.clone()).unwrap_or_default()
+        }
+    }
+}
+
 fn link(random: &mut Random, scene: &Scene) -> Link {
     let sender = random.pick(&scene.workloads).clone();
-    let receiver = if random.chance(12) { sender.clone() } else { random.pick(&scene.workloads).clone() };
-    let from = match random.weighted(&[82, 8, 10]) {
-        0 => pod_end(random, &sender, [60, 12, 28]),
-        1 => node_end(random, scene).unwrap_or_else(|| pod_end(random, &sender, [60, 12, 28])),
+    let receiver = receiver(random, scene, &sender);
+    if random.chance(14) {
+        return to_or_from_entity(random, scene, &sender);
+    }
+    let from = match random.weighted(&[86, 6, 8]) {
+        0 => sender_end(random, &sender),
+        1 => node_end(random, scene).unwrap_or_else(|| sender_end(random, &sender)),
         _ => End::Address(random_address(random, scene, &sender)),
     };
-    let to = match random.weighted(&[64, 10, 16, 10]) {
-        0 => pod_end(random, &receiver, [20, 8, 72]),
-        1 => node_end(random, scene).unwrap_or_else(|| pod_end(random, &receiver, [20, 8, 72])),
+    let to = match random.weighted(&[70, 6, 13, 11]) {
+        0 => receiver_end(random, &receiver),
+        1 => node_end(random, scene).unwrap_or_else(|| receiver_end(random, &receiver)),
         2 => End::Address(random_address(random, scene, &receiver)),
         _ => match receiver.pods.iter().flat_map(|pod| &pod.addresses).next() {
             Some(address) => End::Address(*address),
@@ -546,6 +585,58 @@ fn link(random: &mut Random, scene: &Scene) -> Link {
     };
     let (protocol, port) = port(random, scene, &receiver);
     Link { from, to, protocol, port }
+}
+
+/// Mostly another workload than the sender's.
+fn receiver(random: &mut Random, scene: &Scene, sender: &SceneWorkload) -> SceneWorkload {
+    if random.chance(10) {
+        return sender.clone();
+    }
+    let same = |other: &&SceneWorkload| (&other.namespace, &other.name) == (&sender.namespace, &sender.name);
+    let others: Vec<_> = scene.workloads.iter().filter(|other| !same(other)).collect();
+    (*random.pick(&others)).clone()
+}
+
+/// Links that only entities name.
+fn to_or_from_entity(random: &mut Random, scene: &Scene, pod: &SceneWorkload) -> Link {
+    let parse = |text: &str| End::Address(text.parse().expect("an address"));
+    let apiserver = match scene.nodes.first() {
+        Some(node) if random.chance(50) => End::Address(node.addresses[0]),
+        _ => parse(APISERVER_OUTSIDE),
+    };
+    let dns = scene.workloads.iter().find(|workload| workload.name == "coredns").unwrap_or(pod).clone();
+    let probe = pod.containers.iter().find_map(|container| match container.probe.as_ref()? {
+        SceneProbe::TcpSocket(port) | SceneProbe::Grpc(port) => Some(*port),
+        SceneProbe::HttpNamed(name) => {
+            container.ports.iter().find(|port| port.name.as_ref() == Some(name)).map(|port| port.number)
+        }
+    });
+    let declared = pod.ports().first().map(|port| port.number).unwrap_or(8080);
+    let (from, to, protocol, port) = match random.below(5) {
+        0 => (sender_end(random, pod), apiserver, Protocol::Tcp, *random.pick(&[6443, 6443, 443])),
+        1 => (apiserver, receiver_end(random, pod), Protocol::Tcp, declared),
+        2 => {
+            let protocol = *random.pick(&[Protocol::Udp, Protocol::Tcp]);
+            (sender_end(random, pod), receiver_end(random, &dns), protocol, 53)
+        }
+        3 => {
+            let address = *random.pick(&["169.254.169.254", "fd00:ec2::254"]);
+            (sender_end(random, pod), parse(address), Protocol::Tcp, 80)
+        }
+        _ => {
+            let node = node_end(random, scene).unwrap_or_else(|| sender_end(random, pod));
+            (node, receiver_end(random, pod), Protocol::Tcp, probe.unwrap_or(declared))
+        }
+    };
+    Link { from, to, protocol, port }
+}
+
+fn sender_end(random: &mut Random, workload: &SceneWorkload) -> End {
+    pod_end(random, workload, [66, 12, 22])
+}
+
+fn receiver_end(random: &mut Random, workload: &SceneWorkload) -> End {
+    pod_end(random, workload, [20, 8, 72])
 }
 
 fn port(random: &mut Random, scene: &Scene, receiver: &SceneWorkload) -> (Protocol, u16) {

@@ -159,6 +159,19 @@ impl Coverage {
         }
     }
 
+    /// How much of `other` is rare here: each of its words counts the more, the less it was met.
+    pub fn novelty(&self, other: &Coverage) -> u64 {
+        const MOST: u64 = 1_000_000;
+        other.counts.keys().map(|word| MOST / (1 + self.of(word))).sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn once(word: &str) -> Self {
+        let mut coverage = Self::default();
+        coverage.add(word);
+        coverage
+    }
+
     fn add(&mut self, word: impl Into<String>) {
         *self.counts.entry(word.into()).or_default() += 1;
     }

@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod anything;
+pub mod choice;
 pub mod coverage;
 mod manifest;
 mod policies;
@@ -18,5 +19,6 @@ mod scene;
 mod text;
 
 pub use anything::World;
+pub use choice::{Candidate, choose};
 pub use coverage::Coverage;
 pub use runnable::RunnableWorld;

@@ -185,7 +185,7 @@ impl Generator<'_> {
 
     fn network_peer(&mut self, namespace: &str, other: &SceneWorkload) -> Yaml {
         let other_namespace = other.namespace.clone();
-        let kind = if other_namespace == namespace { [45, 15, 20, 20] } else { [10, 30, 40, 20] };
+        let kind = if other_namespace == namespace { [38, 14, 18, 30] } else { [10, 27, 33, 30] };
         match self.random.weighted(&kind) {
             0 => map([("podSelector", self.pod_selector(&other.labels))]),
             1 => map([("namespaceSelector", self.namespace_selector(&other_namespace))]),
@@ -239,7 +239,7 @@ impl Generator<'_> {
             Protocol::Tcp if self.random.chance(60) => None,
             protocol => Some(text(protocol.as_str())),
         };
-        let entry = match self.random.weighted(&[12, 38, 25, 25]) {
+        let entry = match self.random.weighted(&[12, 32, 28, 28]) {
             0 => map([]),
             1 => map([("port", plain(known.number))]),
             2 => match &known.name {
@@ -338,8 +338,11 @@ impl Generator<'_> {
         if allows && self.taste.unsupported && self.random.chance(5) {
             to.push(map([("fqdn", text("*.example.com"))]));
         }
+        let to_first = to[0].clone();
         rule = rule.with("from", list(from)).with("to", list(to));
-        if self.random.chance(60) {
+        // Addresses and entities rarely have the port of a pod.
+        let names_pods = matches!(&to_first, Yaml::Map(fields) if fields[0].0 != "cidr" && fields[0].0 != "entity");
+        if self.random.chance(if names_pods { 60 } else { 20 }) {
             let ports = self.access_ports(&receiver);
             rule = rule.with("ports", ports);
         }
@@ -374,7 +377,7 @@ impl Generator<'_> {
     }
 
     fn peer(&mut self, namespace: Option<&str>, side: Side, workload: &SceneWorkload) -> Yaml {
-        match self.random.weighted(&[74, 10, 16]) {
+        match self.random.weighted(&[68, 14, 18]) {
             0 => self.pod_peer(namespace, side, workload),
             1 => {
                 let cidrs = self.taste.cidrs.clone();
@@ -387,7 +390,7 @@ impl Generator<'_> {
     fn pod_peer(&mut self, namespace: Option<&str>, side: Side, workload: &SceneWorkload) -> Yaml {
         let mut peer = map([]);
         let mut by_service = false;
-        match self.random.weighted(&[36, 32, 10, 8, 14]) {
+        match self.random.weighted(&[34, 29, 9, 6, 22]) {
             0 => {
                 let name = workload.name.clone();
                 let reference =

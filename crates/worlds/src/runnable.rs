@@ -38,7 +38,8 @@ pub struct RunnableWorld {
     /// The same world as a lab would show it, with nodes, pods, slices and made-up addresses: for
     /// tests without one.
     pub as_if_running: String,
-    /// Connections to try.
+    /// Connections that can be tried: more than a test has time for, so it chooses with
+    /// [`crate::choose`].
     pub tries: Vec<Try>,
 }
 
@@ -217,8 +218,8 @@ fn backends(inventory: &Inventory, namespace: &str, name: &str, port: u16) -> Ve
 
 // Making one.
 
-/// How many connections a world tries.
-const TRIES: usize = 48;
+/// How many connections a world offers: far more than a test tries, see [`crate::choose`].
+const TRIES: usize = 240;
 
 /// TCP ports of containers; a pod's containers share its network, so each is used once a pod.
 const TCP_PORTS: &[(u16, Option<&str>)] =
@@ -241,10 +242,10 @@ pub fn generate(seed: u64) -> RunnableWorld {
         shared.push(manifest::endpoint_slice(names, "IPv4", &endpoints, &ports));
     }
     let counts = Counts {
-        network_policies: random.between(1, 4),
-        perimeters: random.between(0, 2),
+        network_policies: random.between(2, 4),
+        perimeters: random.between(1, 2),
         cluster_perimeters: random.weighted(&[70, 30]),
-        access_policies: random.between(2, 4),
+        access_policies: random.between(3, 5),
         cluster_access_policies: random.weighted(&[40, 60]),
     };
     shared.extend(Generator { random: &mut random, scene: &scene, taste: &taste() }.policies(&counts));
@@ -252,7 +253,7 @@ pub fn generate(seed: u64) -> RunnableWorld {
     let of_user = of_user.chain(scene.services.iter().map(|service| manifest::service(service, false)));
     let yaml = of_user.chain(shared.iter().cloned()).map(|document| document.document()).collect();
     let as_if_running = as_if_running(&scene).iter().chain(&shared).map(Yaml::document).collect();
-    let tries = (0..TRIES).map(|_| random_try(&mut random, &scene)).collect();
+    let tries = tries(&mut random, &scene);
     RunnableWorld { seed, yaml, as_if_running, tries }
 }
 
@@ -275,6 +276,7 @@ fn taste() -> Taste {
             Entity::World,
             Entity::World,
             Entity::Cluster,
+            Entity::Nodes,
             Entity::Nodes,
             Entity::Apiserver,
             Entity::Dns,
@@ -465,6 +467,17 @@ fn slices(service: &SceneService, running: &[(&SceneWorkload, ScenePod)]) -> Vec
     documents
 }
 
+fn tries(random: &mut Random, scene: &Scene) -> Vec<Try> {
+    let mut tries: Vec<Try> = Vec::new();
+    for _ in 0..TRIES {
+        let attempt = random_try(random, scene);
+        if !tries.contains(&attempt) {
+            tries.push(attempt);
+        }
+    }
+    tries
+}
+
 fn random_try(random: &mut Random, scene: &Scene) -> Try {
     let sender = random.pick(&scene.workloads).clone();
     let container = random.pick(&sender.containers).clone();
@@ -474,7 +487,8 @@ fn random_try(random: &mut Random, scene: &Scene) -> Try {
         _ => Program::Dropped,
     };
     let from = Sender { pod: pod_of(random, &sender), container: container.name.clone(), program };
-    let receiver = random.pick(&scene.workloads).clone();
+    let others: Vec<_> = scene.workloads.iter().filter(|other| other.name != sender.name).collect();
+    let receiver = (*random.pick(&others)).clone();
     let service = random.pick(&scene.services).clone();
     let outside_port = |random: &mut Random| if random.chance(80) { OUTSIDE.1 } else { 8081 };
     let (to, port) = match random.weighted(&[52, 16, 14, 7, 8, 3]) {
