@@ -90,13 +90,28 @@ fn c_path(path: &Path) -> Result<CString> {
         .map_err(|error| Error::path("use", path, io::Error::new(io::ErrorKind::InvalidInput, error)))
 }
 
-/// Removes pins. A program whose only holder was its pin is detached by that.
+/// Removes pins, and detaches what they held.
+///
+/// Links to a cgroup are detached by name, because the kernel drops an unpinned link some time later; tracepoints have no
+/// such call, and only record.
 pub(crate) fn remove(folder: &Path) -> Result<()> {
+    for path in folders_below(folder).into_iter().chain([folder.to_owned()]) {
+        for entry in fs::read_dir(path.join("links")).into_iter().flatten().flatten() {
+            if let Ok(link) = libbpf_rs::Link::open(entry.path()) {
+                let _ = link.detach();
+            }
+        }
+    }
     match fs::remove_dir_all(folder) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::path("remove", folder, error)),
     }
+}
+
+fn folders_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 /// Makes sure that a bpffs is mounted at `path`. Returns true when this call mounted it.

@@ -3,9 +3,15 @@
 //! Each test makes a throw-away pods' root cgroup, a network namespace and a bpffs, and removes them. Without root the
 //! tests are skipped; with `CI=true` that is a failure.
 
+mod bind;
 mod connect;
+mod datagram;
+mod expiry;
+mod outcome;
+mod pins;
 mod program;
 mod puppet;
+mod switch;
 mod world;
 
 /// The body of a test that needs root: skipped, or failed on CI, when it cannot run.

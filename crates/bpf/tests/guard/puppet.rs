@@ -169,9 +169,62 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             }
             return Ok(format!("{through} {refused} {other}"));
         }
+        // Connects by the multipath protocol, for which the kernel makes the TCP socket itself.
+        "multipath" => {
+            use rustix::net::{AddressFamily, Protocol, SocketType, ipproto};
+            let protocol: Protocol = ipproto::MPTCP;
+            let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, Some(protocol))?;
+            rustix::net::connect(&socket, &address(0))?;
+        }
+        // Takes a socket that another container made, and connects it.
+        "borrow" => {
+            let listener = std::os::unix::net::UnixListener::bind(rest[0])?;
+            let (giver, _) = listener.accept()?;
+            let socket = receive_descriptor(&giver)?;
+            rustix::net::connect(&socket, &address(1))?;
+        }
+        "lend" => {
+            let end = Instant::now() + Duration::from_secs(2);
+            let taker = loop {
+                match UnixStream::connect(rest[0]) {
+                    Ok(taker) => break taker,
+                    Err(error) if Instant::now() > end => return Err(error),
+                    Err(_) => std::thread::sleep(Duration::from_millis(5)),
+                }
+            };
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+            send_descriptor(&taker, &socket)?;
+        }
         // Moves into a cgroup below the own one.
         "nest" => std::fs::write(Path::new(rest[0]).join("cgroup.procs"), "0")?,
         other => panic!("no such command: {other}"),
     }
     Ok("ok".to_string())
+}
+
+fn send_descriptor(to: &UnixStream, descriptor: &std::os::fd::OwnedFd) -> std::io::Result<()> {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use std::os::fd::AsFd;
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    sendmsg(to, &[std::io::IoSlice::new(b"x")], &mut control, SendFlags::empty())?;
+    Ok(())
+}
+
+fn receive_descriptor(from: &UnixStream) -> std::io::Result<std::os::fd::OwnedFd> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    recvmsg(from, &mut [std::io::IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty())?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message
+            && let Some(descriptor) = descriptors.next()
+        {
+            return Ok(descriptor);
+        }
+    }
+    Err(std::io::Error::other("no descriptor came"))
 }

@@ -1,5 +1,7 @@
 //! Throw-away surroundings of one test: cgroups in the shape that kubelet makes, a network namespace, a bpffs.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -155,25 +157,47 @@ pub fn cell(class: u32, destination: u32, port_table: u32) -> Cell {
     Cell { class, destination, protocol: TCP, port_table }
 }
 
-/// Reads events until one makes `wanted` answer, or a deadline passes.
+/// Every port of a destination, over UDP.
+pub fn udp_cell(class: u32, destination: u32, port_table: u32) -> Cell {
+    Cell { class, destination, protocol: UDP, port_table }
+}
+
+/// An address of the test's network namespace that is not loopback, on a link that leads nowhere.
+pub fn add_address(address: &str) {
+    run("ip", &["link", "add", "wire", "type", "veth", "peer", "name", "end"]);
+    run("ip", &["address", "add", address, "dev", "wire"]);
+    run("ip", &["link", "set", "wire", "up"]);
+    run("ip", &["link", "set", "end", "up"]);
+}
+
+thread_local! {
+    /// Events that came in the same breath as one that was awaited.
+    static READ: RefCell<VecDeque<Event>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Reads events until one makes `wanted` answer, or a deadline passes. Those before it are dropped, those after it kept.
 pub fn await_event<T>(guard: &mut Guard, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(3);
-    loop {
-        let mut found = None;
+    READ.with_borrow_mut(|read| {
         let mut seen = Vec::new();
-        guard
-            .events(Duration::from_millis(10), &mut |event| {
-                if found.is_none() {
-                    found = wanted(&event);
+        loop {
+            guard.events(Duration::from_millis(10), &mut |event| read.push_back(event)).expect("events");
+            while let Some(event) = read.pop_front() {
+                if let Some(found) = wanted(&event) {
+                    return found;
                 }
                 seen.push(event);
-            })
-            .expect("events");
-        if let Some(found) = found {
-            return found;
+            }
+            assert!(Instant::now() < end, "the event did not come, but {seen:#?}");
         }
-        assert!(Instant::now() < end, "the event did not come; the last ones: {seen:#?}");
-    }
+    })
+}
+
+/// Every event that has come and was not awaited.
+pub fn drain(guard: &mut Guard) -> Vec<Event> {
+    let mut read: Vec<Event> = READ.with_borrow_mut(|read| read.drain(..).collect());
+    guard.events(Duration::from_millis(50), &mut |event| read.push(event)).expect("events");
+    read
 }
 
 pub fn await_judged(guard: &mut Guard, pid: u32) -> JudgedEvent {

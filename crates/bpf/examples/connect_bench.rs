@@ -1,0 +1,116 @@
+//! What the guard adds to a connect: the median over loopback with and without it, in alternating rounds.
+//!
+//! `cargo run --release -p palisade-bpf --example connect_bench [ROUNDS] [CONNECTS]`, as root. It makes a cgroup, a network
+//! namespace and a bpffs of its own and removes them.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use palisade_bpf::tables::{Cell, Container, ContainerKind, Decision, Network, Program, Span, Verdict};
+use palisade_bpf::{Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
+
+const SELF: u32 = 1;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1).filter_map(|text| text.parse::<usize>().ok());
+    let (rounds, connects) = (arguments.next().unwrap_or(10), arguments.next().unwrap_or(5000));
+    let name = format!("palisade-bench-{}", std::process::id());
+    let folder = std::env::temp_dir().join(&name);
+    let root = cgroup::mount_point()?.join(&name);
+    let result = measure(&folder, &root, rounds, connects);
+    fs::write(cgroup::mount_point()?.join("cgroup.procs"), std::process::id().to_string())?;
+    pins::unmount(&folder.join("bpf"))?;
+    fs::remove_dir_all(&folder)?;
+    for cgroup in [root.join("kubepods/pod1/web"), root.join("kubepods/pod1"), root.join("kubepods"), root] {
+        let _ = fs::remove_dir(cgroup);
+    }
+    result
+}
+
+fn measure(folder: &Path, root: &Path, rounds: usize, connects: usize) -> Result<(), Box<dyn std::error::Error>> {
+    fs::create_dir_all(folder)?;
+    pins::mount(&folder.join("bpf"))?;
+    let pods = root.join("kubepods");
+    let web = pods.join("pod1/web");
+    fs::create_dir_all(&web)?;
+    // SAFETY: no other thread has been started yet.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }?;
+    std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
+    fs::write(web.join("cgroup.procs"), std::process::id().to_string())?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let to = listener.local_addr()?;
+    std::thread::spawn(move || for _ in listener.incoming() {});
+    let options = Options { pins: folder.join("bpf/node1"), cgroup: pods, ring_bytes: RING_BYTES };
+    let tables = tables(cgroup::id(&web)?)?;
+
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        without.push(median(to, connects, &mut || {})?);
+        let mut guard = Guard::load(&options)?;
+        guard.install(&tables)?;
+        let mut events = 0;
+        with.push(median(to, connects, &mut || {
+            let _ = guard.events(Duration::ZERO, &mut |_| events += 1);
+        })?);
+        println!(
+            "without {:>7.2?}  with {:>7.2?}  ({events} events, {} lost)",
+            without.last().ok_or("no round")?,
+            with.last().ok_or("no round")?,
+            guard.counters()?.lost()
+        );
+        drop(guard);
+        pins::unmount(&folder.join("bpf"))?;
+        pins::mount(&folder.join("bpf"))?;
+    }
+    with.sort();
+    without.sort();
+    let (with, without) = (with[rounds / 2], without[rounds / 2]);
+    println!("p50 without {without:.2?}  with {with:.2?}  ratio {:.3}", with.as_secs_f64() / without.as_secs_f64());
+    Ok(())
+}
+
+/// The median of `connects` connects; events are read now and then, as the agent does, outside of what is measured.
+fn median(to: SocketAddr, connects: usize, read: &mut dyn FnMut()) -> std::io::Result<Duration> {
+    let mut times = Vec::with_capacity(connects);
+    for number in 0..connects {
+        let began = Instant::now();
+        let stream = TcpStream::connect(to)?;
+        times.push(began.elapsed());
+        drop(stream);
+        if number % 200 == 0 {
+            read();
+        }
+    }
+    read();
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+/// Tables of a size that a small cluster has, so that look-ups are not flattered.
+fn tables(container: u64) -> Result<Tables, Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let file = program_file::below(Path::new("/"), program.to_str().ok_or("an odd path")?)?;
+    let plain = |verdict| Decision { enforced: verdict, would: verdict, expires: None };
+    let mut tables = Tables {
+        revision: 1,
+        decisions: vec![plain(Verdict::Allow), plain(Verdict::Deny)],
+        programs: vec![Program { container, file, class: 2 }],
+        port_tables: vec![
+            (0..64).map(|part| Span { first: part * 1024, last: part * 1024 + 1023, decision: 0 }).collect(),
+        ],
+        ..Tables::default()
+    };
+    let entry =
+        |cgroup, class| Container { cgroup, subject: 1, class, kind: ContainerKind::Known, host_network: false };
+    tables.containers = (1..200).map(|number| entry(u64::MAX - number, 1)).chain([entry(container, 1)]).collect();
+    for number in 0..1000u32 {
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+        let network = Network { address: address.into(), prefix: 32, destination: number + 2, own_subject: None };
+        tables.destinations.push(network);
+        tables.cells.push(Cell { class: 2, destination: number + 2, protocol: 6, port_table: 0 });
+    }
+    tables.cells.push(Cell { class: 2, destination: SELF, protocol: 6, port_table: 0 });
+    Ok(tables)
+}
