@@ -124,6 +124,9 @@ fn executable_of(process: &Process) -> Option<String> {
         return None;
     }
     let path = fs::read_link(format!("/proc/{}/exe", process.pid)).ok()?;
+    let root = fs::read_link(format!("/proc/{}/root", process.pid)).ok()?;
+    // As the process itself would name it.
+    let path = path.strip_prefix(&root).map_or(path.clone(), |below| std::path::Path::new("/").join(below));
     let path = path.to_string_lossy().into_owned();
     same(process.pid).then_some(path)
 }

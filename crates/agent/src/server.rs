@@ -173,7 +173,8 @@ impl Client {
             match serde_json::from_slice(&line) {
                 Ok(Request::Observe(observe)) => {
                     self.next = Some(match observe.since {
-                        Since::Start => history.start(),
+                        // What has made room by now is told as lost.
+                        Since::Start => 0,
                         Since::Now => history.end(),
                     });
                 }

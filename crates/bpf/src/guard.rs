@@ -160,7 +160,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Hands every waiting event to `each`; waits up to `timeout` when the kernel has not much to say.
+    /// Hands waiting events to `each`, a few thousand at most; waits up to `timeout` when the kernel has not much to say.
     ///
     /// # Errors
     /// When the ring cannot be read.

@@ -10,6 +10,9 @@ use libbpf_rs::MapHandle;
 use crate::error::{Error, Result};
 use crate::event::Event;
 
+/// Events that one call takes at most: a container that floods the ring must not keep its reader from everything else.
+const EVENTS_AT_ONCE: libbpf_sys::size_t = 2048;
+
 type Receiver<'a> = &'a mut dyn FnMut(Event);
 
 /// A reader of one ring.
@@ -49,19 +52,28 @@ impl Ring {
 
     /// The programs wake nobody for a few events, so what waits is taken also when the time has passed.
     pub(crate) fn poll(&mut self, timeout: Duration, mut receiver: Receiver<'_>) -> Result<()> {
-        let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        self.wait(timeout)?;
         self.place.receiver = std::ptr::from_mut(&mut receiver).cast::<c_void>();
-        // SAFETY: the reader is live, and `receiver` outlives both calls.
-        let results = unsafe {
-            [
-                libbpf_sys::ring_buffer__poll(self.reader.as_ptr(), milliseconds),
-                libbpf_sys::ring_buffer__consume(self.reader.as_ptr()),
-            ]
-        };
+        // SAFETY: the reader is live, and `receiver` outlives the call.
+        let result = unsafe { libbpf_sys::ring_buffer__consume_n(self.reader.as_ptr(), EVENTS_AT_ONCE) };
         self.place.receiver = std::ptr::null_mut();
-        for result in results {
-            if result < 0 && result != -libc::EINTR {
-                return Err(Error::path("read the ring", "events", std::io::Error::from_raw_os_error(-result)));
+        if result < 0 && result != -libc::EINTR {
+            return Err(Error::path("read the ring", "events", std::io::Error::from_raw_os_error(-result)));
+        }
+        Ok(())
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<()> {
+        if timeout.is_zero() {
+            return Ok(());
+        }
+        let mut wait = libc::pollfd { fd: self.descriptor().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: one valid entry, as the count says.
+        if unsafe { libc::poll(&mut wait, 1, milliseconds) } < 0 {
+            let error = std::io::Error::last_os_error();
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                return Err(Error::path("read the ring", "events", error));
             }
         }
         Ok(())

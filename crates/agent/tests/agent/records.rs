@@ -1,0 +1,88 @@
+//! Who connected, whom, by which rule, and what became of it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use palisade_model::flow::{FlowOutcome, VerdictWord};
+use serde_json::json;
+
+use crate::by_hand::{DB, Lab, Running, privileged};
+use crate::puppet::{Came, Puppet, REFUSED};
+
+const RULES: &str = r#"
+apiVersion: palisade.dev/v1alpha1
+kind: Perimeter
+metadata: {name: default, namespace: shop}
+spec: {mode: Enforce, subject: {selector: {}}, directions: [Ingress, Egress]}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: orders, namespace: shop}
+spec:
+  mode: Enforce
+  rules:
+  - name: web-reads-orders
+    action: Allow
+    from: [{workload: web, container: nginx, program: /usr/sbin/nginx}]
+    to: [{workload: db}]
+    ports: [{port: 5432}]
+"#;
+
+#[test]
+fn a_record_names_container_program_rule_and_outcome() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        lab.rules(RULES);
+        let root = lab.root("nginx", &["/usr/sbin/nginx", "/usr/bin/curl"]);
+        let listener = TcpListener::bind((DB, 5432)).expect("a listener");
+        let db: SocketAddr = listener.local_addr().expect("an address");
+        let nobody = SocketAddr::new(db.ip(), 5433);
+        let (web, side) = (lab.cgroup_of("web", "nginx"), lab.cgroup_of("web", "side"));
+        let mut nginx = Puppet::start_in(&root, Path::new("/usr/sbin/nginx"), &web);
+        lab.started("web", "nginx", nginx.pid());
+        lab.publish();
+        let agent = Running::start(&lab);
+        let mut observer = agent.observe("start");
+
+        assert_eq!(nginx.connect(db), Came::Through);
+        let record = observer.of(&nginx);
+        assert_eq!((record.verdict.verdict, record.outcome), (VerdictWord::Allowed, FlowOutcome::Established));
+        assert_eq!(record.from.namespace.as_deref(), Some("shop"));
+        assert_eq!(record.from.workload.as_deref(), Some("Pod/web"));
+        assert_eq!(record.from.container.as_deref(), Some("nginx"));
+        assert_eq!(record.from.program.as_deref(), Some("/usr/sbin/nginx"));
+        assert_eq!(record.from.program_named, Some(true));
+        assert_eq!((record.to.name.as_deref(), record.to.container.as_deref()), (Some("db"), Some("postgres")));
+        assert_eq!((record.dialled.address, record.dialled.port), (db.ip(), 5432));
+        let rule = record.verdict.rule.as_deref().expect("a rule");
+        assert!(rule.contains("orders") && rule.contains("web-reads-orders"), "{rule}");
+
+        assert_eq!(nginx.connect(nobody), REFUSED);
+        let record = observer.of(&nginx);
+        assert_eq!((record.verdict.verdict, record.outcome), (VerdictWord::Denied, FlowOutcome::Refused));
+        assert_eq!(record.verdict.reason, "closed");
+
+        let mut curl = Puppet::start_in(&root, Path::new("/usr/bin/curl"), &web);
+        assert_eq!(curl.connect(db), REFUSED);
+        let record = observer.of(&curl);
+        assert_eq!(record.from.program.as_deref(), Some("/usr/bin/curl"));
+        assert_eq!(record.from.program_named, Some(false));
+
+        let mut sidecar = Puppet::start_in(&root, Path::new("/usr/sbin/nginx"), &side);
+        assert_eq!(sidecar.connect(db), REFUSED);
+        assert_eq!(observer.of(&sidecar).from.container.as_deref(), Some("side"));
+
+        drop(listener);
+        assert_eq!(nginx.connect(db), Came::Errno(libc::ECONNREFUSED));
+        assert_eq!(observer.of(&nginx).outcome, FlowOutcome::NobodyListens);
+
+        let status = agent.ask(&json!({"status": {}}));
+        let megabytes = |field: &serde_json::Value| field.as_u64().expect("a number") as f64 / 1e6;
+        eprintln!(
+            "resident {:.1} MB (of the whole test), kernel {:.2} MB",
+            megabytes(&status["residentBytes"]),
+            megabytes(&status["nodes"][0]["kernelBytes"])
+        );
+        assert_eq!(status["nodes"][0]["programs"], 1, "{status}");
+    });
+}
