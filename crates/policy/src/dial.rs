@@ -86,12 +86,17 @@ impl Model {
         self.inventory
             .services
             .iter()
-            .filter(|service| match service.exposure {
-                Exposure::NodePort | Exposure::LoadBalancer => true,
-                Exposure::ClusterIp | Exposure::ExternalName(_) => false,
-            })
+            .filter(|service| self.is_node_port(service))
             .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
             .filter(|(_, port)| port.node_port.is_some())
+    }
+
+    /// Whether the Service's ports are also ports of each node.
+    pub(crate) fn is_node_port(&self, service: &Service) -> bool {
+        match service.exposure {
+            Exposure::NodePort | Exposure::LoadBalancer => true,
+            Exposure::ClusterIp | Exposure::ExternalName(_) => false,
+        }
     }
 
     /// The Service `namespace/name`.

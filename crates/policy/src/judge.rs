@@ -123,7 +123,9 @@ impl Model {
             egress: self.judge_end(situation, Direction::Egress, objects),
             ingress: self.judge_end(situation, Direction::Ingress, objects),
         };
-        Judgement { enforced: decision(Objects::Enforced), would_be: decision(Objects::All) }
+        let enforced = decision(Objects::Enforced);
+        let would_be = if self.has_audit { decision(Objects::All) } else { enforced.clone() };
+        Judgement { enforced, would_be }
     }
 
     /// What one end says.

@@ -127,6 +127,8 @@ pub struct Model {
     namespace_labels: BTreeMap<Name, Arc<Labels>>,
     pub(crate) dns_backends: Vec<Backend>,
     pub(crate) apiserver_endpoints: Vec<ApiserverEndpoint>,
+    /// Whether any object is in Audit; without one the would-be verdict is the enforced one.
+    pub(crate) has_audit: bool,
 }
 
 impl Model {
@@ -155,7 +157,10 @@ impl Model {
             namespace_labels,
             dns_backends: Vec::new(),
             apiserver_endpoints: Vec::new(),
+            has_audit: false,
         };
+        model.has_audit = model.inventory.access_policies.iter().any(|policy| policy.mode == Mode::Audit)
+            || model.inventory.perimeters.iter().any(|perimeter| perimeter.mode == Mode::Audit);
         model.dns_backends = model.find_dns_backends();
         model.apiserver_endpoints = model.find_apiserver_endpoints();
         let problems = findings::find(&model);

@@ -7,6 +7,7 @@ use palisade_model::link::{End, Link, Which};
 use palisade_model::object::Name;
 use palisade_model::port::Protocol;
 
+use crate::dial::{Backend, BackendEnd};
 use crate::model::{AddressOwner, Model, PodFacts};
 
 /// An end that the input does not have.
@@ -158,17 +159,39 @@ impl Model {
     }
 
     fn address_party<'m>(&'m self, address: IpAddr, sender: Option<&'m PodFacts>) -> Party<'m> {
-        let pod_party = |pod, address| Party::Pod { pod, container: Which::Unsaid, program: Which::Unsaid, address };
         match self.owner_of(address) {
-            Some(AddressOwner::Pod(index)) => pod_party(self.pod(index), Some(address)),
+            Some(AddressOwner::Pod(index)) => receiver(self.pod(index), Some(address)),
             Some(AddressOwner::Node(position)) => {
                 let name = self.inventory.nodes[position].meta.reference.name.clone();
                 Party::Node { name: Some(name), addresses: vec![address] }
             }
             Some(AddressOwner::Service(_)) => Party::Address { address, kind: AddressKind::Service },
             None => match (AddressKind::of(address), sender) {
-                (AddressKind::Loopback, Some(pod)) => pod_party(pod, None),
+                (AddressKind::Loopback, Some(pod)) => receiver(pod, None),
                 (kind, _) => Party::Address { address, kind },
+            },
+        }
+    }
+}
+
+/// A pod as a receiver: which container and program listens follows from the port.
+pub(crate) fn receiver(pod: &PodFacts, address: Option<IpAddr>) -> Party<'_> {
+    Party::Pod { pod, container: Which::Unsaid, program: Which::Unsaid, address }
+}
+
+impl Model {
+    /// A Service's backend as a receiver.
+    pub(crate) fn backend_party(&self, backend: &Backend) -> Party<'_> {
+        match backend.end {
+            BackendEnd::Pod(index) => receiver(self.pod(index), backend.address),
+            BackendEnd::Address(address) => match self.owner_of(address) {
+                Some(AddressOwner::Node(position)) => {
+                    let name = self.inventory.nodes[position].meta.reference.name.clone();
+                    Party::Node { name: Some(name), addresses: vec![address] }
+                }
+                Some(AddressOwner::Pod(index)) => receiver(self.pod(index), Some(address)),
+                Some(AddressOwner::Service(_)) => Party::Address { address, kind: AddressKind::Service },
+                None => Party::Address { address, kind: AddressKind::of(address) },
             },
         }
     }

@@ -1,0 +1,546 @@
+//! Asks the engine every question that the pods of a node can ask, each once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use palisade_model::link::Which;
+use palisade_model::object::Name;
+use palisade_model::port::{PortMatch, PortRule, Protocol};
+use palisade_model::service::{Service, ServicePort};
+use palisade_model::verdict::{Decision, Direction, Judgement, RuleRef, Verdict};
+use palisade_model::{IpNet, Timestamp};
+
+use super::interner::{Interner, position_u32};
+use super::likeness::Likeness;
+use super::prefixes::{ALWAYS, policy_blocks, uncovered_address};
+use super::{
+    Cell, ClassId, CompiledDecision, CompiledVerdict, DecisionId, Destination, DestinationId, Frontend, NodeRules,
+    PortSpan, PortTableId, Reason, ServiceVerdict, ServiceWord, Subject, SubjectContainer, reason,
+};
+use crate::model::{AddressOwner, Closer, Model, PodFacts, PodIndex};
+use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation, receiver};
+
+/// Position 0 of the targets.
+const NO_SERVICE_PORT: DestinationId = DestinationId(0);
+
+/// The answers of one class of senders.
+type Row = Vec<(DestinationId, Protocol, PortTableId)>;
+
+/// A sender as far as answers differ: its kind, the policies' blocks that its addresses lie in,
+/// and the container and program that rules could name.
+type SenderKey = (u32, Vec<Vec<u32>>, Which, Which);
+
+pub(super) struct Compiler<'m> {
+    model: &'m Model,
+    node: Name,
+    now: Timestamp,
+    likeness: Likeness,
+    /// Every later instant at which an Allow ends, last first.
+    expiries: Vec<Timestamp>,
+    targets: Vec<Target<'m>>,
+    shared_rows: BTreeMap<SenderKey, Rc<Row>>,
+    sender_ports: BTreeMap<(PodIndex, Protocol), Rc<BTreeSet<u16>>>,
+    receiver_ports: BTreeMap<(PodIndex, Protocol), Rc<BTreeSet<u16>>>,
+    decisions: Interner<CompiledDecision>,
+    rules: Interner<RuleRef>,
+    tables: Interner<Vec<PortSpan>>,
+    rows: Interner<Row>,
+}
+
+/// What stands behind a destination.
+#[derive(Clone)]
+enum Target<'m> {
+    NoServicePort,
+    Own,
+    Party(Party<'m>),
+    Service(Rc<ServiceTarget<'m>>),
+}
+
+struct ServiceTarget<'m> {
+    /// The Service's position in the inventory.
+    position: usize,
+    protocol: Protocol,
+    /// `None`: the backends cannot be known.
+    backends: Option<Vec<(Party<'m>, u16)>>,
+}
+
+/// Whether a receiver that is the sender's own pod is reached as itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnAddress {
+    Yes,
+    No,
+}
+
+impl<'m> Compiler<'m> {
+    pub(super) fn new(model: &'m Model, node: &str, now: Timestamp) -> Self {
+        let rules = model.inventory.access_policies.iter().flat_map(|policy| &policy.rules);
+        let expiries: BTreeSet<Timestamp> =
+            rules.filter_map(|rule| rule.expires).filter(|expires| *expires > now).collect();
+        Self {
+            model,
+            node: node.into(),
+            now,
+            likeness: Likeness::new(model),
+            expiries: expiries.into_iter().rev().collect(),
+            targets: vec![Target::NoServicePort, Target::Own],
+            shared_rows: BTreeMap::new(),
+            sender_ports: BTreeMap::new(),
+            receiver_ports: BTreeMap::new(),
+            decisions: Interner::default(),
+            rules: Interner::default(),
+            tables: Interner::default(),
+            rows: Interner::default(),
+        }
+    }
+
+    pub(super) fn run(mut self, revision: u64) -> NodeRules {
+        let model = self.model;
+        let local: Vec<&PodFacts> =
+            model.pods().iter().filter(|pod| pod.node.as_ref() == Some(&self.node) && pod.decides()).collect();
+        let identities: BTreeMap<PodIndex, u32> = local.iter().map(|pod| pod.index).zip(1..).collect();
+        let destinations = self.destinations(&identities);
+        let frontends = self.frontends();
+        let subjects = local.iter().map(|pod| self.subject(pod, identities[&pod.index])).collect();
+        let cells = (0..).map(ClassId).zip(self.rows.values).flat_map(|(class, row)| {
+            row.into_iter().map(move |(destination, protocol, table)| (Cell { class, destination, protocol }, table))
+        });
+        NodeRules {
+            node: self.node,
+            revision,
+            subjects,
+            destinations,
+            frontends,
+            cells: cells.collect(),
+            port_tables: self.tables.values,
+            decisions: self.decisions.values,
+            rules: self.rules.values,
+        }
+    }
+
+    // Destinations
+
+    fn destinations(&mut self, identities: &BTreeMap<PodIndex, u32>) -> Vec<(IpNet, Destination)> {
+        let prefixes = prefixes(self.model);
+        let mut of_pods: BTreeMap<(u32, bool, Vec<u32>), DestinationId> = BTreeMap::new();
+        let mut destinations = Vec::with_capacity(prefixes.len());
+        for (position, prefix) in prefixes.iter().enumerate() {
+            // Sorted by address, then length: what lies inside a prefix follows it.
+            let inside = prefixes[position + 1..].iter().take_while(|inner| prefix.contains(*inner));
+            let Some(address) = uncovered_address(prefix, inside) else { continue };
+            let destination = match self.model.owner_of(address) {
+                Some(AddressOwner::Pod(index)) => {
+                    let key = (self.likeness.kind(index), address.is_ipv4(), self.likeness.blocks_of(address));
+                    let target = || Target::Party(receiver(self.model.pod(index), Some(address)));
+                    let id = *of_pods.entry(key).or_insert_with(|| add(&mut self.targets, target()));
+                    Destination { id, subject: identities.get(&index).copied().unwrap_or(0) }
+                }
+                Some(AddressOwner::Service(_)) => Destination { id: NO_SERVICE_PORT, subject: 0 },
+                Some(AddressOwner::Node(position)) => {
+                    let name = self.model.inventory.nodes[position].meta.reference.name.clone();
+                    let party = Party::Node { name: Some(name), addresses: vec![address] };
+                    Destination { id: add(&mut self.targets, Target::Party(party)), subject: 0 }
+                }
+                None => match AddressKind::of(address) {
+                    AddressKind::Loopback => Destination { id: DestinationId::SELF, subject: 0 },
+                    kind @ (AddressKind::World
+                    | AddressKind::Service
+                    | AddressKind::Metadata
+                    | AddressKind::LinkLocal) => {
+                        let party = Party::Address { address, kind };
+                        Destination { id: add(&mut self.targets, Target::Party(party)), subject: 0 }
+                    }
+                },
+            };
+            destinations.push((*prefix, destination));
+        }
+        destinations
+    }
+
+    fn frontends(&mut self) -> Vec<(Frontend, DestinationId)> {
+        let model = self.model;
+        let mut frontends = BTreeMap::new();
+        let node_addresses: Vec<IpAddr> = model
+            .inventory
+            .nodes
+            .iter()
+            .flat_map(|node| &node.addresses)
+            .map(|address| address.to_canonical())
+            .collect();
+        for (position, service) in model.inventory.services.iter().enumerate() {
+            let addresses: Vec<IpAddr> = service
+                .cluster_ips
+                .iter()
+                .chain(&service.external_ips)
+                .chain(&service.load_balancer_ips)
+                .map(|address| address.to_canonical())
+                .collect();
+            for port in &service.ports {
+                let of_nodes = port.node_port.filter(|_| model.is_node_port(service));
+                let dialled = addresses.iter().map(|address| (*address, port.port));
+                let on_nodes = node_addresses.iter().filter_map(|address| Some((*address, of_nodes?)));
+                let mut ids = [None, None];
+                for (address, number) in dialled.chain(on_nodes) {
+                    let v4 = address.is_ipv4();
+                    let id =
+                        *ids[usize::from(v4)].get_or_insert_with(|| self.service_target(position, service, port, v4));
+                    frontends.insert(Frontend { address, protocol: port.protocol, port: number }, id);
+                }
+            }
+        }
+        frontends.into_iter().collect()
+    }
+
+    fn service_target(
+        &mut self,
+        position: usize,
+        service: &'m Service,
+        port: &'m ServicePort,
+        v4: bool,
+    ) -> DestinationId {
+        let backends = self.model.backends(service, port, Some(v4)).ok().map(|backends| {
+            backends.into_iter().map(|backend| (self.model.backend_party(&backend), backend.port)).collect()
+        });
+        let target = ServiceTarget { position, protocol: port.protocol, backends };
+        add(&mut self.targets, Target::Service(Rc::new(target)))
+    }
+
+    // Senders
+
+    fn subject(&mut self, pod: &'m PodFacts, identity: u32) -> Subject {
+        let model = self.model;
+        let spec = model.spec(pod);
+        let named = model.named_containers(pod);
+        let other = self.class(pod, &Which::Other, &Which::Other);
+        let containers = spec
+            .containers
+            .iter()
+            .map(|container| {
+                // A container that no rule names gets what an unknown one gets.
+                let which =
+                    if named.contains(&container.name) { Which::Named(container.name.clone()) } else { Which::Other };
+                SubjectContainer {
+                    name: container.name.clone(),
+                    id: pod.container_ids.iter().find(|(name, _)| *name == container.name).map(|(_, id)| id.clone()),
+                    class: self.class(pod, &which, &Which::Other),
+                    programs: model
+                        .named_programs(pod, &container.name)
+                        .into_iter()
+                        .map(|program| {
+                            let class = self.class(pod, &which, &Which::Named(program.clone()));
+                            (program, class)
+                        })
+                        .collect(),
+                    ports: container.ports.iter().map(|port| (port.protocol, port.number)).collect(),
+                }
+            })
+            .collect();
+        Subject {
+            identity,
+            uid: pod.uid.as_deref().unwrap_or_default().to_owned(),
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            host_network: spec.host_network,
+            class: other,
+            containers,
+        }
+    }
+
+    fn class(&mut self, pod: &'m PodFacts, container: &Which, program: &Which) -> ClassId {
+        let blocks = pod.addresses.iter().map(|address| self.likeness.blocks_of(*address)).collect();
+        let key = (self.likeness.kind(pod.index), blocks, container.clone(), program.clone());
+        let sender = Sender { pod, container, program };
+        let shared = match self.shared_rows.get(&key) {
+            Some(row) => row.clone(),
+            None => {
+                let row = Rc::new(self.row(&sender, |likeness, target| !is_own(likeness, target, pod)));
+                self.shared_rows.insert(key, row.clone());
+                row
+            }
+        };
+        // What depends on which of the alike pods it is: itself, and the Services that it is behind.
+        let mut row = self.row(&sender, |likeness, target| is_own(likeness, target, pod));
+        row.extend(shared.iter().copied());
+        row.sort_unstable();
+        ClassId(self.rows.intern(row))
+    }
+
+    fn row(&mut self, sender: &Sender<'_, 'm>, wanted: impl Fn(&Likeness, &Target<'m>) -> bool) -> Row {
+        let mut row = Vec::new();
+        for position in 0..self.targets.len() {
+            if !wanted(&self.likeness, &self.targets[position]) {
+                continue;
+            }
+            let target = self.targets[position].clone();
+            for protocol in Protocol::ALL {
+                if let Some(spans) = self.spans(sender, &target, protocol) {
+                    let table = PortTableId(self.tables.intern(spans));
+                    row.push((DestinationId(position_u32(position)), protocol, table));
+                }
+            }
+        }
+        row
+    }
+
+    /// The answers for every port; `None` when the destination does not speak the protocol.
+    fn spans(&mut self, sender: &Sender<'_, 'm>, target: &Target<'m>, protocol: Protocol) -> Option<Vec<PortSpan>> {
+        let whole = |decision| vec![PortSpan { first: 0, last: u16::MAX, decision }];
+        let (to, own) = match target {
+            Target::NoServicePort => return Some(whole(self.fixed(Reason::NoServicePort))),
+            Target::Service(service) if service.protocol != protocol => return None,
+            Target::Service(service) => return Some(whole(self.service_decision(sender, service))),
+            Target::Own => (receiver(sender.pod, sender.pod.addresses.first().copied()), OwnAddress::Yes),
+            // The kernel looks a sender's own address up as SELF: here it stands for the others alike.
+            Target::Party(to) => (to.clone(), OwnAddress::No),
+        };
+        let starts = self.breakpoints(sender.pod, &to, protocol);
+        let mut spans: Vec<PortSpan> = Vec::new();
+        let lasts = starts.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
+        for (first, last) in starts.iter().copied().zip(lasts) {
+            let decision = self.decision(sender, &to, own, protocol, first);
+            match spans.last_mut() {
+                Some(before) if before.decision == decision => before.last = last,
+                _ => spans.push(PortSpan { first, last, decision }),
+            }
+        }
+        Some(spans)
+    }
+
+    // Ports
+
+    /// The ports at which the answer can change: 0 always.
+    fn breakpoints(&mut self, from: &PodFacts, to: &Party<'m>, protocol: Protocol) -> Vec<u16> {
+        let of_sender = match self.sender_ports.get(&(from.index, protocol)) {
+            Some(ports) => ports.clone(),
+            None => {
+                let ports = Rc::new(sender_ports(self.model, from, protocol));
+                self.sender_ports.insert((from.index, protocol), ports.clone());
+                ports
+            }
+        };
+        let Party::Pod { pod, .. } = to else { return of_sender.iter().copied().collect() };
+        let of_receiver = match self.receiver_ports.get(&(pod.index, protocol)) {
+            Some(ports) => ports.clone(),
+            None => {
+                let behind = self.likeness.services(pod.index);
+                let ports = Rc::new(receiver_ports(self.model, pod, behind, protocol));
+                self.receiver_ports.insert((pod.index, protocol), ports.clone());
+                ports
+            }
+        };
+        of_sender.union(&of_receiver).copied().collect()
+    }
+
+    // Answers
+
+    fn decision(
+        &mut self,
+        sender: &Sender<'_, 'm>,
+        to: &Party<'m>,
+        own: OwnAddress,
+        protocol: Protocol,
+        port: u16,
+    ) -> DecisionId {
+        let mut situation = sender.situation(to.clone(), own, protocol, port, self.now);
+        self.over_time(|compiler, now| {
+            situation.now = now;
+            let Judgement { enforced, would_be } = compiler.model.judge_situation(&situation);
+            (compiler.link_verdict(&enforced), compiler.link_verdict(&would_be))
+        })
+    }
+
+    fn service_decision(&mut self, sender: &Sender<'_, 'm>, service: &ServiceTarget<'m>) -> DecisionId {
+        let backends = match &service.backends {
+            None => return self.fixed(Reason::Undecided),
+            Some(backends) if backends.is_empty() => return self.fixed(Reason::NoEndpoints),
+            Some(backends) => backends,
+        };
+        self.over_time(|compiler, now| {
+            let judge = |(to, port): &(Party<'m>, u16)| {
+                let own = match to {
+                    Party::Pod { pod, .. } if pod.index == sender.pod.index => OwnAddress::Yes,
+                    Party::Pod { .. } | Party::Node { .. } | Party::Address { .. } => OwnAddress::No,
+                };
+                let situation = sender.situation(to.clone(), own, service.protocol, *port, now);
+                compiler.model.judge_situation(&situation)
+            };
+            let answers: Vec<Judgement> = backends.iter().map(judge).collect();
+            let ServiceVerdict { enforced, would_be } = compiler.model.service_verdict(&answers);
+            let mut verdict = |word, of: fn(&Judgement) -> &Decision| match word {
+                ServiceWord::Mixed => fixed_verdict(Reason::ServiceMixed),
+                ServiceWord::Allowed | ServiceWord::Denied | ServiceWord::NoEndpoints => {
+                    compiler.link_verdict(of(&answers[0]))
+                }
+            };
+            (verdict(enforced, |answer| &answer.enforced), verdict(would_be, |answer| &answer.would_be))
+        })
+    }
+
+    /// The answer now, chained to what follows at each instant at which an Allow ends.
+    fn over_time(
+        &mut self,
+        mut judge: impl FnMut(&mut Self, Timestamp) -> (CompiledVerdict, CompiledVerdict),
+    ) -> DecisionId {
+        let mut later: Option<(Timestamp, DecisionId)> = None;
+        let mut current = DecisionId(0);
+        for index in 0..=self.expiries.len() {
+            let instant = self.expiries.get(index).copied().unwrap_or(self.now);
+            let (enforced, would_be) = judge(self, instant);
+            let unchanged = later.is_some_and(|(_, id)| {
+                let next = &self.decisions.values[id.0 as usize];
+                (next.enforced, next.would_be) == (enforced, would_be)
+            });
+            current = match later {
+                Some((_, id)) if unchanged => id,
+                _ => DecisionId(self.decisions.intern(CompiledDecision { enforced, would_be, expires: later })),
+            };
+            later = Some((instant, current));
+        }
+        current
+    }
+
+    fn fixed(&mut self, reason: Reason) -> DecisionId {
+        let verdict = fixed_verdict(reason);
+        DecisionId(self.decisions.intern(CompiledDecision { enforced: verdict, would_be: verdict, expires: None }))
+    }
+
+    fn link_verdict(&mut self, decision: &Decision) -> CompiledVerdict {
+        let (end, verdict) = decision.link();
+        let reason = match verdict {
+            Verdict::Allow(because) | Verdict::Deny(because) => reason(because),
+            Verdict::Undecided(_) => Reason::Undecided,
+        };
+        let rule = verdict.rule().map(|rule| self.rules.intern(rule.clone()));
+        CompiledVerdict { allowed: verdict.is_allow(), reason, rule, end }
+    }
+}
+
+/// A process of a pod of the node, as far as rules tell it apart.
+struct Sender<'s, 'm> {
+    pod: &'m PodFacts,
+    container: &'s Which,
+    program: &'s Which,
+}
+
+impl<'m> Sender<'_, 'm> {
+    fn situation(
+        &self,
+        to: Party<'m>,
+        own: OwnAddress,
+        protocol: Protocol,
+        port: u16,
+        now: Timestamp,
+    ) -> Situation<'m> {
+        Situation {
+            from: Party::Pod {
+                pod: self.pod,
+                container: self.container.clone(),
+                program: self.program.clone(),
+                address: source_address(self.pod, &to),
+            },
+            to,
+            protocol,
+            port,
+            now,
+            own_address: own == OwnAddress::Yes,
+            sender_proof: SenderProof::Process,
+        }
+    }
+}
+
+/// The address from which `pod` talks to `to`: of the same family.
+fn source_address(pod: &PodFacts, to: &Party<'_>) -> Option<IpAddr> {
+    let v4 = match to {
+        Party::Pod { address: Some(address), .. } | Party::Address { address, .. } => address.is_ipv4(),
+        Party::Pod { address: None, .. } => true,
+        Party::Node { addresses, .. } => addresses.first().is_none_or(IpAddr::is_ipv4),
+    };
+    pod.addresses.iter().copied().find(|address| address.is_ipv4() == v4)
+}
+
+/// Whether the answer depends on which of the alike pods asks.
+fn is_own(likeness: &Likeness, target: &Target<'_>, pod: &PodFacts) -> bool {
+    match target {
+        Target::Own => true,
+        Target::Service(service) => likeness.services(pod.index).contains(&service.position),
+        Target::NoServicePort | Target::Party(_) => false,
+    }
+}
+
+fn add<'m>(targets: &mut Vec<Target<'m>>, target: Target<'m>) -> DestinationId {
+    targets.push(target);
+    DestinationId(position_u32(targets.len() - 1))
+}
+
+fn fixed_verdict(reason: Reason) -> CompiledVerdict {
+    CompiledVerdict { allowed: false, reason, rule: None, end: Direction::Egress }
+}
+
+/// Every prefix whose addresses could get an answer of their own, sorted.
+fn prefixes(model: &Model) -> Vec<IpNet> {
+    let host = |address: IpAddr| IpNet::from(address.to_canonical());
+    let mut prefixes: BTreeSet<IpNet> = policy_blocks(model).into_iter().collect();
+    prefixes.extend(ALWAYS.iter().map(|text| text.parse::<IpNet>().expect("the constants are prefixes")));
+    prefixes.extend(METADATA.map(host));
+    prefixes.extend(model.apiserver_endpoints.iter().map(|endpoint| host(endpoint.address)));
+    prefixes.extend(model.pods().iter().flat_map(|pod| &pod.addresses).map(|address| host(*address)));
+    prefixes.extend(model.inventory.nodes.iter().flat_map(|node| &node.addresses).map(|address| host(*address)));
+    for service in &model.inventory.services {
+        let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
+        prefixes.extend(addresses.map(|address| host(*address)));
+    }
+    prefixes.into_iter().collect()
+}
+
+/// The ports at which rules for the sender's end change, whoever receives; 0 always.
+fn sender_ports(model: &Model, pod: &PodFacts, protocol: Protocol) -> BTreeSet<u16> {
+    let mut ports = end_ports(model, pod, Direction::Egress, protocol);
+    ports.insert(0);
+    let mut single = |port: u16| add_range(&mut ports, port, port);
+    model.apiserver_endpoints.iter().filter_map(|endpoint| endpoint.port).for_each(&mut single);
+    model.dns_backends.iter().for_each(|backend| single(backend.port));
+    ports
+}
+
+/// The ports at which rules for the receiver's end change, and those that it declares.
+fn receiver_ports(model: &Model, pod: &PodFacts, behind: &[usize], protocol: Protocol) -> BTreeSet<u16> {
+    let mut ports = end_ports(model, pod, Direction::Ingress, protocol);
+    let mut single = |port: u16| add_range(&mut ports, port, port);
+    for container in &model.spec(pod).containers {
+        let declared = container.ports.iter().filter(|port| port.protocol == protocol);
+        declared.for_each(|port| single(port.number));
+        container.probes().filter_map(|probe| probe.tcp_port(container)).for_each(&mut single);
+    }
+    for service in behind.iter().map(|position| &model.inventory.services[*position]) {
+        for port in service.ports.iter().filter(|port| port.protocol == protocol) {
+            model.target_ports(service, port, pod).into_iter().for_each(&mut single);
+        }
+    }
+    ports
+}
+
+fn end_ports(model: &Model, pod: &PodFacts, direction: Direction, protocol: Protocol) -> BTreeSet<u16> {
+    let mut ports = BTreeSet::new();
+    let mut add_rules = |rules: &[PortRule]| {
+        for rule in rules.iter().filter(|rule| rule.protocol == protocol) {
+            if let PortMatch::Range(range) = rule.port {
+                add_range(&mut ports, range.first(), range.last());
+            }
+        }
+    };
+    for rule in model.access_policies_of(&pod.namespace).flat_map(|policy| &policy.rules) {
+        add_rules(&rule.ports);
+    }
+    for closer in pod.closers(direction) {
+        if let Closer::NetworkPolicy(position) = closer {
+            let rules = model.network_policy_rules(*position, direction);
+            rules.iter().for_each(|rule| add_rules(&rule.ports));
+        }
+    }
+    ports
+}
+
+fn add_range(ports: &mut BTreeSet<u16>, first: u16, last: u16) {
+    ports.insert(first);
+    ports.extend(last.checked_add(1));
+}

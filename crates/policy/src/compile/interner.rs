@@ -1,0 +1,32 @@
+//! Distinct values, numbered.
+
+use std::collections::BTreeMap;
+
+/// Numbers distinct values in the order of their first use.
+pub(crate) struct Interner<T> {
+    pub(crate) values: Vec<T>,
+    positions: BTreeMap<T, u32>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), positions: BTreeMap::new() }
+    }
+}
+
+impl<T: Ord + Clone> Interner<T> {
+    /// The number of `value`, the same for equal ones.
+    pub(crate) fn intern(&mut self, value: T) -> u32 {
+        if let Some(position) = self.positions.get(&value) {
+            return *position;
+        }
+        let position = position_u32(self.values.len());
+        self.values.push(value.clone());
+        self.positions.insert(value, position);
+        position
+    }
+}
+/// A position as the kernel counts.
+pub(crate) fn position_u32(position: usize) -> u32 {
+    u32::try_from(position).expect("fewer than 4 billion entries fit in memory")
+}
