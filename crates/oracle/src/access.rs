@@ -47,15 +47,10 @@ fn is_in_force(situation: &Situation<'_>, rule: &AccessRule) -> bool {
 fn is_from(situation: &Situation<'_>, policy: &AccessPolicy, rule: &AccessRule, peer: &Peer) -> Truth {
     match &peer.target {
         PeerTarget::Pods(fields) => match situation.sender {
-            Party::Pod { pod, container, program, .. } if pod.has_own_address() => {
-                Truth::from(is_pod(situation, policy, fields, pod) && fields.service.is_none()).and(sender_detail(
-                    situation,
-                    rule.action,
-                    fields,
-                    &pod.full_name(),
-                    (container, program),
-                ))
-            }
+            Party::Pod { pod, container, program, .. } if pod.has_own_address() => Truth::from(
+                is_pod(situation, policy, fields, pod) && fields.service.is_none(),
+            )
+            .and(sender_detail(situation, rule.action, fields, &pod.full_name(), (container, program))),
             _ => Truth::No,
         },
         PeerTarget::Cidr { cidr, except } => in_cidr(situation.sender, cidr, except).into(),
@@ -95,9 +90,10 @@ fn is_pod(situation: &Situation<'_>, policy: &AccessPolicy, fields: &PodPeer, po
                 && selector.as_ref().is_none_or(|selector| selector.matches(&labels))
         }
     };
-    let workload_matches = fields.workload.as_ref().is_none_or(|named| {
-        named.name == pod.workload.1 && named.kind.is_none_or(|kind| kind == pod.workload.0)
-    });
+    let workload_matches = fields
+        .workload
+        .as_ref()
+        .is_none_or(|named| named.name == pod.workload.1 && named.kind.is_none_or(|kind| kind == pod.workload.0));
     let account_matches =
         fields.service_account.as_ref().is_none_or(|account| **account == *pod.spec.service_account_name());
     let labels_match = fields.selector.as_ref().is_none_or(|selector| selector.matches(&pod.labels));
@@ -157,10 +153,7 @@ fn receiver_container(situation: &Situation<'_>, fields: &PodPeer, pod: &KnownPo
         Which::Other => false,
         Which::Unsaid => {
             let owner = pod.spec.containers.iter().find(|container| {
-                container
-                    .ports
-                    .iter()
-                    .any(|port| port.number == situation.port && port.protocol == situation.protocol)
+                container.ports.iter().any(|port| port.number == situation.port && port.protocol == situation.protocol)
             });
             match owner {
                 Some(owner) => owner.name == *named,

@@ -123,7 +123,12 @@ fn of_object(inventory: &Inventory, pod: &Pod) -> KnownPod {
     let namespace: Name = pod.meta.namespace().into();
     let itself = (WorkloadKind::Pod, pod.meta.reference.name.clone());
     KnownPod {
-        workload: pod.meta.owner.as_ref().and_then(|owner| resolve_owner(inventory, &namespace, owner)).unwrap_or(itself),
+        workload: pod
+            .meta
+            .owner
+            .as_ref()
+            .and_then(|owner| resolve_owner(inventory, &namespace, owner))
+            .unwrap_or(itself),
         namespace,
         name: pod.meta.reference.name.clone(),
         labels: pod.meta.labels.clone(),
@@ -200,8 +205,7 @@ fn above(inventory: &Inventory, namespace: &Name, kind: WorkloadKind, name: &str
 }
 
 fn find<'a>(inventory: &'a Inventory, namespace: &str, kind: WorkloadKind, name: &str) -> Option<&'a Workload> {
-    inventory
-        .workloads
-        .iter()
-        .find(|workload| workload.kind == kind && workload.meta.namespace() == namespace && workload.meta.name() == name)
+    inventory.workloads.iter().find(|workload| {
+        workload.kind == kind && workload.meta.namespace() == namespace && workload.meta.name() == name
+    })
 }

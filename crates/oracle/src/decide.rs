@@ -235,7 +235,8 @@ fn closing_perimeters<'a>(
 /// The NetworkPolicies that close this end, in the order of their references.
 fn closing_network_policies(situation: &Situation<'_>, direction: Direction, pod: &KnownPod) -> Vec<RuleRef> {
     let policies = situation.cluster.inventory.network_policies.iter();
-    let closing = policies.filter(|policy| network::selects(policy, pod) && network::rules(policy, direction).is_some());
+    let closing =
+        policies.filter(|policy| network::selects(policy, pod) && network::rules(policy, direction).is_some());
     let mut references: Vec<_> = closing.map(|policy| whole(&policy.meta, list(direction), Mode::Enforce)).collect();
     references.sort();
     references

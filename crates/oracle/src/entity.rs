@@ -34,8 +34,7 @@ pub fn is_receiver(entity: Entity, situation: &Situation<'_>) -> bool {
         Entity::Kubelet => false,
         Entity::Apiserver => apiserver_slices(situation).any(|slice| {
             let addresses = situation.receiver.addresses_towards(situation.cluster, situation.sender);
-            service::lists_address(slice, &addresses)
-                && service::has_port(slice, situation.protocol, situation.port)
+            service::lists_address(slice, &addresses) && service::has_port(slice, situation.protocol, situation.port)
         }),
         Entity::Dns => is_dns(situation),
         Entity::World | Entity::Cluster | Entity::Nodes | Entity::Gateway | Entity::Metadata => {

@@ -46,12 +46,7 @@ impl fmt::Display for UnknownEnd {
 ///
 /// # Errors
 /// When an end names a pod or node that the inventory does not have.
-pub fn judge(
-    inventory: &Inventory,
-    settings: &Settings,
-    link: &Link,
-    now: Timestamp,
-) -> Result<Judgement, UnknownEnd> {
+pub fn judge(inventory: &Inventory, settings: &Settings, link: &Link, now: Timestamp) -> Result<Judgement, UnknownEnd> {
     let cluster = Cluster::new(inventory, settings);
     let (sender, receiver) = party::resolve(&cluster, link)?;
     let situation = |sender_detail| Situation {
@@ -100,12 +95,7 @@ impl Judged {
 ///
 /// # Errors
 /// When an end names a pod or node that the inventory does not have.
-pub fn judge_at(
-    inventory: &Inventory,
-    settings: &Settings,
-    link: &Link,
-    now: Timestamp,
-) -> Result<Judged, UnknownEnd> {
+pub fn judge_at(inventory: &Inventory, settings: &Settings, link: &Link, now: Timestamp) -> Result<Judged, UnknownEnd> {
     let cluster = Cluster::new(inventory, settings);
     let (sender, receiver) = party::resolve(&cluster, link)?;
     let situation = |sender_detail| Situation {
@@ -117,9 +107,8 @@ pub fn judge_at(
         now,
         sender_detail,
     };
-    let is_guarded = |party: &Party<'_>| {
-        party.deciding_pod().is_some_and(|pod| settings.guarded.contains(pod.node.as_deref()))
-    };
+    let is_guarded =
+        |party: &Party<'_>| party.deciding_pod().is_some_and(|pod| settings.guarded.contains(pod.node.as_deref()));
     let detail = if is_guarded(&sender) { SenderDetail::WholePod } else { SenderDetail::Nothing };
     Ok(Judged {
         sender: is_guarded(&sender).then(|| whole_link(&situation(SenderDetail::Known))),

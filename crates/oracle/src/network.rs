@@ -50,12 +50,7 @@ pub fn covers(
     answer
 }
 
-fn is_peer(
-    situation: &Situation<'_>,
-    direction: Direction,
-    policy: &NetworkPolicy,
-    peer: &NetworkPolicyPeer,
-) -> Truth {
+fn is_peer(situation: &Situation<'_>, direction: Direction, policy: &NetworkPolicy, peer: &NetworkPolicyPeer) -> Truth {
     let (own, other) = situation.ends(direction);
     match &peer.target {
         NetworkPolicyTarget::Pods { pod_selector, namespace_selector } => {

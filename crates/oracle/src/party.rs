@@ -12,9 +12,18 @@ use crate::cluster::{Cluster, KnownPod};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Party<'a> {
     /// A pod that is not its node; it may be over.
-    Pod { pod: &'a KnownPod, container: Which, program: Which, address: Option<IpAddr> },
+    Pod {
+        pod: &'a KnownPod,
+        container: Which,
+        program: Which,
+        address: Option<IpAddr>,
+    },
     /// A node, or a host-network pod, which is its node.
-    Node { name: Option<Name>, host_pod: Option<&'a KnownPod>, address: Option<IpAddr> },
+    Node {
+        name: Option<Name>,
+        host_pod: Option<&'a KnownPod>,
+        address: Option<IpAddr>,
+    },
     /// A Service's address that was not translated.
     Service(IpAddr),
     /// The cloud's metadata service.
@@ -75,7 +84,9 @@ fn resolve_address<'a>(cluster: &'a Cluster<'a>, address: IpAddr, sender: Option
             Some(Party::Node { name, host_pod, .. }) => {
                 return Party::Node { name: name.clone(), host_pod: *host_pod, address: None };
             }
-            Some(Party::Service(_) | Party::Metadata(_) | Party::LinkLocal(_) | Party::Loopback(_) | Party::World(_))
+            Some(
+                Party::Service(_) | Party::Metadata(_) | Party::LinkLocal(_) | Party::Loopback(_) | Party::World(_),
+            )
             | None => return Party::Loopback(address),
         }
     }

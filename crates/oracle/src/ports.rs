@@ -18,9 +18,7 @@ fn covers(rule: &PortRule, situation: &Situation<'_>) -> bool {
         PortMatch::Any => true,
         PortMatch::Range(range) => range.contains(situation.port),
         PortMatch::Name(name) => match situation.receiver {
-            Party::Pod { pod, .. } => {
-                pod.spec.named_port(name, rule.protocol).any(|number| number == situation.port)
-            }
+            Party::Pod { pod, .. } => pod.spec.named_port(name, rule.protocol).any(|number| number == situation.port),
             // A name is the receiving pod's; on an address it matches nothing.
             Party::Node { .. }
             | Party::Service(_)

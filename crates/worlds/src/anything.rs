@@ -62,7 +62,8 @@ const APISERVER_OUTSIDE: &str = "192.0.2.10";
 pub fn generate(seed: u64) -> World {
     let mut random = Random::new(seed);
     let is_live = random.chance(75);
-    let mut stage = Stage { random: &mut random, scene: Scene::default(), documents: Vec::new(), is_live, next_address: 1 };
+    let mut stage =
+        Stage { random: &mut random, scene: Scene::default(), documents: Vec::new(), is_live, next_address: 1 };
     stage.namespaces();
     stage.nodes();
     stage.workloads();
@@ -243,7 +244,9 @@ impl Stage<'_> {
     fn containers(&mut self) -> Vec<SceneContainer> {
         let count = self.random.between(1, 2);
         let mut containers = Vec::new();
-        for (name, programs) in [("main", ["/app/serve", "/app/tool"]), ("side", ["/app/proxy", "/app/serve"])].into_iter().take(count) {
+        for (name, programs) in
+            [("main", ["/app/serve", "/app/tool"]), ("side", ["/app/proxy", "/app/serve"])].into_iter().take(count)
+        {
             let ports: Vec<ScenePort> = (0..self.random.weighted(&[10, 50, 40]))
                 .map(|_| {
                     let (number, name, protocol) = *self.random.pick(PORTS);
@@ -328,7 +331,8 @@ impl Stage<'_> {
             Some(node) if self.random.chance(has_address) => self.pod_addresses(workload.host_network, node),
             _ => Vec::new(),
         };
-        let labels = if self.random.chance(40) { vec![("pod-index".to_owned(), index.to_string())] } else { Pairs::new() };
+        let labels =
+            if self.random.chance(40) { vec![("pod-index".to_owned(), index.to_string())] } else { Pairs::new() };
         ScenePod { name, node: node.map(|node| node.name), phase, addresses, labels }
     }
 
@@ -488,7 +492,8 @@ impl Stage<'_> {
         if !self.random.chance(60) {
             return;
         }
-        let on_node = self.scene.nodes.first().filter(|_| self.random.chance(50)).map(|node| node.addresses[0].to_string());
+        let on_node =
+            self.scene.nodes.first().filter(|_| self.random.chance(50)).map(|node| node.addresses[0].to_string());
         let endpoints = [(vec![on_node.unwrap_or_else(|| APISERVER_OUTSIDE.to_owned())], true, None)];
         let ports = [ScenePort { name: Some("https".to_owned()), number: 6443, protocol: Protocol::Tcp }];
         let names = ("default", "kubernetes", "kubernetes");

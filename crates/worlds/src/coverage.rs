@@ -199,8 +199,7 @@ impl Coverage {
     }
 
     fn count_network_rule(&mut self, inventory: &Inventory, link: &Link, reference: &RuleRef) {
-        let Some(policy) =
-            inventory.network_policies.iter().find(|policy| policy.meta.reference == reference.object)
+        let Some(policy) = inventory.network_policies.iter().find(|policy| policy.meta.reference == reference.object)
         else {
             return;
         };

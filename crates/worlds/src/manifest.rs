@@ -15,27 +15,27 @@ pub fn namespace(namespace: &SceneNamespace) -> Yaml {
 }
 
 pub fn node(node: &SceneNode) -> Yaml {
-    let addresses = node.addresses.iter().map(|address| {
-        map([("type", text("InternalIP")), ("address", text(address.to_string()))])
-    });
+    let addresses = node
+        .addresses
+        .iter()
+        .map(|address| map([("type", text("InternalIP")), ("address", text(address.to_string()))]));
     let name = map([("type", text("Hostname")), ("address", text(node.name.clone()))]);
     object("v1", "Node", None, &node.name).with("status", map([("addresses", list(addresses.chain([name])))]))
 }
 
 /// The workload's own object; of kind Pod: nothing, its pods are the objects.
 pub fn workload(workload: &SceneWorkload, annotations: Option<Yaml>) -> Option<Yaml> {
-    let template_metadata =
-        map([("labels", labels(&workload.labels))]).with_some("annotations", annotations);
+    let template_metadata = map([("labels", labels(&workload.labels))]).with_some("annotations", annotations);
     let template = map([("metadata", template_metadata), ("spec", pod_spec(workload, None))]);
     let selector = map([("matchLabels", labels(&workload.labels))]);
-    let job_template = || map([("metadata", map([("labels", labels(&workload.labels))])), ("spec", job_pod_spec(workload))]);
+    let job_template =
+        || map([("metadata", map([("labels", labels(&workload.labels))])), ("spec", job_pod_spec(workload))]);
     let kind = workload.kind.to_string();
     let (version, spec) = match workload.kind {
         WorkloadKind::Pod => return None,
-        WorkloadKind::Deployment | WorkloadKind::ReplicaSet => (
-            "apps/v1",
-            map([("replicas", plain(workload.replicas)), ("selector", selector), ("template", template)]),
-        ),
+        WorkloadKind::Deployment | WorkloadKind::ReplicaSet => {
+            ("apps/v1", map([("replicas", plain(workload.replicas)), ("selector", selector), ("template", template)]))
+        }
         WorkloadKind::StatefulSet => (
             "apps/v1",
             map([
@@ -63,7 +63,12 @@ fn job_pod_spec(workload: &SceneWorkload) -> Yaml {
 }
 
 /// A Pod object as it would be read from a cluster, or, without node and addresses, from a file.
-pub fn pod(workload: &SceneWorkload, pod: &ScenePod, owner: Option<(WorkloadKind, &str)>, annotations: Option<Yaml>) -> Yaml {
+pub fn pod(
+    workload: &SceneWorkload,
+    pod: &ScenePod,
+    owner: Option<(WorkloadKind, &str)>,
+    annotations: Option<Yaml>,
+) -> Yaml {
     let mut all = workload.labels.clone();
     all.extend(pod.labels.clone());
     let mut metadata = map([
@@ -79,12 +84,7 @@ pub fn pod(workload: &SceneWorkload, pod: &ScenePod, owner: Option<(WorkloadKind
     if matches!(workload.kind, WorkloadKind::Job | WorkloadKind::CronJob) {
         spec = spec.with("restartPolicy", text("Never"));
     }
-    let object = map([
-        ("apiVersion", text("v1")),
-        ("kind", text("Pod")),
-        ("metadata", metadata),
-        ("spec", spec),
-    ]);
+    let object = map([("apiVersion", text("v1")), ("kind", text("Pod")), ("metadata", metadata), ("spec", spec)]);
     match status(pod) {
         Some(status) => object.with("status", status),
         None => object,
@@ -196,9 +196,11 @@ pub fn endpoint_slice(
             ("addresses", list(addresses.iter().map(|address| text(address.clone())))),
             ("conditions", map([("ready", plain(ready))])),
         ])
-        .with_some("targetRef", pod.as_ref().map(|pod| {
-            map([("kind", text("Pod")), ("name", text(pod.clone())), ("namespace", text(namespace))])
-        }))
+        .with_some(
+            "targetRef",
+            pod.as_ref()
+                .map(|pod| map([("kind", text("Pod")), ("name", text(pod.clone())), ("namespace", text(namespace))])),
+        )
     });
     let ports = ports.iter().map(|port| {
         map([("port", plain(port.number)), ("protocol", text(port.protocol.as_str()))])

@@ -122,8 +122,11 @@ impl Generator<'_> {
                 map([("matchLabels", map([("team", text(team))]))])
             }
             _ => {
-                let (key, values): (&str, &[&str]) =
-                    if self.random.chance(50) { ("team", &["red", "blue"]) } else { ("kubernetes.io/metadata.name", &names) };
+                let (key, values): (&str, &[&str]) = if self.random.chance(50) {
+                    ("team", &["red", "blue"])
+                } else {
+                    ("kubernetes.io/metadata.name", &names)
+                };
                 map([("matchExpressions", list([self.expression(key, values)]))])
             }
         }
@@ -393,8 +396,7 @@ impl Generator<'_> {
         match self.random.weighted(&[34, 29, 9, 6, 22]) {
             0 => {
                 let name = workload.name.clone();
-                let reference =
-                    if self.random.chance(30) { format!("{}/{name}", workload.kind) } else { name };
+                let reference = if self.random.chance(30) { format!("{}/{name}", workload.kind) } else { name };
                 peer = peer.with("workload", text(reference));
             }
             1 => peer = peer.with("selector", self.pod_selector(&workload.labels)),
@@ -423,7 +425,8 @@ impl Generator<'_> {
                 peer.with("namespaceSelector", self.namespace_selector(&workload.namespace))
             };
         }
-        self.with_container_and_program(peer, side, workload)
+        // `service` says by itself which port, and so which container.
+        if by_service { peer } else { self.with_container_and_program(peer, side, workload) }
     }
 
     fn with_container_and_program(&mut self, mut peer: Yaml, side: Side, workload: &SceneWorkload) -> Yaml {

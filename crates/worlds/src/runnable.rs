@@ -182,9 +182,7 @@ impl Try {
                 let is_it = |meta: &palisade_model::Meta| meta.namespace() == namespace && meta.name() == name;
                 first_v4(&inventory.services.iter().find(|service| is_it(&service.meta))?.cluster_ips)
             }
-            Target::Node(name) => {
-                first_v4(&inventory.nodes.iter().find(|node| node.meta.name() == name)?.addresses)
-            }
+            Target::Node(name) => first_v4(&inventory.nodes.iter().find(|node| node.meta.name() == name)?.addresses),
             Target::Outside(address) => Some(*address),
         }
     }
@@ -197,9 +195,9 @@ fn backends(inventory: &Inventory, namespace: &str, name: &str, port: u16) -> Ve
     for service in services.filter(|service| service.meta.namespace() == namespace && service.meta.name() == name) {
         for own in service.ports.iter().filter(|own| own.port == port && own.protocol == Protocol::Tcp) {
             let slices = inventory.endpoint_slices.iter();
-            for slice in slices.filter(|slice| {
-                slice.meta.namespace() == namespace && slice.service.as_deref() == Some(name)
-            }) {
+            for slice in
+                slices.filter(|slice| slice.meta.namespace() == namespace && slice.service.as_deref() == Some(name))
+            {
                 let same_port = |listed: &&palisade_model::service::EndpointPort| {
                     listed.name.as_deref().unwrap_or_default() == own.name.as_deref().unwrap_or_default()
                         && listed.protocol == own.protocol
@@ -515,11 +513,7 @@ fn pod_of(random: &mut Random, workload: &SceneWorkload) -> PodOf {
 
 /// A port that the pod declares, or now and then one on which nobody listens.
 fn pod_port(random: &mut Random, workload: &SceneWorkload) -> u16 {
-    let declared: Vec<u16> = workload
-        .ports()
-        .into_iter()
-        .filter(|port| port.protocol == Protocol::Tcp)
-        .map(|port| port.number)
-        .collect();
+    let declared: Vec<u16> =
+        workload.ports().into_iter().filter(|port| port.protocol == Protocol::Tcp).map(|port| port.number).collect();
     if random.chance(88) { *random.pick(&declared) } else { *random.pick(&[8000, 8003, 8081, 9001]) }
 }

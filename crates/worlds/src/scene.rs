@@ -102,7 +102,11 @@ pub struct SceneServicePort {
 impl SceneWorkload {
     /// What End::Pod calls its pods: the Pod objects, or the workload's own name for its template.
     pub fn pod_names(&self) -> Vec<String> {
-        if self.pods.is_empty() { vec![self.name.clone()] } else { self.pods.iter().map(|pod| pod.name.clone()).collect() }
+        if self.pods.is_empty() {
+            vec![self.name.clone()]
+        } else {
+            self.pods.iter().map(|pod| pod.name.clone()).collect()
+        }
     }
 
     pub fn ports(&self) -> Vec<&ScenePort> {

@@ -114,6 +114,7 @@ fn write_line(out: &mut String, line: &str) {
 fn quote(value: &str) -> String {
     let starts_well = value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let rest = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_/.".contains(c));
-    let is_word = ["yes", "no", "on", "off", "y", "n", "true", "false", "null"].contains(&value.to_lowercase().as_str());
+    let is_word =
+        ["yes", "no", "on", "off", "y", "n", "true", "false", "null"].contains(&value.to_lowercase().as_str());
     if starts_well && rest && !is_word { value.to_owned() } else { format!("\"{value}\"") }
 }
