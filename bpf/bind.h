@@ -47,6 +47,7 @@ static __always_inline int on_bind(struct bpf_sock *ctx, bool six)
 	flow.socket = bpf_get_socket_cookie(ctx);
 	flow.network = bpf_get_netns_cookie(ctx);
 	read_program(&flow.program, &flow.program_flags);
+	check_start(&flow.program, &flow.program_flags);
 	flow.class = class_of(flow.state, &flow.caller, &flow.program, &flow.program_flags);
 	flow.judgement.enforced = VERDICT_DENY;
 	flow.judgement.would = VERDICT_DENY;

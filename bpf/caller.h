@@ -167,6 +167,22 @@ static __always_inline void read_program(struct program_file *program, __u32 *fl
 	}
 }
 
+/*
+ * A process with CAP_CHECKPOINT_RESTORE in a user namespace of its own can make
+ * the kernel show another executable as its own (PR_SET_MM_MAP). What the exec
+ * and fork hooks kept tells. A process older than them has nothing kept.
+ */
+static __always_inline void check_start(const struct program_file *program, __u32 *flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct started_from *start = bpf_task_storage_get(&starts, task->group_leader, NULL, 0);
+
+	if (start && (start->inode != program->inode || start->device != program->device)) {
+		*flags |= PROGRAM_FORGED;
+		count(COUNTER_FORGED);
+	}
+}
+
 /* The class that the rules give to this container and program. */
 static __always_inline __u32 class_of(__u64 state_word, const struct caller *caller,
 				      const struct program_file *program, __u32 *flags)

@@ -182,6 +182,7 @@ static __always_inline void judge_call(struct bpf_sock_addr *ctx, bool six, stru
 	read_target(ctx, six, &flow->target);
 	find_caller(flow->state, &flow->caller);
 	read_program(&flow->program, &flow->program_flags);
+	check_start(&flow->program, &flow->program_flags);
 	flow->class = class_of(flow->state, &flow->caller, &flow->program, &flow->program_flags);
 	judge(&flow->caller, flow->class, &flow->target, flow->state, &flow->judgement);
 	judge_owner(flow, ctx->sk);

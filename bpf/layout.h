@@ -266,6 +266,13 @@ struct connect_record {
 	__u16 unused;
 };
 
+/* What a process was started from, kept apart from what it says of itself. */
+struct started_from {
+	__u64 inode;
+	__u32 device;
+	__u32 unused;
+};
+
 /* Sends without connection to one place: one event in a while stands for many. */
 struct send_key {
 	__u64 socket;
@@ -314,6 +321,7 @@ enum counter {
 	COUNTER_FOREIGN_SOCKET = 18,
 	COUNTER_LIMIT = 19,
 	COUNTER_COMMAND_UNREADABLE = 20,
+	COUNTER_FORGED = 21,
 	COUNTERS = 32,
 };
 

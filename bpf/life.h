@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tp_btf/sched_process_exec, sched_process_exit (since 5.5): what runs in the
- * containers. Raw BTF tracepoints attach without a trampoline. The path is
+ * tp_btf/sched_process_exec, sched_process_fork, sched_process_exit (since 5.5;
+ * task storage 5.11): what runs in the containers. Raw BTF tracepoints attach without a trampoline. The path is
  * walked here, at the exec, because later the process may be gone or be another.
  */
 #ifndef PALISADE_LIFE_H
@@ -60,15 +60,45 @@ static __always_inline void write_path(struct exec_event *event, struct file *fi
 		count(COUNTER_PATH_CUT);
 }
 
+static __always_inline void keep_start(struct task_struct *task, __u64 inode, __u32 device)
+{
+	struct started_from *start = bpf_task_storage_get(&starts, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!start) {
+		count(COUNTER_NO_STORAGE);
+		return;
+	}
+	start->inode = inode;
+	start->device = device;
+}
+
+/* A child runs what its parent was started from. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct started_from *start;
+
+	if (child->pid != child->tgid || !below_root())
+		return 0;
+	start = bpf_task_storage_get(&starts, parent->group_leader, NULL, 0);
+	if (start)
+		keep_start(child, start->inode, start->device);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
 {
+	struct program_file program;
 	struct exec_event *event;
 	struct file *file;
+	__u32 flags;
 
 	if (!below_root())
 		return 0;
 	count(COUNTER_EXECS);
+	read_program(&program, &flags);
+	keep_start(task, program.inode, program.device);
 	event = RESERVE(struct exec_event);
 	if (!event)
 		return 0;
@@ -76,7 +106,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	event->container = current_container();
 	event->cgroup = bpf_get_current_cgroup_id();
 	read_process(&event->process);
-	read_program(&event->program, &event->program_flags);
+	event->program = program;
+	event->program_flags = flags;
 	event->parent = task->real_parent->tgid;
 	file = task->mm->exe_file;
 	if (file)

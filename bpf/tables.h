@@ -75,6 +75,14 @@ struct {
 	__type(value, __u64);
 } answers SEC(".maps");
 
+/* The file that a process was started from, by its first thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct started_from);
+} starts SEC(".maps");
+
 static __always_inline void count(__u32 index)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &index);

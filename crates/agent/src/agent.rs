@@ -202,7 +202,10 @@ impl Agent {
 
     /// Attaches to nodes that are new, and installs what differs. True when something did.
     fn install(&mut self) -> Result<bool> {
-        for lab_node in &self.view.lab.nodes {
+        let lab_nodes = &self.view.lab.nodes;
+        // A node that is gone, or whose cgroup was made anew, is another node.
+        self.nodes.retain(|node| lab_nodes.iter().any(|lab_node| node.guards_cgroup_of(lab_node)));
+        for lab_node in lab_nodes {
             if !self.nodes.iter().any(|node| node.name == lab_node.name) {
                 self.nodes.push(Node::new(lab_node, &self.config.pins())?);
             }
@@ -229,6 +232,10 @@ impl Agent {
     }
 
     fn watch_manifests(&mut self) {
+        if self.watch.take_lost() {
+            self.watched.clear();
+            self.watch.add(&LabState::path(&self.config.state));
+        }
         let lab = &self.view.lab;
         let cluster = lab.cluster.clone().unwrap_or_else(|| self.config.state.join("cluster"));
         for path in lab.manifests.iter().chain([&cluster]) {

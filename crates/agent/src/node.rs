@@ -69,6 +69,11 @@ impl Node {
         })
     }
 
+    /// Whether this is the guard of that node as it is now.
+    pub(crate) fn guards_cgroup_of(&self, node: &LabNode) -> bool {
+        self.name == node.name && palisade_bpf::cgroup::id(&node.cgroup).is_ok_and(|id| id == self.guard.root())
+    }
+
     /// Brings what `view` says into the kernel, when it differs from what is there. True when it did.
     pub(crate) fn apply(&mut self, view: &View, now: Timestamp) -> Result<bool> {
         let refused = |source| Error::Guard { node: self.name.clone(), source };

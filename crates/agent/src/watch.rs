@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
 /// Folders that are watched at most; deeper trees of manifests are read, but not watched.
 const FOLDERS_MAX: usize = 4096;
@@ -16,6 +16,7 @@ const FOLDERS_MAX: usize = 4096;
 pub(crate) struct Watch {
     inotify: OwnedFd,
     folders: HashMap<i32, Watched>,
+    lost: bool,
 }
 
 #[derive(Debug)]
@@ -27,7 +28,11 @@ struct Watched {
 
 impl Watch {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?, folders: HashMap::new() })
+        Ok(Self {
+            inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
+            folders: HashMap::new(),
+            lost: false,
+        })
     }
 
     /// Watches a file, or a folder with everything below it. What is not there is no error: its folder is watched.
@@ -76,6 +81,11 @@ impl Watch {
         self.inotify.as_fd()
     }
 
+    /// True, once, when a watched folder went away: it may be there again under its name.
+    pub(crate) fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.lost)
+    }
+
     /// Takes what has happened; true when something that matters has changed.
     pub(crate) fn take(&mut self) -> bool {
         let mut changed = false;
@@ -83,6 +93,12 @@ impl Watch {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         while let Ok(event) = reader.next() {
+            if event.events().contains(ReadFlags::IGNORED) {
+                // The folder is gone, or was replaced by another of its name.
+                self.lost |= self.folders.remove(&event.wd()).is_some();
+                changed = true;
+                continue;
+            }
             // Events were dropped: anything may have changed.
             let Some(watched) = self.folders.get(&event.wd()) else {
                 changed = true;

@@ -3,7 +3,7 @@
 use crate::layout::constants as c;
 
 /// Names and meanings, by index. A name says what was counted.
-const NAMES: [(u32, &str); 21] = [
+const NAMES: [(u32, &str); 22] = [
     (c::COUNTER_CONNECTS, "connects"),
     (c::COUNTER_SENDS, "sends"),
     (c::COUNTER_BINDS, "binds"),
@@ -25,6 +25,7 @@ const NAMES: [(u32, &str); 21] = [
     (c::COUNTER_FOREIGN_SOCKET, "foreign-socket"),
     (c::COUNTER_LIMIT, "limit"),
     (c::COUNTER_COMMAND_UNREADABLE, "command-unreadable"),
+    (c::COUNTER_FORGED, "forged-program"),
 ];
 
 /// The counters of one guard since its maps were made.

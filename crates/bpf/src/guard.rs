@@ -22,7 +22,7 @@ use crate::skeleton::GuardSkelBuilder;
 use crate::tables::Tables;
 
 /// The programs and where they attach: the first eight to the pods' root cgroup, the rest to tracepoints.
-const PROGRAMS: [(&str, u32); 11] = [
+const PROGRAMS: [(&str, u32); 12] = [
     ("connect4", libbpf_sys::BPF_CGROUP_INET4_CONNECT),
     ("connect6", libbpf_sys::BPF_CGROUP_INET6_CONNECT),
     ("sendmsg4", libbpf_sys::BPF_CGROUP_UDP4_SENDMSG),
@@ -31,12 +31,13 @@ const PROGRAMS: [(&str, u32); 11] = [
     ("recvmsg6", libbpf_sys::BPF_CGROUP_UDP6_RECVMSG),
     ("post_bind4", libbpf_sys::BPF_CGROUP_INET4_POST_BIND),
     ("post_bind6", libbpf_sys::BPF_CGROUP_INET6_POST_BIND),
+    ("process_fork", libbpf_sys::BPF_TRACE_RAW_TP),
     ("process_exec", libbpf_sys::BPF_TRACE_RAW_TP),
     ("process_exit", libbpf_sys::BPF_TRACE_RAW_TP),
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 6] = ["state", "events", "counters", "connects", "sends", "answers"];
+const PLAIN_MAPS: [&str; 7] = ["state", "events", "counters", "connects", "sends", "answers", "starts"];
 
 /// What a guard is made for.
 #[derive(Clone, Debug)]
@@ -66,6 +67,7 @@ pub enum Origin {
 pub struct Guard {
     node: PathBuf,
     generation: Generation,
+    root: u64,
     origin: Origin,
     fresh: Option<Fresh>,
     tables: Vec<MapHandle>,
@@ -97,18 +99,21 @@ impl Guard {
         let existing = pins::generations(&options.pins)?;
         let floor = existing.iter().filter_map(|generation| live_revision(generation).ok()).max().unwrap_or(0);
         if let Some(generation) = existing.iter().rev().find(|one| one.fits(root.id) && is_whole(one)) {
-            return Self::open(options, generation.clone(), Origin::TakenOver, None, floor);
+            return Self::open(options, root.id, generation.clone(), Origin::TakenOver, None, floor);
         }
         let generation = pins::next_generation(&options.pins, root.id, &existing);
-        generation.create()?;
-        let programs = load_programs(&root, options, &generation)?;
         let cgroup =
             File::open(&options.cgroup).map_err(|error| Error::path("open the cgroup", &options.cgroup, error))?;
-        Self::open(options, generation, Origin::Loaded, Some(Fresh { programs, cgroup }), floor)
+        generation.create()?;
+        let programs = load_programs(&root, options, &generation).inspect_err(|_| {
+            let _ = pins::remove(&generation.folder);
+        })?;
+        Self::open(options, root.id, generation, Origin::Loaded, Some(Fresh { programs, cgroup }), floor)
     }
 
     fn open(
         options: &Options,
+        root: u64,
         generation: Generation,
         origin: Origin,
         fresh: Option<Fresh>,
@@ -117,6 +122,7 @@ impl Guard {
         let tables = TABLES.iter().map(|name| open_map(&generation, name)).collect::<Result<Vec<_>>>()?;
         Ok(Self {
             node: options.pins.clone(),
+            root,
             origin,
             fresh,
             tables,
@@ -126,6 +132,11 @@ impl Guard {
             generation,
             floor,
         })
+    }
+
+    /// The pods' root cgroup that it guards, by its id.
+    pub fn root(&self) -> u64 {
+        self.root
     }
 
     /// How this guard came to be.

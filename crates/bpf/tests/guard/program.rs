@@ -6,13 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use palisade_bpf::layout::JudgedEvent;
-use palisade_bpf::layout::constants::{PROGRAM_NAMED, PROGRAM_UPPER_LAYER};
+use palisade_bpf::layout::constants::{PROGRAM_FORGED, PROGRAM_NAMED, PROGRAM_UPPER_LAYER};
 use palisade_bpf::tables::{FileKey, Program};
 use palisade_bpf::{Guard, Tables, program_file};
 
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED};
-use crate::world::{ALLOW, DENY, SELF, World, await_judged, cell, container, listener, run, tables};
+use crate::world::{ALLOW, DENY, SELF, World, await_judged, cell, container, file_key, listener, run, tables};
 
 /// An overlay as container runtimes make it: the image below on one file system, what is written above on another.
 struct Overlay {
@@ -122,5 +122,26 @@ fn what_was_written_to_the_container_is_never_a_named_program() {
             let (came, event) = try_it(&mut guard, &file(name), &web, to);
             assert_eq!((came, event.class), (REFUSED, 10), "{name}: {event:?}");
         }
+    });
+}
+
+#[test]
+fn a_process_that_poses_as_a_named_program_is_not_it() {
+    privileged(|| {
+        let world = World::new();
+        let (_listener, to) = listener();
+        let (web, id) = world.make_cgroup("pod1/web");
+        let (nginx, malware) = (world.program("nginx"), world.program("malware"));
+        let mut guard = world.guard();
+        guard.install(&only(1, id, &[file_key(&nginx)])).expect("installed");
+        let mut puppet = Puppet::start(&malware, &web);
+        let answer = puppet.tell(&format!("pose-as {}", nginx.display()));
+        assert_eq!(answer, "ok", "the attack itself must work for this test to say anything");
+        let shown = fs::read_link(format!("/proc/{}/exe", puppet.pid())).expect("read");
+        assert_eq!(shown, nginx);
+        assert_eq!(puppet.connect(to), REFUSED);
+        let event = await_judged(&mut guard, puppet.pid());
+        assert_eq!((event.program_flags, event.class), (PROGRAM_FORGED, 10));
+        assert_eq!(FileKey::from(event.program), file_key(&nginx));
     });
 }

@@ -209,6 +209,8 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
             send_descriptor(&taker, &socket)?;
         }
+        // Becomes, by its word, the program at that path.
+        "pose-as" => pose_as(rest[0])?,
         // Moves into a cgroup below the own one.
         "nest" => std::fs::write(Path::new(rest[0]).join("cgroup.procs"), "0")?,
         other => panic!("no such command: {other}"),
@@ -241,4 +243,54 @@ fn receive_descriptor(from: &UnixStream) -> std::io::Result<std::os::fd::OwnedFd
         }
     }
     Err(std::io::Error::other("no descriptor came"))
+}
+
+/// Makes the kernel show another executable as this process', by PR_SET_MM_MAP, which asks only for
+/// CAP_CHECKPOINT_RESTORE in the own user namespace. Nothing of the old file may be mapped then, so its mappings are replaced
+/// by anonymous copies.
+fn pose_as(path: &str) -> std::io::Result<()> {
+    let own = std::fs::read_link("/proc/self/exe")?;
+    let own = own.to_string_lossy();
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    for line in maps.lines().filter(|line| line.ends_with(&*own)) {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next().and_then(|range| range.split_once('-')).expect("a range");
+        let access = fields.next().expect("access");
+        let start = usize::from_str_radix(start, 16).expect("an address");
+        let length = usize::from_str_radix(end, 16).expect("an address") - start;
+        let mut protection = 0;
+        for (letter, bit) in [('r', libc::PROT_READ), ('w', libc::PROT_WRITE), ('x', libc::PROT_EXEC)] {
+            if access.contains(letter) {
+                protection |= bit;
+            }
+        }
+        // SAFETY: the range is replaced, in one step, by a copy of itself with the same access.
+        unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            let copy = libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+            assert_ne!(copy, libc::MAP_FAILED);
+            std::ptr::copy_nonoverlapping(start as *const u8, copy.cast(), length);
+            assert_eq!(libc::mprotect(copy, length, protection), 0);
+            let moved = libc::mremap(copy, length, length, libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED, start);
+            assert_ne!(moved, libc::MAP_FAILED);
+        }
+    }
+    let file = std::fs::File::open(path)?;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<u64> =
+        stat.rsplit(')').next().expect("a tail").split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    // proc(5) counts from 1; the tail starts with field 3.
+    let field = |number: usize| fields[number - 3];
+    // SAFETY: asks for the end of the heap.
+    let end_of_heap = unsafe { libc::sbrk(0) } as u64;
+    // struct prctl_mm_map of linux/prctl.h: 11 addresses, an empty auxv, its size and the descriptor.
+    let mut map = [0u64; 13];
+    let addresses = [26, 27, 45, 46, 47].map(field);
+    map[..5].copy_from_slice(&addresses);
+    map[5] = end_of_heap;
+    map[6..11].copy_from_slice(&[28, 48, 49, 50, 51].map(field));
+    map[12] = u64::from(file.as_raw_fd() as u32) << 32;
+    // SAFETY: the struct has the size that is told.
+    let result = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, map.as_ptr(), size_of_val(&map), 0) };
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }

@@ -14,7 +14,7 @@ fn rules(revision: u64, id: u64) -> palisade_bpf::Tables {
     let class = 1000 + (revision as u32 % 2);
     rules.containers = vec![container(id, 0, class)];
     rules.cells = vec![cell(class, SELF, 0), udp_cell(class, SELF, 0)];
-    if revision % 2 == 0 {
+    if revision.is_multiple_of(2) {
         // The allowing decision has another index, so a span of one revision means a refusal in the other.
         rules.decisions.reverse();
         rules.port_tables[0][0].decision = DENY;
