@@ -5,10 +5,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use palisade_manifests::load_text;
-use palisade_model::access_policy::{AccessPolicy, Action};
+use palisade_model::access_policy::{AccessPolicy, Action, Mode};
 use palisade_model::link::Link;
 use palisade_model::settings::{Guarded, Settings};
-use palisade_model::verdict::{Because, Judgement, Verdict};
+use palisade_model::verdict::{Because, Decision, Judgement, Verdict};
 use palisade_model::{Effect, Inventory, Name, Timestamp};
 use palisade_policy::{Grant, Model};
 use palisade_worlds::{Candidate, Coverage, RunnableWorld, World, anything, choose, runnable};
@@ -254,12 +254,33 @@ fn an_allow_removes_no_path_and_a_deny_adds_none() {
     }
 }
 
+#[test]
+fn audit_changes_nothing_enforced_and_would_be_is_what_enforcing_would_do() {
+    for seed in seeds(WORLDS / 5) {
+        let world = anything::generate(seed);
+        let all = inventory(&world, &world.yaml);
+        let (mut without, mut enforced) = (all.clone(), all.clone());
+        without.access_policies.retain(|policy| policy.mode == Mode::Enforce);
+        without.perimeters.retain(|perimeter| perimeter.mode == Mode::Enforce);
+        enforced.access_policies.iter_mut().for_each(|policy| policy.mode = Mode::Enforce);
+        enforced.perimeters.iter_mut().for_each(|perimeter| perimeter.mode = Mode::Enforce);
+        let models = [all, without, enforced].map(|inventory| model(inventory, &world.settings));
+        for link in &world.links {
+            let [all, without, enforced] = models.each_ref().map(|model| by_engine(model, link, world.now));
+            let (Some(all), Some(without), Some(enforced)) = (all, without, enforced) else { continue };
+            assert_eq!(all.enforced, without.enforced, "seed {seed}: {}", shown(link));
+            let words = |decision: &Decision| [decision.egress.word(), decision.ingress.word()];
+            assert_eq!(words(&all.would_be), words(&enforced.enforced), "seed {seed}: {}", shown(link));
+        }
+    }
+}
+
 /// The same inventory with one policy more: a copy of an existing one, of one action, enforced.
 fn with_one_more(inventory: &Inventory, seed: u64, action: Action) -> Option<Inventory> {
     let model = inventory.access_policies.get(seed as usize % inventory.access_policies.len().max(1))?;
     let mut copy: AccessPolicy = model.clone();
     copy.meta.reference.name = "one-more".into();
-    copy.mode = palisade_model::access_policy::Mode::Enforce;
+    copy.mode = Mode::Enforce;
     for rule in &mut copy.rules {
         rule.action = action;
         rule.expires = None;

@@ -485,12 +485,11 @@ fn random_try(random: &mut Random, scene: &Scene) -> Try {
         _ => Program::Dropped,
     };
     let from = Sender { pod: pod_of(random, &sender), container: container.name.clone(), program };
-    let others: Vec<_> = scene.workloads.iter().filter(|other| other.name != sender.name).collect();
-    let receiver = (*random.pick(&others)).clone();
+    let receiver = receiver(random, scene, &sender, from.pod.replica);
     let service = random.pick(&scene.services).clone();
     let outside_port = |random: &mut Random| if random.chance(80) { OUTSIDE.1 } else { 8081 };
     let (to, port) = match random.weighted(&[52, 16, 14, 7, 8, 3]) {
-        0 => (Target::Pod(pod_of(random, &receiver)), pod_port(random, &receiver)),
+        0 => (Target::Pod(receiver.1), pod_port(random, &receiver.0)),
         1 => {
             let port = if random.chance(94) { random.pick(&service.ports).port } else { 82 };
             (Target::Service { namespace: service.namespace, name: service.name }, port)
@@ -501,6 +500,18 @@ fn random_try(random: &mut Random, scene: &Scene) -> Try {
         _ => (Target::Loopback, pod_port(random, &sender)),
     };
     Try { from, to, port }
+}
+
+/// Mostly a pod of another workload, now and then the sender's sibling, never the sender.
+fn receiver(random: &mut Random, scene: &Scene, sender: &SceneWorkload, replica: usize) -> (SceneWorkload, PodOf) {
+    if sender.replicas > 1 && random.chance(12) {
+        let sibling = PodOf { replica: (replica + 1) % sender.replicas, ..pod_of(random, sender) };
+        return (sender.clone(), sibling);
+    }
+    let others: Vec<_> = scene.workloads.iter().filter(|other| other.name != sender.name).collect();
+    let other = (*random.pick(&others)).clone();
+    let pod = pod_of(random, &other);
+    (other, pod)
 }
 
 fn pod_of(random: &mut Random, workload: &SceneWorkload) -> PodOf {
