@@ -1,11 +1,182 @@
-//! `palisade agent`
+//! `palisade agent`: the guard of this node's pods.
 
-use crate::arguments::agent::AgentCommand;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use palisade_agent::probe::{self, Capability};
+use palisade_agent::{Agent, Config};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::arguments::OutputFormat;
+use crate::arguments::agent::{
+    AgentCommand, AgentProbeArguments, AgentRunArguments, AgentStatusArguments, AgentUnloadArguments,
+};
 use crate::exit::ExitStatus;
-use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::failure::{Failure, Hint};
+use crate::report;
+use crate::table::Table;
+
+/// The version of the JSON form of `probe`; it rises when a field changes its meaning.
+const VERSION: u32 = 1;
 
 /// Runs one of the agent's commands.
-pub fn run(_command: &AgentCommand, _settings: &Settings) -> Result<ExitStatus, Failure> {
-    Err(Failure::new("`palisade agent` is not there yet"))
+///
+/// # Errors
+/// When the kernel refuses, or there is nobody to guard.
+pub fn run(command: &AgentCommand) -> Result<ExitCode, Failure> {
+    match command {
+        AgentCommand::Run(arguments) => guard(arguments),
+        AgentCommand::Probe(arguments) => print_probe(arguments),
+        AgentCommand::Status(arguments) => print_status(arguments),
+        AgentCommand::Unload(arguments) => unload(arguments),
+    }
+}
+
+fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
+    let found = probe::probe();
+    let missing: Vec<_> = probe::missing(&found).collect();
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.iter().map(|capability| capability.name).collect();
+        return Err(Failure::new(format!("this machine lacks what the agent needs: {}", names.join(", ")))
+            .hint(Hint::Run("palisade agent probe".into())));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Failure::new)?;
+    }
+    let name = &arguments.lab.name;
+    let state = name.state_dir();
+    let mut agent = Agent::start(Config { state: state.path().to_owned() }).map_err(|error| match error {
+        error @ palisade_agent::Error::State { .. } => {
+            Failure::new(error).hint(Hint::Run(format!("sudo palisade lab up --name {name} -f MANIFESTS")))
+        }
+        error => Failure::new(error),
+    })?;
+    let status = agent.status();
+    let pods: usize = status.nodes.iter().map(|node| node.pods).sum();
+    eprintln!("guarding {pods} pods on {} nodes of lab `{name}`", status.nodes.len());
+    for problem in &status.problems {
+        eprintln!("warning: {problem}");
+    }
+    agent.run(&stop).map_err(Failure::new)?;
+    if state.lab_file().exists() {
+        eprintln!("the agent ends, its verdicts stay in force");
+        eprintln!("hint: palisade agent unload --name {name}");
+    }
+    Ok(ExitStatus::Clean.into())
+}
+
+fn print_probe(arguments: &AgentProbeArguments) -> Result<ExitCode, Failure> {
+    let found = probe::probe();
+    let mut output = io::stdout().lock();
+    match arguments.output {
+        OutputFormat::Text => write!(output, "{}", render_probe(&found))?,
+        OutputFormat::Json => report::write_json(&mut output, &ProbeReport::new(&found))?,
+    }
+    let status = if probe::missing(&found).next().is_none() { ExitStatus::Clean } else { ExitStatus::Findings };
+    Ok(status.into())
+}
+
+fn render_probe(found: &[Capability]) -> String {
+    let mut table = Table::new(&["CAPABILITY", "HERE", "WHAT FOR", "WITHOUT IT"]);
+    for capability in found {
+        let here = match (capability.present, capability.required) {
+            (true, _) => "yes",
+            (false, true) => "NO",
+            (false, false) => "no",
+        };
+        let without = if capability.present { "" } else { capability.without };
+        table.row([capability.name, here, capability.purpose, without]);
+    }
+    table.to_string()
+}
+
+/// The JSON form of `probe`.
+#[derive(Serialize)]
+struct ProbeReport {
+    version: u32,
+    capabilities: Vec<ProbedCapability>,
+}
+
+#[derive(Serialize)]
+struct ProbedCapability {
+    name: &'static str,
+    present: bool,
+    required: bool,
+    purpose: &'static str,
+    without: &'static str,
+}
+
+impl ProbeReport {
+    fn new(found: &[Capability]) -> Self {
+        let capabilities = found.iter().map(|capability| {
+            let Capability { name, present, required, purpose, without } = *capability;
+            ProbedCapability { name, present, required, purpose, without }
+        });
+        Self { version: VERSION, capabilities: capabilities.collect() }
+    }
+}
+
+fn print_status(arguments: &AgentStatusArguments) -> Result<ExitCode, Failure> {
+    let socket = arguments.lab.name.state_dir().agent_socket();
+    let status = ask_status(&socket).map_err(|error| {
+        Failure::new(format!("no agent answers on `{}`: {error}", socket.display()))
+            .hint(Hint::Run(format!("sudo palisade agent run --name {}", arguments.lab.name)))
+    })?;
+    let mut output = io::stdout().lock();
+    match arguments.output {
+        OutputFormat::Text => write!(output, "{}", render_status(&status))?,
+        OutputFormat::Json => report::write_json(&mut output, &status)?,
+    }
+    Ok(ExitStatus::Clean.into())
+}
+
+/// What the agent behind `socket` says of itself; its own JSON, versioned by it.
+pub fn ask_status(socket: &std::path::Path) -> io::Result<Value> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(b"{\"status\":{}}\n")?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+fn render_status(status: &Value) -> String {
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let mut table = Table::new(&["NODE", "REVISION", "PODS", "CONTAINERS", "PROGRAMS", "KERNEL MEMORY"]);
+    for node in status["nodes"].as_array().into_iter().flatten() {
+        table.row([
+            node["name"].as_str().unwrap_or_default().to_owned(),
+            number(&node["revision"]).to_string(),
+            number(&node["pods"]).to_string(),
+            number(&node["containers"]).to_string(),
+            number(&node["programs"]).to_string(),
+            kibibytes(number(&node["kernelBytes"])),
+        ]);
+    }
+    let mut text = table.to_string();
+    text.push_str(&format!(
+        "\nagent: pid {}, {} resident, {} records kept, last change in {} us\n",
+        number(&status["pid"]),
+        kibibytes(number(&status["residentBytes"])),
+        number(&status["records"]),
+        number(&status["lastChangeMicroseconds"]),
+    ));
+    for problem in status["problems"].as_array().into_iter().flatten() {
+        text.push_str(&format!("problem: {}\n", problem.as_str().unwrap_or_default()));
+    }
+    text
+}
+
+fn kibibytes(bytes: u64) -> String {
+    format!("{} KiB", bytes / 1024)
+}
+
+fn unload(arguments: &AgentUnloadArguments) -> Result<ExitCode, Failure> {
+    palisade_agent::unload(arguments.lab.name.state_dir().path()).map_err(Failure::new)?;
+    eprintln!("lab `{}` is no longer guarded", arguments.lab.name);
+    Ok(ExitStatus::Clean.into())
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use palisade_lab::LabName;
 use palisade_model::{Protocol, Timestamp};
 
 pub mod agent;
@@ -62,26 +63,15 @@ pub struct ManifestArguments {
     #[arg(short = 'f', long = "manifests", value_name = "PATH")]
     pub manifests: Vec<PathBuf>,
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
 }
 
 /// Which lab.
 #[derive(Debug, Clone, Args)]
-pub struct LabName {
+pub struct LabArguments {
     /// The lab's name
-    #[arg(long = "name", value_name = "NAME", env = "PALISADE_LAB", hide_env_values = true, default_value = "lab", value_parser = lab_name)]
-    pub lab: String,
-}
-
-/// The longest name of a lab: it becomes part of paths of sockets, which the kernel limits to 107 bytes.
-const LONGEST_LAB_NAME: usize = 32;
-
-fn lab_name(text: &str) -> Result<String, String> {
-    let is_word = !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    match is_word && text.len() <= LONGEST_LAB_NAME {
-        true => Ok(text.to_owned()),
-        false => Err(format!("expected a-z, 0-9 and `-`, at most {LONGEST_LAB_NAME} of them")),
-    }
+    #[arg(long = "name", value_name = "NAME", env = "PALISADE_LAB", hide_env_values = true, default_value = "lab")]
+    pub name: LabName,
 }
 
 /// How to print the answer.
@@ -193,7 +183,7 @@ Examples:
   palisade observe -o json | jq 'select(.outcome == \"nobody-listens\")'")]
 pub struct ObserveArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// The agent's socket, instead of the lab's
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,

@@ -16,8 +16,10 @@ use crate::settings::Source;
 pub fn read(source: &Source) -> Result<Outcome<Inventory>, Failure> {
     match source {
         Source::Paths(paths) => palisade_manifests::load(paths, io::stdin().lock()).map_err(Failure::new),
-        Source::Lab(lab) if lab.exists() => palisade_manifests::load_lab(&lab.state()).map_err(Failure::new),
-        Source::Lab(lab) => Err(Failure::new(format!("no manifests given, and no lab `{}` runs", lab.name))
+        Source::Lab(lab) if lab.state_dir().lab_file().exists() => {
+            palisade_manifests::load_lab(lab.state_dir().path()).map_err(Failure::new)
+        }
+        Source::Lab(lab) => Err(Failure::new(format!("no manifests given, and no lab `{lab}` runs"))
             .hint(Hint::Change("name files or folders with -f, `-` for standard input".into()))
             .hint(Hint::Run("sudo palisade lab up -f examples/shop".into()))),
     }

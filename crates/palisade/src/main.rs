@@ -27,19 +27,23 @@ use arguments::{Command, CommandLine};
 use settings::Settings;
 
 fn main() -> ExitCode {
+    // In the lab, this executable stands in for other programs, under their names and with their arguments.
+    if let Some(code) = palisade_lab::stand_in::stand_in() {
+        return code;
+    }
     let command_line = CommandLine::parse();
     let settings = Settings::from_environment();
     let result = match &command_line.command {
-        Command::Inventory(arguments) => inventory::run(arguments, &settings),
-        Command::Check(arguments) => check::run(arguments, &settings),
-        Command::Explain(arguments) => explain::run(arguments, &settings),
-        Command::Lab(command) => lab::run(command, &settings),
-        Command::Agent(command) => agent::run(command, &settings),
-        Command::Observe(arguments) => observe::run(arguments, &settings),
-        Command::Demo(arguments) => demo::run(arguments, &settings),
+        Command::Inventory(arguments) => inventory::run(arguments, &settings).map(ExitCode::from),
+        Command::Check(arguments) => check::run(arguments, &settings).map(ExitCode::from),
+        Command::Explain(arguments) => explain::run(arguments, &settings).map(ExitCode::from),
+        Command::Lab(command) => lab::run(command),
+        Command::Agent(command) => agent::run(command),
+        Command::Observe(arguments) => observe::run(arguments, &settings).map(ExitCode::from),
+        Command::Demo(arguments) => demo::run(arguments, &settings).map(ExitCode::from),
     };
     match result {
-        Ok(status) => status.into(),
+        Ok(code) => code,
         Err(failure) => {
             eprint!("{failure}");
             failure.status().into()

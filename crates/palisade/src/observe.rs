@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::{ObserveArguments, OutputFormat, Since};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
-use crate::settings::{Lab, Settings};
+use crate::settings::Settings;
 use crate::terminal::Tone;
 
 use filter::Filter;
@@ -46,7 +46,7 @@ const LONGEST_LINE: u64 = 1 << 20;
 
 /// Prints records until the agent goes away, the limit is reached or the reader leaves.
 pub fn run(arguments: &ObserveArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let socket = arguments.socket.clone().unwrap_or_else(|| Lab::from(&arguments.lab).agent_socket());
+    let socket = arguments.socket.clone().unwrap_or_else(|| arguments.lab.name.state_dir().agent_socket());
     let stream = connect(&socket, arguments.since)?;
     let filter = Filter::new(&arguments.filters);
     let mut rows = Rows::new(settings.colour);

@@ -1,14 +1,12 @@
 //! What the command line and the environment together say, resolved once.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use palisade_lab::LabName;
 use palisade_model::Timestamp;
 
-use crate::arguments::{LabName, ManifestArguments};
+use crate::arguments::ManifestArguments;
 use crate::terminal::Colour;
-
-/// Where running labs keep their state; one folder each.
-const LABS: &str = "/run/palisade";
 
 /// What every command is given beside its own arguments.
 #[derive(Debug, Clone, Copy)]
@@ -26,49 +24,19 @@ impl Settings {
     }
 }
 
-/// A lab by name, whether it runs or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lab {
-    /// Its name.
-    pub name: String,
-}
-
-impl Lab {
-    /// The folder where it keeps its state while it runs.
-    pub fn state(&self) -> PathBuf {
-        Path::new(LABS).join(&self.name)
-    }
-
-    /// The agent's socket.
-    pub fn agent_socket(&self) -> PathBuf {
-        self.state().join("agent.sock")
-    }
-
-    /// Whether its state is there.
-    pub fn exists(&self) -> bool {
-        self.state().join("lab.json").exists()
-    }
-}
-
-impl From<&LabName> for Lab {
-    fn from(arguments: &LabName) -> Self {
-        Self { name: arguments.lab.clone() }
-    }
-}
-
 /// Where the manifests come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// Files, folders, `-`.
     Paths(Vec<PathBuf>),
     /// The running lab: its user's files, and its live objects over them.
-    Lab(Lab),
+    Lab(LabName),
 }
 
 impl From<&ManifestArguments> for Source {
     fn from(arguments: &ManifestArguments) -> Self {
         match arguments.manifests.is_empty() {
-            true => Self::Lab(Lab::from(&arguments.lab)),
+            true => Self::Lab(arguments.lab.name.clone()),
             false => Self::Paths(arguments.manifests.clone()),
         }
     }

@@ -146,10 +146,11 @@ kind: [broken
         2 problems
         problem: <stdin>:13: Perimeter x/p: `spec.directions[0]`: unknown direction `Sideways`
           hint: use Ingress or Egress
-        problem: <stdin>:16: cannot read the document, column 1: did not find expected ',' or ']' while parsing a flow sequence
-          hint: correct the YAML; the other documents of the file are used
+        problem: <stdin>:15: cannot read the document, column 7: a bracket that is not closed by `]`
+          hint: close the bracket, or put the value in quotes
         [exit 3]
-    "#]].assert_eq(&run(&["inventory", "-f", "-"], input));
+    "#]]
+    .assert_eq(&run(&["inventory", "-f", "-"], input));
     let json = run(&["inventory", "-f", "-", "-o", "json"], input);
     let report: serde_json::Value =
         serde_json::from_str(json.trim_end_matches("[exit 3]\n")).expect("standard output is JSON");
@@ -171,10 +172,11 @@ fn input_that_cannot_be_used_at_all_ends_with_2() {
     expect![[r#"
         may be a policy, but cannot be read: <stdin>:1
         1 problem
-        problem: <stdin>:2: cannot read the document, column 1: did not find expected ',' or ']' while parsing a flow sequence
-          hint: correct the YAML; the other documents of the file are used
+        problem: <stdin>:1: cannot read the document, column 7: a bracket that is not closed by `]`
+          hint: close the bracket, or put the value in quotes
         [exit 2]
-    "#]].assert_eq(&run(&["inventory", "-f", "-"], "kind: [broken\n"));
+    "#]]
+    .assert_eq(&run(&["inventory", "-f", "-"], "kind: [broken\n"));
 }
 
 #[test]
@@ -216,11 +218,11 @@ fn wrong_usage_ends_with_2() {
     session(
         &["observe", "--name", "../etc"],
         expect![[r#"
-        error: invalid value '../etc' for '--name <NAME>': expected a-z, 0-9 and `-`, at most 32 of them
+            error: invalid value '../etc' for '--name <NAME>': `../etc` cannot name a lab: use 1 to 40 lower-case letters, digits and `-`
 
-        For more information, try '--help'.
-        [exit 2]
-    "#]],
+            For more information, try '--help'.
+            [exit 2]
+        "#]],
     );
     session(
         &["check", "--at", "tomorrow", "a/b", "c/d"],
@@ -298,11 +300,11 @@ fn observe_shows_a_line_a_record_and_what_was_lost() {
     "#]]
     .assert_eq(&asked);
     expect![[r#"
-        TIME          FROM                                      TO                            PORT        VERDICT  WHY
-        06:12:42.123  shop/web-1 nginx /usr/sbin/nginx          shop/orders-1                 8080/TCP    allowed  AccessPolicy shop/storefront rules[1] "web-reads-orders"
+        TIME          FROM                                                  TO                          PORT        VERDICT  WHY
+        06:12:42.123  shop/web-1 nginx /usr/sbin/nginx                      shop/orders-1               8080/TCP    allowed  AccessPolicy shop/storefront rules[1] "web-reads-orders"
         -- 2 records lost: the agent was not fast enough for them --
-        06:12:43.001  shop/web-1 nginx /tmp/malware             shop/orders-1                 8080/TCP    REFUSED  closed by Perimeter shop/default, and nothing opens it
-        06:12:43.500  shop/search-1 search /app/search          data/cache-1                  6379/TCP    allowed  AccessPolicy data/consent rules[1] "cache"  (audit: would be refused, AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache")  [not policy: nobody listens]
+        06:12:43.001  shop/web-1 nginx /tmp/malware                         shop/orders-1               8080/TCP    REFUSED  closed by Perimeter shop/default, and nothing opens it
+        06:12:43.500  shop/search-1 search /app/search                      data/cache-1                6379/TCP    allowed  AccessPolicy data/consent rules[1] "cache"  (audit: would be refused, AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache")  [not policy: nobody listens]
     "#]].assert_eq(&printed);
 }
 

@@ -2,22 +2,32 @@
 
 use clap::{Args, Subcommand};
 
-use super::{LabName, OutputFormat};
+use super::{LabArguments, OutputFormat};
 
 /// What the agent shall do.
 #[derive(Debug, Subcommand)]
 pub enum AgentCommand {
-    /// Attach to the pods' cgroups, enforce, and record
+    /// Guard a lab's pods: enforce, and record what is tried
     Run(AgentRunArguments),
     /// Say what this kernel can do, and what follows from what it cannot
     Probe(AgentProbeArguments),
+    /// Say what the running agent guards and what it costs
+    Status(AgentStatusArguments),
+    /// Take programs, maps and pins out of the kernel; the pods are open then
+    Unload(AgentUnloadArguments),
 }
 
 /// `palisade agent run`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+What it brought into the kernel judges on when the agent ends; `palisade agent unload` takes it back.
+
+Examples:
+  sudo palisade agent run
+  sudo palisade agent run --name two")]
 pub struct AgentRunArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
 }
 
 /// `palisade agent probe`
@@ -26,4 +36,21 @@ pub struct AgentProbeArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+}
+
+/// `palisade agent status`
+#[derive(Debug, Args)]
+pub struct AgentStatusArguments {
+    #[command(flatten)]
+    pub lab: LabArguments,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
+}
+
+/// `palisade agent unload`
+#[derive(Debug, Args)]
+pub struct AgentUnloadArguments {
+    #[command(flatten)]
+    pub lab: LabArguments,
 }

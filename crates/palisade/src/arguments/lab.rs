@@ -1,52 +1,78 @@
 //! `palisade lab`
 
-use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{LabName, OutputFormat};
+use super::{LabArguments, OutputFormat};
 
 /// What to do with the lab.
 #[derive(Debug, Subcommand)]
 pub enum LabCommand {
     /// Start the manifests' pods on this machine
     Up(UpArguments),
-    /// Show the lab's nodes and pods
+    /// Show the lab's nodes, pods and Services
     Status(StatusArguments),
-    /// Run a command in a container of the lab
+    /// Run a command in a container, on a node's network or in the outside world
     Exec(ExecArguments),
-    /// Show what a container printed
+    /// Show what a pod's containers printed
     Logs(LogsArguments),
     /// Stop the lab and remove everything that it made
     Down(DownArguments),
     /// Add, restart, relabel or remove pods while the lab runs
     #[command(subcommand)]
     Pod(PodCommand),
+    /// Try to reach TARGET from here, and print what came of it as JSON
+    Call(CallArguments),
+    /// Make the tries that standard input names, a JSON object a line
+    #[command(hide = true)]
+    Calls,
+    /// The first process of a container; the lab starts it
+    #[command(hide = true)]
+    Shim,
 }
 
 /// `palisade lab up`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Ctrl-C ends it, and so does `palisade lab down`; nothing stays behind.
+
 Examples:
   sudo palisade lab up -f examples/shop
-  sudo palisade lab up -f examples/shop --nodes 2 --name two")]
+  sudo palisade lab up -f examples/shop --nodes 2 --name two --detach")]
 pub struct UpArguments {
     /// A file or folder of manifests, YAML or JSON; `-` is standard input. Repeatable
     #[arg(short = 'f', long = "manifests", value_name = "PATH", required = true)]
     pub manifests: Vec<PathBuf>,
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// How many nodes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     pub nodes: u8,
+    /// Go on in the background once the pods run
+    #[arg(short = 'd', long)]
+    pub detach: bool,
+    /// How often a stand-in calls each of its dependencies, in milliseconds
+    #[arg(long, value_name = "MS", default_value = "2000", value_parser = milliseconds)]
+    pub rhythm: Duration,
+}
+
+/// No faster: a stand-in must not load the machine that it runs on.
+const FASTEST_RHYTHM: u64 = 10;
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(number) if number >= FASTEST_RHYTHM => Ok(Duration::from_millis(number)),
+        Ok(_) | Err(_) => Err(format!("expected a number of milliseconds, at least {FASTEST_RHYTHM}")),
+    }
 }
 
 /// `palisade lab status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
@@ -55,32 +81,37 @@ pub struct StatusArguments {
 /// `palisade lab exec`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The command runs as the container's program does: its user, its capabilities, its cgroup. It ends with the
+command's exit code.
+
 Examples:
-  sudo palisade lab exec shop/web -- /usr/bin/curl orders:8080
-  sudo palisade lab exec shop/web -c log-shipper -- cat /etc/resolv.conf")]
+  sudo palisade lab exec shop/web -- cat /etc/resolv.conf
+  sudo palisade lab exec shop/web -c log-shipper -- bash -c ': </dev/tcp/orders/8080'
+  sudo palisade lab exec node/node1 -- ip route
+  sudo palisade lab exec world -- palisade lab call 172.31.0.11:30080")]
 pub struct ExecArguments {
     #[command(flatten)]
-    pub lab: LabName,
-    /// NAMESPACE/POD, or NAMESPACE/WORKLOAD for its first pod
-    #[arg(value_name = "POD")]
-    pub pod: String,
+    pub lab: LabArguments,
+    /// NAMESPACE/POD, NAMESPACE/WORKLOAD for its first pod, `node/NAME` or `world`
+    #[arg(value_name = "WHERE")]
+    pub target: String,
     /// Which container; default: the first
     #[arg(short = 'c', long, value_name = "CONTAINER")]
     pub container: Option<String>,
     /// The command and its arguments
     #[arg(value_name = "COMMAND", last = true, required = true)]
-    pub command: Vec<OsString>,
+    pub command: Vec<String>,
 }
 
 /// `palisade lab logs`
 #[derive(Debug, Args)]
 pub struct LogsArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// NAMESPACE/POD, or NAMESPACE/WORKLOAD for its first pod
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// Which container; default: the first
+    /// Which container; default: all
     #[arg(short = 'c', long, value_name = "CONTAINER")]
     pub container: Option<String>,
 }
@@ -89,7 +120,7 @@ pub struct LogsArguments {
 #[derive(Debug, Args)]
 pub struct DownArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
 }
 
 /// `palisade lab pod`
@@ -97,11 +128,11 @@ pub struct DownArguments {
 pub enum PodCommand {
     /// Start the pods of more manifests
     Add(PodAddArguments),
-    /// Stop a pod and start it anew, with another address
+    /// Start a pod's containers anew
     Restart(PodNameArguments),
     /// Change a pod's labels
     Relabel(PodRelabelArguments),
-    /// Stop a pod
+    /// Stop a pod and forget it
     Remove(PodNameArguments),
 }
 
@@ -109,7 +140,7 @@ pub enum PodCommand {
 #[derive(Debug, Args)]
 pub struct PodAddArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// A file or folder of manifests; repeatable
     #[arg(short = 'f', long = "manifests", value_name = "PATH", required = true)]
     pub manifests: Vec<PathBuf>,
@@ -119,7 +150,7 @@ pub struct PodAddArguments {
 #[derive(Debug, Args)]
 pub struct PodNameArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// NAMESPACE/POD
     #[arg(value_name = "POD")]
     pub pod: String,
@@ -127,13 +158,53 @@ pub struct PodNameArguments {
 
 /// `palisade lab pod relabel`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo palisade lab pod relabel shop/web-0 tier=back app-")]
 pub struct PodRelabelArguments {
     #[command(flatten)]
-    pub lab: LabName,
+    pub lab: LabArguments,
     /// NAMESPACE/POD
     #[arg(value_name = "POD")]
     pub pod: String,
     /// KEY=VALUE sets a label, KEY- removes it
-    #[arg(value_name = "LABEL", required = true)]
-    pub labels: Vec<String>,
+    #[arg(value_name = "LABEL", required = true, value_parser = label_change)]
+    pub labels: Vec<LabelChange>,
+}
+
+/// One change of a pod's labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelChange {
+    /// `KEY=VALUE`
+    Set(String, String),
+    /// `KEY-`
+    Remove(String),
+}
+
+fn label_change(text: &str) -> Result<LabelChange, String> {
+    match (text.split_once('='), text.strip_suffix('-')) {
+        (Some((key, value)), _) if !key.is_empty() => Ok(LabelChange::Set(key.to_owned(), value.to_owned())),
+        (None, Some(key)) if !key.is_empty() => Ok(LabelChange::Remove(key.to_owned())),
+        (_, _) => Err("expected KEY=VALUE or KEY-".to_owned()),
+    }
+}
+
+/// `palisade lab call`
+#[derive(Debug, Args)]
+pub struct CallArguments {
+    /// ADDRESS:PORT or NAME:PORT
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// UDP instead of TCP: one datagram, and an answer awaited
+    #[arg(long)]
+    pub udp: bool,
+    /// UDP by a socket that is not connected
+    #[arg(long, requires = "udp")]
+    pub unconnected: bool,
+    /// Sent over the connection; then an answer is awaited
+    #[arg(long, value_name = "TEXT")]
+    pub send: Option<String>,
+    /// Limit of each step in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = palisade_lab::stand_in::attempt::DEFAULT_TIMEOUT_MS)]
+    pub timeout: u64,
 }

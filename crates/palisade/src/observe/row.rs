@@ -16,10 +16,10 @@ pub struct Rows {
 }
 
 /// Widths to start with, of a usual line.
-const FROM: usize = 40;
-const TO: usize = 28;
+const FROM: usize = 52;
+const TO: usize = 26;
 /// A column grows no wider than this; a longer cell pushes its own line only.
-const WIDEST: usize = 64;
+const WIDEST: usize = 72;
 /// `06:12:42.123`
 const TIME: usize = 12;
 /// `65535/SCTP`
@@ -170,13 +170,13 @@ pub mod tests {
 
     #[test]
     fn a_refusal_names_who_whom_and_why() {
-        expect!["06:12:42.123  shop/web-1 nginx /tmp/malware             shop/orders-1                 8080/TCP    REFUSED  closed by Perimeter shop/default, and nothing opens it"]
+        expect!["06:12:42.123  shop/web-1 nginx /tmp/malware                         shop/orders-1               8080/TCP    REFUSED  closed by Perimeter shop/default, and nothing opens it"]
             .assert_eq(&rendered(|_| ()));
     }
 
     #[test]
     fn an_audit_verdict_and_a_failure_that_is_not_policy_are_remarked() {
-        expect![[r#"06:12:42.123  shop/web-1 nginx /tmp/malware             shop/orders-1                 8080/TCP    allowed  AccessPolicy shop/a rules[0] "x"  (audit: would be refused, closed by Perimeter shop/default, and nothing opens it)  [not policy: nobody listens]"#]]
+        expect![[r#"06:12:42.123  shop/web-1 nginx /tmp/malware                         shop/orders-1               8080/TCP    allowed  AccessPolicy shop/a rules[0] "x"  (audit: would be refused, closed by Perimeter shop/default, and nothing opens it)  [not policy: nobody listens]"#]]
             .assert_eq(&rendered(|record| {
                 record.verdict = FlowVerdict {
                     verdict: VerdictWord::Allowed,
@@ -191,7 +191,7 @@ pub mod tests {
 
     #[test]
     fn what_is_not_known_is_said() {
-        expect!["06:12:42.123  unknown 10.1.2.3                          world 203.0.113.66            8080/TCP    REFUSED  undecided"].assert_eq(
+        expect!["06:12:42.123  unknown 10.1.2.3                                      world 203.0.113.66          8080/TCP    REFUSED  undecided"].assert_eq(
             &rendered(|record| {
                 record.from = FlowEnd {
                     kind: "unknown".into(),
@@ -214,7 +214,7 @@ pub mod tests {
     fn columns_keep_lining_up_after_a_wide_cell() {
         let mut rows = Rows::new(Colour::Off);
         let mut wide = record();
-        wide.from.program = Some("/opt/a/rather/long/path/to/a/program".into());
+        wide.from.program = Some("/opt/a/rather/long/path/to/a/program/of/its/own".into());
         let first = rows.render(&wide);
         let second = rows.render(&record());
         assert_eq!(first.find("shop/orders-1"), second.find("shop/orders-1"));
