@@ -1,0 +1,221 @@
+//! A lab and an agent for a test, by the binary alone: what a user types.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use palisade_lab::stand_in::attempt;
+use palisade_model::Inventory;
+use palisade_model::flow::FlowRecord;
+
+/// Ten times what a lab of this size takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Whether labs can run here; says SKIPPED when not, and fails instead in CI.
+pub fn can_run() -> bool {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|us| std::os::unix::fs::MetadataExt::uid(&us) == 0);
+    if root {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "this test needs root, and CI must run it");
+    println!("SKIPPED: needs root");
+    false
+}
+
+/// A running lab; brought down when dropped, also by a failed test.
+pub struct Lab {
+    name: String,
+    folder: PathBuf,
+}
+
+impl Lab {
+    /// Starts the objects of `yaml` on `nodes` nodes and waits until every pod is ready.
+    pub fn up(name: &str, yaml: &str, nodes: u8) -> Self {
+        let folder = std::env::temp_dir().join(format!("palisade-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        std::fs::write(folder.join("world.yaml"), yaml).expect("it can be written");
+        let lab = Self { name: name.to_owned(), folder };
+        let manifests = lab.folder.join("world.yaml").display().to_string();
+        lab.palisade(&["lab", "up", "--detach", "-f", &manifests, "--nodes", &nodes.to_string()]);
+        lab
+    }
+
+    /// The file that the lab was started from; a change of it reaches the agent.
+    pub fn manifests(&self) -> PathBuf {
+        self.folder.join("world.yaml")
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn state(&self) -> PathBuf {
+        Path::new("/run/palisade").join(&self.name)
+    }
+
+    /// Runs `palisade ARGUMENTS --name NAME` and gives its standard output; fails with what it said.
+    pub fn palisade(&self, arguments: &[&str]) -> String {
+        let mut command = palisade();
+        // `--name` goes before the `--` that ends the options.
+        let (options, rest) = match arguments.iter().position(|argument| *argument == "--") {
+            Some(end) => arguments.split_at(end),
+            None => (arguments, &[] as &[&str]),
+        };
+        command.args(options).args(["--name", &self.name]).args(rest).stdin(Stdio::null());
+        let output = command.output().expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "palisade {arguments:?}: {}\n{said}", output.status);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts an agent and waits until its socket answers.
+    pub fn agent(&self) -> Agent {
+        let log = std::fs::File::create(self.folder.join("agent.log")).expect("it can be made");
+        let child = palisade()
+            .args(["agent", "run", "--name", &self.name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        let mut agent = Agent { child, socket: self.state().join("agent.sock"), log: self.folder.join("agent.log") };
+        agent.wait_for("the agent's socket", |agent| agent.ask(r#"{"status":{}}"#).is_some());
+        agent
+    }
+
+    /// What is known of the lab now.
+    pub fn inventory(&self) -> Inventory {
+        palisade_manifests::load_lab(&self.state()).expect("the lab's state can be read").value
+    }
+
+    /// Copies a program of the container to `path`, as malware would.
+    pub fn drop_program(&self, pod: &str, container: &str, path: &str) {
+        self.palisade(&["lab", "exec", pod, "-c", container, "--", "cp", "/proc/1/exe", path]);
+    }
+
+    /// Makes `tries` one after the other as `program` in the container.
+    pub fn try_all(&self, pod: &str, container: &str, program: &str, tries: &[attempt::Try]) -> Vec<attempt::Answer> {
+        let mut child = palisade()
+            .args(["lab", "exec", pod, "-c", container, "--name", &self.name, "--"])
+            .args([program, "lab", "calls"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        for each in tries {
+            let line = serde_json::to_string(each).expect("a try is JSON");
+            let _ = writeln!(stdin, "{line}");
+        }
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let answers: Vec<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        assert_eq!(
+            answers.len(),
+            tries.len(),
+            "{pod}:{container}:{program}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        answers
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = palisade().args(["lab", "down", "--name", &self.name]).stdin(Stdio::null()).status();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A running agent; ended when dropped.
+pub struct Agent {
+    child: Child,
+    socket: PathBuf,
+    log: PathBuf,
+}
+
+impl Agent {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until every running pod of the lab is ready and guarded.
+    pub fn wait_until_guarded(&self, lab: &Lab) {
+        let pods_are_guarded = |agent: &Self| {
+            lab.inventory().pods.iter().all(|pod| {
+                let uid = pod.meta.uid.as_deref().unwrap_or_default();
+                let question = format!(r#"{{"guarded":{{"podUid":"{uid}"}}}}"#);
+                pod.ready != Some(false) && agent.ask(&question).is_some_and(|answer| answer["guarded"] == true)
+            })
+        };
+        self.wait_for("every pod guarded and ready", pods_are_guarded);
+    }
+
+    /// One question, one answer.
+    pub fn ask(&self, question: &str) -> Option<serde_json::Value> {
+        let mut stream = UnixStream::connect(&self.socket).ok()?;
+        writeln!(stream, "{question}").ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+
+    /// Waits until `count` records that `matches` have their outcome, and gives them in the order in
+    /// which they were tried; fewer when the deadline passes.
+    pub fn records(&self, count: usize, matches: impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
+        let begun = Instant::now();
+        loop {
+            let records = self.finished_records(&matches);
+            if records.len() >= count || begun.elapsed() > DEADLINE / 4 {
+                return records;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// What the agent has in its history now, the newest record of each connection.
+    fn finished_records(&self, matches: &impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
+        let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
+        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
+        writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
+        let mut records = std::collections::BTreeMap::new();
+        for line in BufReader::new(stream).lines() {
+            // The stream goes on for ever: a pause is the end of the history.
+            let Ok(line) = line else { break };
+            let Ok(record) = serde_json::from_str::<FlowRecord>(&line) else { continue };
+            if matches(&record) {
+                records.insert((record.time, record.id), record);
+            }
+        }
+        let mut newest: Vec<FlowRecord> = records.into_values().collect();
+        newest.retain(|record| record.outcome != palisade_model::flow::FlowOutcome::Pending);
+        newest
+    }
+
+    fn wait_for(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !done(self) {
+            let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(begun.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}\n{}", log());
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn palisade() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.env_remove("PALISADE_LAB").env("NO_COLOR", "1");
+    command
+}

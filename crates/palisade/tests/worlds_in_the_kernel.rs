@@ -1,0 +1,276 @@
+//! Random small worlds in the lab, every try really made, and the engine's answer held against
+//! what the kernel did and what the record says.
+//!
+//! A refusal needs its own record: a timeout without one is a failure.
+//! `PALISADE_WORLDS` sets the number of worlds, `PALISADE_SEED` the first seed.
+
+#[path = "lab/lab.rs"]
+mod lab;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use palisade_lab::stand_in::attempt;
+use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
+use palisade_model::link::{End, Which};
+use palisade_model::settings::Settings;
+use palisade_model::verdict::{Decision, Judgement, Verdict};
+use palisade_model::{Inventory, Timestamp};
+use palisade_policy::Model;
+use palisade_policy::compile::{Reason, ServiceWord, reason};
+use palisade_worlds::Coverage;
+use palisade_worlds::runnable::{self, Dial, Program, RunnableWorld, Target, Try};
+
+use lab::Lab;
+
+/// How many worlds `make test` runs.
+const WORLDS: u64 = 20;
+/// How often each word of the coverage must decide over all of them.
+const FLOOR: u64 = 10;
+/// Where a program is dropped into a running container.
+const DROPPED: &str = "/tmp/dropped";
+/// "Permission denied": what a refused connect returns.
+const EACCES: i32 = 13;
+
+#[test]
+fn the_kernel_does_what_the_engine_says() {
+    if !lab::can_run() {
+        return;
+    }
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("PALISADE_SEED").unwrap_or(0);
+    let count = number("PALISADE_WORLDS").unwrap_or(WORLDS);
+    let mut coverage = Coverage::default();
+    let (mut tried, mut allowed) = (0, 0);
+    let mut failures = String::new();
+    for seed in first..first + count {
+        let world = runnable::generate(seed);
+        let outcome = run(&world, &mut coverage);
+        println!("world {seed}: {} tries, {} allowed", outcome.tried, outcome.allowed);
+        tried += outcome.tried;
+        allowed += outcome.allowed;
+        failures.push_str(&outcome.failures);
+    }
+    println!("{allowed} of {tried} tries allowed\n{coverage}");
+    assert!(failures.is_empty(), "{failures}");
+    if count >= WORLDS {
+        let share = allowed * 100 / tried;
+        assert!((20..=80).contains(&share), "{share} % of the tries are allowed");
+        assert_eq!(coverage.below(Coverage::RUNNABLE, FLOOR), [], "these decide too rarely");
+    }
+}
+
+#[derive(Default)]
+struct RunOutcome {
+    tried: usize,
+    allowed: usize,
+    failures: String,
+}
+
+fn run(world: &RunnableWorld, coverage: &mut Coverage) -> RunOutcome {
+    let lab = Lab::up(&format!("kernel-{}", world.seed), &world.yaml, 2);
+    let agent = lab.agent();
+    agent.wait_until_guarded(&lab);
+    let inventory = lab.inventory();
+    let model = Model::new(std::sync::Arc::new(inventory.clone()), Settings::default()).value;
+    let now = Timestamp::now();
+    let mut groups: BTreeMap<(String, String, String), Vec<(&Try, Dial)>> = BTreeMap::new();
+    for each in &world.tries {
+        let Some(dial) = each.dial(&inventory) else { continue };
+        let path = match &each.from.program {
+            Program::OfImage(path) => path.clone(),
+            Program::Dropped => DROPPED.to_owned(),
+        };
+        let pod = format!("{}/{}", dial.pod.0, dial.pod.1);
+        groups.entry((pod, each.from.container.clone(), path)).or_default().push((each, dial));
+    }
+    let mut outcome = RunOutcome::default();
+    let mut made = Vec::new();
+    for ((pod, container, program), tries) in groups {
+        if program == DROPPED {
+            lab.drop_program(&pod, &container, DROPPED);
+        }
+        let attempts: Vec<attempt::Try> = tries
+            .iter()
+            .map(|(_, dial)| attempt::Try::tcp(std::net::SocketAddr::new(dial.address, dial.port).to_string()))
+            .collect();
+        let answers = lab.try_all(&pod, &container, &program, &attempts);
+        assert_eq!(answers.len(), tries.len(), "each try has its answer");
+        made.push((pod, container, program, tries, answers));
+    }
+    let wanted: usize = made.iter().map(|(.., answers)| answers.len()).sum();
+    let records = agent.records(wanted, |record| is_ours(record, &made));
+    for (pod, container, program, tries, answers) in made {
+        let mut own = records.iter().filter(|record| is_from(record, &pod, &container, &program));
+        for ((each, dial), answer) in tries.iter().zip(answers) {
+            outcome.tried += 1;
+            let expected = Expected::of(&model, &inventory, each, dial, now, coverage);
+            outcome.allowed += usize::from(expected.enforced.allowed);
+            let who = format!(
+                "seed {}: {pod}:{container}:{program} -> {:?} {}:{}",
+                world.seed, each.to, dial.address, dial.port
+            );
+            let Some(record) = own.next() else {
+                let _ = writeln!(outcome.failures, "{who}: no record (the call said {answer:?})");
+                continue;
+            };
+            for wrong in expected.compare(record, &answer, each, dial) {
+                let _ = writeln!(outcome.failures, "{who}: {wrong}");
+            }
+        }
+    }
+    outcome
+}
+
+type Made<'a> = (String, String, String, Vec<(&'a Try, Dial)>, Vec<attempt::Answer>);
+
+fn is_ours(record: &FlowRecord, made: &[Made<'_>]) -> bool {
+    made.iter().any(|(pod, container, program, ..)| is_from(record, pod, container, program))
+}
+
+fn is_from(record: &FlowRecord, pod: &str, container: &str, program: &str) -> bool {
+    let from = &record.from;
+    let full =
+        format!("{}/{}", from.namespace.as_deref().unwrap_or_default(), from.name.as_deref().unwrap_or_default());
+    full == pod && from.container.as_deref() == Some(container) && from.program.as_deref() == Some(program)
+}
+
+/// What the engine says of one try.
+struct Expected {
+    enforced: ExpectedVerdict,
+    would_be: ExpectedVerdict,
+    program_is_named: bool,
+    to: (&'static str, Option<String>),
+}
+
+struct ExpectedVerdict {
+    allowed: bool,
+    /// Reason and rule; to a Service, of any of its backends.
+    because: Vec<(String, Option<String>)>,
+}
+
+impl Expected {
+    fn of(
+        model: &Model,
+        inventory: &Inventory,
+        each: &Try,
+        dial: &Dial,
+        now: Timestamp,
+        coverage: &mut Coverage,
+    ) -> Self {
+        let answers: Vec<Judgement> =
+            dial.links.iter().map(|link| model.judge(link, now).expect("the ends are in the lab")).collect();
+        for (link, answer) in dial.links.iter().zip(&answers) {
+            coverage.count(inventory, link, &answer.enforced);
+        }
+        let is_service = matches!(each.to, Target::Service { .. });
+        let word = model.service_verdict(&answers);
+        let no_such_port = is_service && !service_has_port(inventory, each);
+        let verdict = |word: ServiceWord, of: fn(&Judgement) -> &Decision| {
+            let fixed =
+                |reason: Reason| ExpectedVerdict { allowed: false, because: vec![(reason.as_str().to_owned(), None)] };
+            match word {
+                ServiceWord::NoEndpoints if no_such_port => fixed(Reason::NoServicePort),
+                ServiceWord::NoEndpoints => fixed(Reason::NoEndpoints),
+                ServiceWord::Mixed => fixed(Reason::ServiceMixed),
+                ServiceWord::Allowed | ServiceWord::Denied => ExpectedVerdict {
+                    allowed: word == ServiceWord::Allowed,
+                    because: answers.iter().map(|answer| because(of(answer).link().1)).collect(),
+                },
+            }
+        };
+        let named = match (&dial.links.first().map(|link| &link.from), &each.from.program) {
+            (Some(End::Pod(pod)), Program::OfImage(path)) => {
+                let facts = model.pod_named(&pod.namespace, &pod.name).expect("it is in the lab");
+                let Which::Named(container) = &pod.container else { panic!("tries name their container") };
+                model.named_programs(facts, container).contains(path.as_str())
+            }
+            _ => false,
+        };
+        Self {
+            enforced: verdict(word.enforced, |answer| &answer.enforced),
+            would_be: verdict(word.would_be, |answer| &answer.would_be),
+            program_is_named: named,
+            to: receiver(inventory, each),
+        }
+    }
+
+    fn compare(&self, record: &FlowRecord, answer: &attempt::Answer, each: &Try, dial: &Dial) -> Vec<String> {
+        let mut wrong = Vec::new();
+        compare_verdict("verdict", &self.enforced, &record.verdict, &mut wrong);
+        compare_verdict("would-be verdict", &self.would_be, &record.would_be, &mut wrong);
+        if (record.dialled.address, record.dialled.port) != (dial.address, dial.port) {
+            wrong.push(format!("dialled {:?}", record.dialled));
+        }
+        if !dial.links.is_empty() && record.from.program_named != Some(self.program_is_named) {
+            wrong.push(format!("program named: {:?}, not {}", record.from.program_named, self.program_is_named));
+        }
+        let to = (record.to.kind.as_str(), record.to.name.clone());
+        if to.0 != self.to.0 || (self.to.1.is_some() && to.1 != self.to.1) {
+            wrong.push(format!("receiver {to:?}, not {:?}", self.to));
+        }
+        let refused = answer.errno == Some(EACCES);
+        if refused == self.enforced.allowed {
+            wrong.push(format!("the call said {answer:?}, and the engine allowed: {}", self.enforced.allowed));
+        }
+        let outcome_fits = match record.outcome {
+            FlowOutcome::Refused | FlowOutcome::NoEndpoints => refused,
+            FlowOutcome::Established => answer.ok,
+            FlowOutcome::NobodyListens => !answer.ok && !refused,
+            FlowOutcome::TimedOut
+            | FlowOutcome::Unreachable
+            | FlowOutcome::NeverSent
+            | FlowOutcome::Pending
+            | FlowOutcome::Failed
+            | FlowOutcome::Sent => false,
+        };
+        if !outcome_fits {
+            wrong.push(format!("outcome {:?} but the call said {answer:?} ({:?})", record.outcome, each.to));
+        }
+        wrong
+    }
+}
+
+fn because(verdict: &Verdict) -> (String, Option<String>) {
+    let reason = match verdict {
+        Verdict::Allow(because) | Verdict::Deny(because) => reason(because),
+        Verdict::Undecided(_) => Reason::Undecided,
+    };
+    (reason.as_str().to_owned(), verdict.rule().map(ToString::to_string))
+}
+
+fn compare_verdict(which: &str, expected: &ExpectedVerdict, actual: &FlowVerdict, wrong: &mut Vec<String>) {
+    let allowed = actual.verdict == VerdictWord::Allowed;
+    let because = (actual.reason.clone(), actual.rule.clone());
+    if allowed != expected.allowed || !expected.because.contains(&because) {
+        let wanted = if expected.allowed { "allowed" } else { "denied" };
+        wrong.push(format!("{which} {actual:?}, not {wanted} by one of {:?}", expected.because));
+    }
+}
+
+fn service_has_port(inventory: &Inventory, each: &Try) -> bool {
+    let Target::Service { namespace, name } = &each.to else { return false };
+    let is_it = |meta: &palisade_model::Meta| meta.namespace() == namespace && meta.name() == name;
+    let service = inventory.services.iter().find(|service| is_it(&service.meta));
+    service.is_some_and(|service| {
+        service.ports.iter().any(|port| port.port == each.port && port.protocol == palisade_model::Protocol::Tcp)
+    })
+}
+
+/// The kind of the receiver and its name, as a record shows them.
+fn receiver(inventory: &Inventory, each: &Try) -> (&'static str, Option<String>) {
+    match &each.to {
+        Target::Pod(pod) if *pod == each.from.pod => ("own-address", None),
+        Target::Pod(pod) => {
+            let of = |pod: &runnable::PodOf| pod.find(inventory).map(|pod| pod.meta.reference.clone());
+            match of(pod) == of(&each.from.pod) {
+                true => ("own-address", None),
+                false => ("pod", of(pod).map(|reference| reference.name.to_string())),
+            }
+        }
+        Target::OwnPod | Target::Loopback => ("own-address", None),
+        Target::Service { name, .. } => ("service", Some(name.clone())),
+        Target::Node(name) => ("node", Some(name.clone())),
+        Target::Outside(_) => ("world", None),
+    }
+}
