@@ -409,14 +409,16 @@ impl Stage<'_> {
     /// Endpoints that somebody wrote: of the workload's pods and of one more, whatever its namespace.
     fn slice_by_hand(&mut self, service: &SceneService, workload: &SceneWorkload) {
         let mut endpoints = Vec::new();
-        for pod in &workload.pods {
+        let is_alive = |pod: &&ScenePod| !matches!(pod.phase, Phase::Succeeded | Phase::Failed);
+        for pod in workload.pods.iter().filter(is_alive) {
             if let Some(address) = pod.addresses.iter().find(|address| address.is_ipv4()) {
                 let target = self.random.chance(60).then(|| pod.name.clone());
                 endpoints.push((vec![address.to_string()], self.random.chance(80), target));
             }
         }
         let other = self.random.pick(&self.scene.workloads).clone();
-        if let Some(address) = other.pods.iter().flat_map(|pod| &pod.addresses).find(|address| address.is_ipv4()) {
+        let mut addresses = other.pods.iter().filter(is_alive).flat_map(|pod| &pod.addresses);
+        if let Some(address) = addresses.find(|address| address.is_ipv4()) {
             endpoints.push((vec![address.to_string()], true, None));
         }
         let ports: Vec<ScenePort> = service
