@@ -14,6 +14,7 @@ mod inventory;
 mod lab;
 mod observe;
 mod question;
+mod records;
 mod report;
 mod settings;
 mod table;

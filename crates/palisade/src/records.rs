@@ -1,0 +1,98 @@
+//! The agent's records, as they come through its socket.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use palisade_model::flow::FlowRecord;
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Since;
+use crate::failure::{Failure, Hint};
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+enum RecordsError {
+    #[error("no agent answers on `{}`", socket.display())]
+    NoAgent { socket: PathBuf, source: io::Error },
+    #[error("the connection to the agent broke")]
+    Broken(#[source] io::Error),
+    #[error("the agent sent a line that is no record: `{line}`")]
+    NotARecord { line: String, source: serde_json::Error },
+}
+
+/// The longest part of a line from the agent that a message repeats.
+const SHOWN: usize = 120;
+
+/// The longest line that is taken from the agent; a record is below 4 KiB.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// What the agent tells in a line.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// So many records could not be kept.
+    Lost {
+        /// How many.
+        lost: u64,
+    },
+    /// A connection tried.
+    Record(Box<FlowRecord>),
+}
+
+/// An open stream of records.
+pub struct Records {
+    lines: BufReader<UnixStream>,
+}
+
+impl Records {
+    /// Asks the agent behind `socket` for its records.
+    ///
+    /// # Errors
+    /// When no agent answers there.
+    pub fn connect(socket: &Path, since: Since) -> Result<Self, Failure> {
+        #[derive(Serialize)]
+        struct Request {
+            observe: Observe,
+        }
+        #[derive(Serialize)]
+        struct Observe {
+            since: &'static str,
+        }
+        let since = match since {
+            Since::Start => "start",
+            Since::Now => "now",
+        };
+        let mut stream = UnixStream::connect(socket).map_err(|source| no_agent(socket, source))?;
+        let mut request = serde_json::to_vec(&Request { observe: Observe { since } }).map_err(Failure::new)?;
+        request.push(b'\n');
+        stream.write_all(&request).map_err(|source| Failure::new(RecordsError::Broken(source)))?;
+        Ok(Self { lines: BufReader::new(stream) })
+    }
+
+    /// The next line: as it came, and understood; `None` when the agent is gone.
+    ///
+    /// # Errors
+    /// When the connection breaks, or a line is no record.
+    pub fn next(&mut self) -> Result<Option<(String, Line)>, Failure> {
+        let mut text = String::new();
+        let read = self.lines.by_ref().take(LONGEST_LINE).read_line(&mut text);
+        if read.map_err(|source| Failure::new(RecordsError::Broken(source)))? == 0 {
+            return Ok(None);
+        }
+        text.truncate(text.trim_end().len());
+        let line = serde_json::from_str(&text).map_err(|source| {
+            let line = text.chars().take(SHOWN).collect();
+            Failure::new(RecordsError::NotARecord { line, source })
+        })?;
+        Ok(Some((text, line)))
+    }
+}
+
+fn no_agent(socket: &Path, source: io::Error) -> Failure {
+    let hint = match source.kind() {
+        io::ErrorKind::PermissionDenied => Hint::Run("sudo palisade observe".into()),
+        _ => Hint::Run("sudo palisade agent run".into()),
+    };
+    Failure::new(RecordsError::NoAgent { socket: socket.to_owned(), source }).hint(hint)
+}
