@@ -111,6 +111,21 @@ impl PodSpec {
     }
 }
 
+impl PodSpec {
+    /// The port that a Service's named `targetPort` means: of the first app container that has it,
+    /// else of the first sidecar.
+    ///
+    /// Source: Kubernetes, `FindPort` of `pkg/api/v1/pod`.
+    pub fn target_port(&self, name: &str, protocol: Protocol) -> Option<u16> {
+        let of_role = |role| {
+            let containers = self.containers.iter().filter(move |container| container.role == role);
+            let mut ports = containers.flat_map(|container| &container.ports);
+            ports.find(|port| port.name.as_deref() == Some(name) && port.protocol == protocol).map(|port| port.number)
+        };
+        of_role(ContainerRole::App).or_else(|| of_role(ContainerRole::Sidecar))
+    }
+}
+
 /// `restartPolicy`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[allow(missing_docs)]

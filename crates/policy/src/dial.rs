@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use palisade_model::Labels;
 use palisade_model::port::Protocol;
-use palisade_model::service::{EndpointSlice, Exposure, Service, ServicePort, TargetPort};
+use palisade_model::service::{Endpoint, EndpointSlice, Exposure, Service, ServicePort, TargetPort};
 use palisade_model::verdict::Missing;
 use serde::Serialize;
 
@@ -31,6 +31,15 @@ pub struct Backend {
     pub protocol: Protocol,
     /// The port that is reached.
     pub port: u16,
+}
+
+/// Which endpoints count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// Those that traffic goes to.
+    Ready,
+    /// All of them: what a party is does not depend on its health.
+    Any,
 }
 
 /// What is dialled.
@@ -109,21 +118,25 @@ impl Model {
     /// # Errors
     /// When they cannot be known: the Service has neither a selector nor EndpointSlices.
     pub fn backends(&self, service: &Service, port: &ServicePort, v4: Option<bool>) -> Result<Vec<Backend>, Missing> {
-        let of_family = |address: &IpAddr| v4.is_none_or(|v4| address.is_ipv4() == v4);
+        let mut backends = self.endpoints(service, port, Readiness::Ready)?;
+        backends.retain(|backend| v4.is_none_or(|v4| backend.address.is_none_or(|address| address.is_ipv4() == v4)));
+        Ok(backends)
+    }
+
+    fn endpoints(&self, service: &Service, port: &ServicePort, readiness: Readiness) -> Result<Vec<Backend>, Missing> {
         let slices: Vec<_> = self.slices_of(service).collect();
-        let mut backends = if !slices.is_empty() {
-            slices.into_iter().flat_map(|slice| self.slice_backends(slice, port)).collect()
+        let mut endpoints: Vec<Backend> = if !slices.is_empty() {
+            slices.into_iter().flat_map(|slice| self.slice_endpoints(slice, port, readiness)).collect()
         } else if service.selector.as_ref().is_some_and(|selector| !selector.0.is_empty()) {
-            self.selected_backends(service, port)
+            self.selected_endpoints(service, port, readiness)
         } else {
             return Err(Missing::Endpoints {
                 service: format!("{}/{}", service.meta.namespace(), service.meta.name()),
             });
         };
-        backends.retain(|backend: &Backend| backend.address.as_ref().is_none_or(of_family));
-        backends.sort_unstable();
-        backends.dedup();
-        Ok(backends)
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        Ok(endpoints)
     }
 
     fn slices_of<'m>(&'m self, service: &'m Service) -> impl Iterator<Item = &'m EndpointSlice> {
@@ -132,10 +145,11 @@ impl Model {
         })
     }
 
-    fn slice_backends<'m>(
+    fn slice_endpoints<'m>(
         &'m self,
         slice: &'m EndpointSlice,
         port: &'m ServicePort,
+        readiness: Readiness,
     ) -> impl Iterator<Item = Backend> + 'm {
         let ports = slice
             .ports
@@ -143,7 +157,8 @@ impl Model {
             .filter(|candidate| candidate.protocol == port.protocol && candidate.name == port.name)
             .filter_map(|candidate| candidate.port);
         ports.flat_map(move |number| {
-            slice.endpoints.iter().filter(|endpoint| endpoint.ready).flat_map(move |endpoint| {
+            let wanted = move |endpoint: &&Endpoint| endpoint.ready || readiness == Readiness::Any;
+            slice.endpoints.iter().filter(wanted).flat_map(move |endpoint| {
                 endpoint.addresses.iter().map(move |address| {
                     let address = address.to_canonical();
                     let end = match self.owner_of(address) {
@@ -156,14 +171,14 @@ impl Model {
         })
     }
 
-    fn selected_backends(&self, service: &Service, port: &ServicePort) -> Vec<Backend> {
+    fn selected_endpoints(&self, service: &Service, port: &ServicePort, readiness: Readiness) -> Vec<Backend> {
         self.pods()
             .iter()
             .filter(|pod| pod.decides() && selects(service, pod))
-            .filter(|pod| service.publish_not_ready || pod.ready != Some(false))
+            .filter(|pod| readiness == Readiness::Any || service.publish_not_ready || pod.ready != Some(false))
             .flat_map(|pod| {
                 let spec = self.spec(pod);
-                let addresses: Vec<Option<IpAddr>> = if spec.host_network {
+                let addresses: Vec<Option<IpAddr>> = if spec.host_network && pod.node.is_some() {
                     self.node_addresses(pod.node.as_deref()).map(Some).collect()
                 } else if pod.addresses.is_empty() {
                     vec![None]
@@ -195,8 +210,8 @@ impl Model {
             .flat_map(|node| node.addresses.iter().map(|address| address.to_canonical()))
     }
 
-    /// The numbers that a Service's port stands for on `pod`; several when the name is there
-    /// several times, none when it is not there.
+    /// The numbers that a Service's port stands for on `pod`: one, or none when it has no port of
+    /// the name; with slices made by hand perhaps several.
     pub(crate) fn target_ports(&self, service: &Service, port: &ServicePort, pod: &PodFacts) -> Vec<u16> {
         let by_slice: Vec<u16> = match &service.selector {
             Some(selector) if !selector.0.is_empty() => Vec::new(),
@@ -213,7 +228,7 @@ impl Model {
         }
         match &port.target {
             TargetPort::Number(number) => vec![*number],
-            TargetPort::Name(name) => self.spec(pod).named_port(name, port.protocol).collect(),
+            TargetPort::Name(name) => self.spec(pod).target_port(name, port.protocol).into_iter().collect(),
         }
     }
 
@@ -251,7 +266,7 @@ impl Model {
         self.service_named(namespace, name)
             .into_iter()
             .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
-            .flat_map(|(service, port)| self.backends(service, port, None).unwrap_or_default())
+            .flat_map(|(service, port)| self.endpoints(service, port, Readiness::Any).unwrap_or_default())
             .collect()
     }
 }

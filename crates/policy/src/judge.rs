@@ -194,11 +194,13 @@ impl Model {
                 return Allowed::Yes(Because::Exception { perimeter, entity: *entity });
             }
         }
-        match closers.first() {
-            Some(first) if is_own_node(pod, situation.party(other)) && closers.iter().all(is_network_policy) => {
-                Allowed::Yes(Because::OwnNode { closed_by: self.closer_ref(*first, direction) })
-            }
-            _ => unknown.map_or(Allowed::No, Allowed::Unknown),
+        let (Some(first), true) = (closers.first(), closers.iter().all(is_network_policy)) else {
+            return unknown.map_or(Allowed::No, Allowed::Unknown);
+        };
+        match own_node(pod, situation.party(other)) {
+            OwnNode::Yes => Allowed::Yes(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),
+            OwnNode::No => unknown.map_or(Allowed::No, Allowed::Unknown),
+            OwnNode::Unknown(missing) => Allowed::Unknown(unknown.unwrap_or(missing)),
         }
     }
 
@@ -391,11 +393,21 @@ pub(crate) fn deciding_pod<'m>(situation: &Situation<'m>, direction: Direction) 
     }
 }
 
-fn is_own_node(pod: &PodFacts, other: &Party<'_>) -> bool {
-    match other {
-        Party::Node { name: Some(name), .. } => &**name == OWN_NODE || Some(name) == pod.node.as_ref(),
-        Party::Node { name: None, .. } => false,
-        Party::Pod { .. } | Party::Address { .. } => false,
+/// Whether the other end is the node that the pod runs on.
+enum OwnNode {
+    Yes,
+    No,
+    Unknown(Missing),
+}
+
+fn own_node(pod: &PodFacts, other: &Party<'_>) -> OwnNode {
+    let Party::Node { name, host_pod, .. } = other else { return OwnNode::No };
+    match (&pod.node, name, host_pod) {
+        (_, Some(name), _) if &**name == OWN_NODE => OwnNode::Yes,
+        (None, _, _) => OwnNode::Unknown(Missing::NodeOf { pod: pod.full_name() }),
+        (Some(own), Some(name), _) if own == name => OwnNode::Yes,
+        (Some(_), None, Some(host_pod)) => OwnNode::Unknown(Missing::NodeOf { pod: host_pod.full_name() }),
+        (Some(_), Some(_) | None, _) => OwnNode::No,
     }
 }
 

@@ -134,8 +134,11 @@ fn ip_block(model: &Model, cidr: &IpNet, except: &[IpNet], party: &Party<'_>) ->
         Party::Pod { address: Some(address), .. } => in_block(cidr, except, *address),
         Party::Pod { pod, address: None, .. } => in_block_unknown_address(cidr, except, || pod.full_name()),
         Party::Address { address, .. } => in_block(cidr, except, *address),
-        Party::Node { name, addresses } if addresses.is_empty() => {
-            in_block_unknown_address(cidr, except, || format!("node {}", name.as_deref().unwrap_or("(not scheduled)")))
+        Party::Node { name, addresses, host_pod } if addresses.is_empty() => {
+            in_block_unknown_address(cidr, except, || match (host_pod, name) {
+                (Some(pod), _) => pod.full_name(),
+                (None, name) => format!("node {}", name.as_deref().unwrap_or("(not scheduled)")),
+            })
         }
         Party::Node { addresses, .. } => {
             let mut answers = addresses.iter().map(|address| in_block(cidr, except, *address));
@@ -402,8 +405,9 @@ pub(crate) fn entity_is(model: &Model, entity: Entity, situation: &Situation<'_>
                     backend.protocol == situation.protocol
                         && backend.port == situation.port
                         && match (backend.end, party) {
-                            (BackendEnd::Pod(index), Party::Pod { pod, .. }) => pod.index == index,
-                            (BackendEnd::Pod(_), Party::Node { .. } | Party::Address { .. }) => false,
+                            (BackendEnd::Pod(index), Party::Pod { pod, .. }) => pod.decides() && pod.index == index,
+                            (BackendEnd::Pod(index), Party::Node { host_pod: Some(pod), .. }) => pod.index == index,
+                            (BackendEnd::Pod(_), Party::Node { host_pod: None, .. } | Party::Address { .. }) => false,
                             (BackendEnd::Address(address), _) => addresses_of(party).contains(&address),
                         }
                 })

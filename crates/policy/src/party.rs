@@ -26,7 +26,8 @@ pub(crate) enum Party<'m> {
     /// A pod with an address of its own (now, or once it runs).
     Pod { pod: &'m PodFacts, container: Which, program: Which, address: Option<IpAddr> },
     /// A node's own network: its processes and its host-network pods.
-    Node { name: Option<Name>, addresses: Vec<IpAddr> },
+    /// `host_pod`: the host-network pod that was named, when one was.
+    Node { name: Option<Name>, addresses: Vec<IpAddr>, host_pod: Option<&'m PodFacts> },
     /// Any other address.
     Address { address: IpAddr, kind: AddressKind },
 }
@@ -133,17 +134,22 @@ impl Model {
                     });
                 }
                 if spec.host_network {
-                    return Ok(self.node_party(pod.node.clone(), None));
+                    return Ok(self.node_party(pod.node.clone(), end.address, Some(pod)));
                 }
                 let address = end.address.map(|address| address.to_canonical());
                 Ok(Party::Pod { pod, container: end.container.clone(), program: end.program.clone(), address })
             }
-            End::Node { name, address } => Ok(self.node_party(Some(name.clone()), *address)),
+            End::Node { name, address } => Ok(self.node_party(Some(name.clone()), *address, None)),
             End::Address(address) => Ok(self.address_party(address.to_canonical(), sender)),
         }
     }
 
-    fn node_party(&self, name: Option<Name>, address: Option<IpAddr>) -> Party<'_> {
+    fn node_party<'m>(
+        &'m self,
+        name: Option<Name>,
+        address: Option<IpAddr>,
+        host_pod: Option<&'m PodFacts>,
+    ) -> Party<'m> {
         let addresses = match (address, &name) {
             (Some(address), _) => vec![address.to_canonical()],
             (None, Some(name)) => self
@@ -155,7 +161,7 @@ impl Model {
                 .collect(),
             (None, None) => Vec::new(),
         };
-        Party::Node { name, addresses }
+        Party::Node { name, addresses, host_pod }
     }
 
     fn address_party<'m>(&'m self, address: IpAddr, sender: Option<&'m PodFacts>) -> Party<'m> {
@@ -163,7 +169,7 @@ impl Model {
             Some(AddressOwner::Pod(index)) => receiver(self.pod(index), Some(address)),
             Some(AddressOwner::Node(position)) => {
                 let name = self.inventory.nodes[position].meta.reference.name.clone();
-                Party::Node { name: Some(name), addresses: vec![address] }
+                Party::Node { name: Some(name), addresses: vec![address], host_pod: None }
             }
             Some(AddressOwner::Service(_)) => Party::Address { address, kind: AddressKind::Service },
             None => match (AddressKind::of(address), sender) {
@@ -187,7 +193,7 @@ impl Model {
             BackendEnd::Address(address) => match self.owner_of(address) {
                 Some(AddressOwner::Node(position)) => {
                     let name = self.inventory.nodes[position].meta.reference.name.clone();
-                    Party::Node { name: Some(name), addresses: vec![address] }
+                    Party::Node { name: Some(name), addresses: vec![address], host_pod: None }
                 }
                 Some(AddressOwner::Pod(index)) => receiver(self.pod(index), Some(address)),
                 Some(AddressOwner::Service(_)) => Party::Address { address, kind: AddressKind::Service },

@@ -565,7 +565,7 @@ fn one_bad_object_does_not_end_the_run_and_an_unreadable_policy_leaves_its_names
          ? shop/web -> shop/db:1
          ? other/x -> other/z:1",
         expect![[r#"
-            problem: cannot read the document (NetworkPolicy), column 1: did not find expected ',' or ']' while parsing a flow sequence
+            problem: cannot read the document (NetworkPolicy), column 7: a bracket that is not closed by `]`
             shop/web -> shop/db:1: undecided: a document that may be a policy cannot be read (world:33)
             other/x -> other/z:1: undecided: a document that may be a policy cannot be read (world:33)
         "#]],

@@ -138,7 +138,7 @@ impl<'m> Compiler<'m> {
                 Some(AddressOwner::Service(_)) => Destination { id: NO_SERVICE_PORT, subject: 0 },
                 Some(AddressOwner::Node(position)) => {
                     let name = self.model.inventory.nodes[position].meta.reference.name.clone();
-                    let party = Party::Node { name: Some(name), addresses: vec![address] };
+                    let party = Party::Node { name: Some(name), addresses: vec![address], host_pod: None };
                     Destination { id: add(&mut self.targets, Target::Party(party)), subject: 0 }
                 }
                 None => match AddressKind::of(address) {
