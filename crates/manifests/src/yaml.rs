@@ -5,11 +5,15 @@
 //! A stream is cut at its document markers first, so that one broken document does not lose the others.
 
 mod build;
+mod cursor;
 mod documents;
 mod json;
 mod limit;
 mod parse;
+mod parser;
 mod scalar;
+mod scanner;
+mod token;
 mod tree;
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ impl Folder {
     }
 
     fn load(&self) -> Outcome<Inventory> {
-        load(&[self.0.clone()], io::empty()).expect("the folder exists")
+        load(std::slice::from_ref(&self.0), io::empty()).expect("the folder exists")
     }
 }
 
@@ -153,6 +153,18 @@ fn a_mapping_of_a_hundred_thousand_keys_is_no_trap() {
     let outcome = load_text("a.yaml", &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: a}}\n{keys}"));
     assert_eq!(outcome.value.namespaces.len(), 1);
     assert_eq!(outcome.problems.len(), 1_001);
+}
+
+#[test]
+fn long_collections_take_linear_time() {
+    let started = Instant::now();
+    for (entry, open, close) in
+        [("- a\n", "", ""), ("- a: b\n", "", ""), ("a, ", "[", "]"), ("a: b, ", "[", "]"), ("[], ", "[", "]")]
+    {
+        let text = format!("{open}{}{close}\n", entry.repeat(200_000));
+        assert_eq!(load_text("a.yaml", &text).problems.len(), 1, "no object");
+    }
+    assert!(started.elapsed() < Duration::from_secs(60), "took {:?}", started.elapsed());
 }
 
 #[test]

@@ -67,8 +67,8 @@ fn a_broken_document_does_not_lose_the_others() {
     check(
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\nkind: NetworkPolicy\nmetadata:\n  namespace: shop\nspec: [\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n",
         expect![[r#"
-            error[yaml-syntax] a.yaml:9: cannot read the document (NetworkPolicy), column 1: did not find expected node content while parsing a flow node
-              hint: correct the YAML; the other documents of the file are used
+            error[yaml-syntax] a.yaml:8: cannot read the document (NetworkPolicy), column 7: a bracket that is not closed by `]`
+              hint: close the bracket, or put the value in quotes
             in force: Namespace a at a.yaml:1
             in force: Namespace b at a.yaml:10
             unreadable: NetworkPolicy in shop at a.yaml:4
@@ -81,9 +81,9 @@ fn a_broken_document_of_another_kind_is_no_policy() {
     check(
         "kind: ConfigMap\ndata: {a: [}\n",
         expect![[r#"
-        error[yaml-syntax] a.yaml:2: cannot read the document (ConfigMap), column 12: did not find expected node content while parsing a flow node
-          hint: correct the YAML; the other documents of the file are used
-    "#]],
+            error[yaml-syntax] a.yaml:2: cannot read the document (ConfigMap), column 12: a value is missing
+              hint: correct the YAML; the other documents of the file are used
+        "#]],
     );
 }
 
@@ -104,7 +104,7 @@ fn tabs_say_what_to_change() {
     check(
         "a:\n\tb: c\n",
         expect![[r#"
-            error[yaml-syntax] a.yaml:2: cannot read the document, column 1: found character that cannot start any token while scanning for the next token
+            error[yaml-syntax] a.yaml:2: cannot read the document, column 1: a tab cannot stand here
               hint: indent with spaces: YAML allows no tabs there
             unreadable: any kind in any namespace at a.yaml:1
         "#]],

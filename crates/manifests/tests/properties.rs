@@ -13,7 +13,7 @@ const SEEDS: &[&str] = &[
     "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: LoadBalancer, clusterIP: 10.96.0.1, selector: {app: a}, ports: [{name: a, port: 80, targetPort: http, nodePort: 30000}]}\nstatus: {loadBalancer: {ingress: [{ip: 1.2.3.4}]}}\n",
     "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: s, labels: {kubernetes.io/service-name: s}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.1], conditions: {ready: false}, targetRef: {kind: Pod, name: p}}]\nports: [{port: 80, name: a}]\n",
     "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {schedule: '* * * * *', suspend: yes, jobTemplate: {spec: {parallelism: 2, template: {spec: {restartPolicy: Never, containers: [{name: a, image: x}]}}}}}\n",
-    "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n}, status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}}\n- &a\n  apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- *a\n",
+    "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: node1}, status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}}\n- &a\n  apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- *a\n",
     "{\"apiVersion\": \"v1\", \"kind\": \"ServiceAccount\", \"metadata\": {\"name\": \"s\", \"annotations\": {\"a\": \"\\ud83d\\ude00\\n\"}}}",
     "a: |+2\n   x\n\n---\n%YAML 1.1\n---\n- !!binary aGk=\n- !!int '0x10'\n- \"\\x41\\u00e9\"\n- 'it''s'\n- >-\n  folded\n  text\n? [a]\n: b\n",
 ];

@@ -103,10 +103,15 @@ impl Builder {
         };
         let value = resolve(scalar_tag, text)
             .map_err(|tag| SyntaxError::new(at, &format!("`{}` is no {tag}", shorten(text)), Some("remove the tag")))?;
-        let merge = text == "<<" && (tag.as_deref() == Some("tag:yaml.org,2002:merge") || (is_plain && tag.is_none()));
+        let merge = text == "<<"
+            && match tag.as_deref() {
+                None => is_plain,
+                // The tag that says nothing leaves a scalar as it is, quoted or not.
+                Some(tag) => matches!(tag, "!" | "tag:yaml.org,2002:merge"),
+            };
         let text = if scalar_tag == ScalarTag::Binary {
             let decoded = decode_base64(text)
-                .ok_or_else(|| SyntaxError::new(at, "`!!binary` is not base64 of text", Some("remove the tag")))?;
+                .ok_or_else(|| SyntaxError::new(at, "`!!binary` is not base64", Some("remove the tag")))?;
             self.keep(&decoded)
         } else {
             self.keep(text)
@@ -151,7 +156,7 @@ impl Builder {
                 return Err(self.error_at(key, "a key must be a scalar", None));
             };
             if merge {
-                self.merge(start, value, &mut index)?;
+                self.merge(start, key, value, &mut index)?;
                 continue;
             }
             let name = self.key_name(key, text, scalar)?;
@@ -184,18 +189,14 @@ impl Builder {
     }
 
     /// A merge overrides what stands above it and is overridden by what stands below: go-yaml v2's reading.
-    fn merge(&mut self, start: usize, source: NodeId, index: &mut FieldIndex) -> Result<(), SyntaxError> {
+    fn merge(&mut self, start: usize, key: NodeId, source: NodeId, index: &mut FieldIndex) -> Result<(), SyntaxError> {
+        // A node from before its key came by an alias, and go-yaml wants that to be a mapping.
+        let is_alias = source.0 < key.0;
         let sources: Vec<NodeId> = match self.document.nodes[source.0 as usize].kind {
-            Kind::Mapping(_) => vec![source],
             // Earlier ones win, so they are set last.
-            Kind::Sequence(span) => {
-                self.document.elements[span.start as usize..span.end as usize].iter().rev().copied().collect()
-            }
-            Kind::Scalar { .. } | Kind::Open => Vec::new(),
+            Kind::Sequence(span) if !is_alias => self.document.elements(span).iter().rev().copied().collect(),
+            Kind::Mapping(_) | Kind::Sequence(_) | Kind::Scalar { .. } | Kind::Open => vec![source],
         };
-        if sources.is_empty() && !matches!(self.document.nodes[source.0 as usize].kind, Kind::Sequence(_)) {
-            return Err(self.error_at(source, "`<<` takes a mapping or a list of mappings", None));
-        }
         for source in sources {
             let Kind::Mapping(span) = self.document.nodes[source.0 as usize].kind else {
                 return Err(self.error_at(source, "`<<` takes a mapping or a list of mappings", None));
@@ -392,7 +393,8 @@ fn decode_base64(text: &str) -> Option<String> {
             bytes.push((bits >> count) as u8);
         }
     }
-    String::from_utf8(bytes).ok()
+    // JSON has no bytes: Go replaces them in the same way.
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn shorten(text: &str) -> String {

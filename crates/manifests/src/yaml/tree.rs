@@ -108,6 +108,10 @@ impl Document {
         &self.text[span.range()]
     }
 
+    pub(super) fn elements(&self, span: Span) -> &[NodeId] {
+        &self.elements[span.range()]
+    }
+
     pub(super) fn fields(&self, span: Span) -> &[Field] {
         &self.fields[span.range()]
     }
@@ -155,7 +159,7 @@ impl<'d> Value<'d> {
     /// The elements of a sequence; nothing for other nodes.
     pub(crate) fn elements(self) -> impl ExactSizeIterator<Item = Value<'d>> {
         let ids = match self.node().kind {
-            Kind::Sequence(span) => &self.document.elements[span.range()],
+            Kind::Sequence(span) => self.document.elements(span),
             Kind::Scalar { .. } | Kind::Mapping(_) | Kind::Open => &[],
         };
         ids.iter().map(move |&id| Value { document: self.document, id })
