@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use palisade_lab::stand_in::attempt::{self, Try};
-use palisade_lab::{DEFAULT_RHYTHM, Executable, JoinTarget, LabError, LabName, RunningLab, Settings};
+use palisade_lab::{DEFAULT_RHYTHM, Executable, JoinTarget, LabError, LabName, RestartWhat, RunningLab, Settings};
 
-fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     if let Some(code) = palisade_lab::stand_in::stand_in() {
         return code;
     }
@@ -155,7 +155,7 @@ fn pod(arguments: &[String]) -> Result<ExitCode, LabError> {
             }
         }
         ["delete", pod] => println!("{} deleted", lab.delete(pod)?),
-        ["restart", pod] => println!("{} restarted", lab.restart(pod)?),
+        ["restart", pod] => println!("{} restarted", lab.restart(pod, RestartWhat::Pod)?),
         ["label", pod, labels @ ..] => {
             let set: BTreeMap<_, _> =
                 labels.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

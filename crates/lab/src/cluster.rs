@@ -22,6 +22,8 @@ pub(crate) struct Cluster {
     pub services: BTreeMap<PodKey, Service>,
     /// EndpointSlices of the manifests, for Services without a selector.
     pub given_slices: Vec<EndpointSlice>,
+    /// Names outside the cluster that Services stand for, with their addresses.
+    pub world_names: BTreeMap<String, Vec<IpAddr>>,
     /// What cannot run as asked.
     pub problems: Vec<Problem>,
 }

@@ -22,6 +22,8 @@ pub struct Command {
     pub arguments: Vec<String>,
     /// Whether the program is the lab's stand-in.
     pub stand_in: bool,
+    /// Whether a script of the host's may call a tool of the image, which is a stand-in then.
+    pub tool: bool,
     /// The programs of the image's layer, sorted.
     pub layer: Vec<PathBuf>,
 }
@@ -53,6 +55,9 @@ pub fn of_container(container: &Container, annotations: &Labels) -> Command {
     if stand_in || named.is_some() || !hides_the_command {
         layer.push(image_program.clone());
     }
+    let tool = image::tool_of(container.image.as_deref().unwrap_or_default()).filter(|_| !stand_in);
+    let has_tool = tool.is_some();
+    layer.extend(tool);
     layer.sort();
     layer.dedup();
 
@@ -62,7 +67,7 @@ pub fn of_container(container: &Container, annotations: &Labels) -> Command {
     };
     let name = if stand_in { program.clone() } else { container.command[0].clone() };
     let arguments = [name].into_iter().chain(container.command.iter().skip(1).chain(&container.args).cloned()).collect();
-    Command { program, arguments, stand_in, layer }
+    Command { program, arguments, stand_in, tool: has_tool, layer }
 }
 
 /// The process of `container` in a pod with `spec`: as whom it runs, and with which environment.

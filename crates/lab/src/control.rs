@@ -24,14 +24,24 @@ pub(crate) enum Request {
     Add { manifests: Vec<PathBuf> },
     /// Stop a pod and forget it.
     Delete { pod: String },
-    /// Start a pod's containers anew.
-    Restart { pod: String },
+    /// End a pod and run it again, or its containers alone.
+    Restart { pod: String, what: RestartWhat },
     /// Change a pod's labels.
     Label { pod: String, set: BTreeMap<String, String>, remove: Vec<String> },
     /// Where are the logs of a pod?
     Logs { pod: String, container: Option<String> },
     /// End the lab.
     Down,
+}
+
+/// What is started anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestartWhat {
+    /// The pod: another uid, another address.
+    Pod,
+    /// Its containers: other ids in the same pod.
+    Containers,
 }
 
 /// What a process can join.
@@ -198,12 +208,12 @@ impl RunningLab {
         self.ask_for_done(&Request::Delete { pod: pod.to_owned() }).map(|(what, _)| what)
     }
 
-    /// Starts a pod's containers anew; its full name.
+    /// Starts a pod or its containers anew; its full name.
     ///
     /// # Errors
     /// When no pod is meant.
-    pub fn restart(&self, pod: &str) -> Result<String, LabError> {
-        self.ask_for_done(&Request::Restart { pod: pod.to_owned() }).map(|(what, _)| what)
+    pub fn restart(&self, pod: &str, what: RestartWhat) -> Result<String, LabError> {
+        self.ask_for_done(&Request::Restart { pod: pod.to_owned(), what }).map(|(what, _)| what)
     }
 
     /// Sets and removes labels of a pod; its full name.

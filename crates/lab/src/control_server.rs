@@ -9,7 +9,7 @@ use palisade_model::pod::Phase;
 use palisade_model::{Labels, Outcome};
 
 use crate::cluster::{PodKey, Step};
-use crate::control::{ContainerStatus, JoinTarget, PodStatus, Request, Response, ServiceStatus, Status};
+use crate::control::{ContainerStatus, JoinTarget, PodStatus, Request, RestartWhat, Response, ServiceStatus, Status};
 use crate::endpoints;
 use crate::error::one_line;
 use crate::runtime::Runtime;
@@ -78,7 +78,10 @@ fn respond(runtime: &Arc<Runtime>, request: Request) -> Response {
             Response::Done { what: "added".to_owned(), problems: problems.iter().map(ToString::to_string).collect() }
         }
         Request::Delete { pod } => done(runtime.delete(&pod)),
-        Request::Restart { pod } => done(runtime.restart(&pod)),
+        Request::Restart { pod, what } => done(match what {
+            RestartWhat::Pod => runtime.restart(&pod),
+            RestartWhat::Containers => runtime.restart_containers(&pod),
+        }),
         Request::Label { pod, set, remove } => done(runtime.label(&pod, &set.into_iter().collect::<Labels>(), &remove)),
         Request::Logs { pod, container } => logs(runtime, &pod, container.as_deref()),
         Request::Down => Response::Done { what: String::new(), problems: Vec::new() },

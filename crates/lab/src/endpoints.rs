@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use palisade_model::service::{Exposure, Service, ServicePort, TargetPort};
+use palisade_model::service::{EndpointSlice, Exposure, Service, ServicePort, TargetPort};
 use palisade_model::{Labels, Name};
 
 use crate::cluster::{Cluster, Pod};
@@ -43,13 +43,66 @@ fn backends(service: &Service, port: &ServicePort, cluster: &Cluster) -> Vec<Bac
     backends
 }
 
+/// An address behind a Service, whatever its ports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member<'a> {
+    pub address: IpAddr,
+    pub ready: bool,
+    pub pod: Option<&'a Pod>,
+}
+
+/// All addresses behind `service`, ports or not: what a headless Service's name stands for.
+pub(crate) fn members<'a>(service: &Service, cluster: &'a Cluster) -> Vec<Member<'a>> {
+    match service.selector.as_ref().filter(|selector| !selector.0.is_empty()) {
+        Some(selector) => selected_pods(service, selector, cluster)
+            .flat_map(|pod| {
+                let ready = pod.is_ready() || service.publish_not_ready;
+                let addresses = pod.reachable_addresses().iter().filter(|address| has_family(service, **address));
+                addresses.map(move |address| Member { address: *address, ready, pod: Some(pod) })
+            })
+            .collect(),
+        None => {
+            let endpoints = given_slices(service, cluster).flat_map(|slice| &slice.endpoints);
+            endpoints
+                .flat_map(|endpoint| {
+                    endpoint.addresses.iter().map(|address| Member { address: *address, ready: endpoint.ready, pod: None })
+                })
+                .collect()
+        }
+    }
+}
+
+/// A Service has the families of its addresses; a headless one IPv4, and IPv6 when it asks for it.
+fn has_family(service: &Service, address: IpAddr) -> bool {
+    if service.cluster_ips.is_empty() {
+        return address.is_ipv4() || is_dual_stack(service);
+    }
+    service.cluster_ips.iter().any(|own| own.is_ipv4() == address.is_ipv4())
+}
+
+/// Annotation of a Service that asks for an IPv6 address too.
+///
+/// A cluster gives both families to `ipFamilyPolicy: PreferDualStack` alone.
+pub(crate) fn is_dual_stack(service: &Service) -> bool {
+    service.meta.annotations.value("lab.palisade.dev/dual-stack") == Some("true")
+}
+
+fn selected_pods<'a>(service: &Service, selector: &Labels, cluster: &'a Cluster) -> impl Iterator<Item = &'a Pod> {
+    cluster.pods.values().filter(move |pod| *pod.plan.namespace == *service.meta.namespace() && selector.is_subset_of(&pod.plan.labels))
+}
+
+fn given_slices<'a>(service: &Service, cluster: &'a Cluster) -> impl Iterator<Item = &'a EndpointSlice> {
+    cluster
+        .given_slices
+        .iter()
+        .filter(move |slice| slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name()))
+}
+
 fn selected(service: &Service, port: &ServicePort, selector: &Labels, cluster: &Cluster) -> Vec<Backend> {
-    let namespace = service.meta.namespace();
-    let pods = cluster.pods.values().filter(|pod| *pod.plan.namespace == *namespace && selector.is_subset_of(&pod.plan.labels));
-    pods.flat_map(|pod| {
+    selected_pods(service, selector, cluster).flat_map(|pod| {
         let ready = pod.is_ready() || service.publish_not_ready;
         let numbers = target_ports(port, pod);
-        pod.reachable_addresses().iter().flat_map(move |address| {
+        pod.reachable_addresses().iter().filter(|address| has_family(service, **address)).flat_map(move |address| {
             let name = pod.plan.name.clone();
             let node = pod.node;
             let backend = move |port| Backend { address: *address, port, ready, pod: Some((name.clone(), node)) };
@@ -70,11 +123,7 @@ fn target_ports(port: &ServicePort, pod: &Pod) -> Option<u16> {
 }
 
 fn given(service: &Service, port: &ServicePort, cluster: &Cluster) -> Vec<Backend> {
-    let mine = cluster
-        .given_slices
-        .iter()
-        .filter(|slice| slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name()));
-    mine.flat_map(|slice| {
+    given_slices(service, cluster).flat_map(|slice| {
         let number = slice
             .ports
             .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use palisade_model::object::{Kind, Owner};
-use palisade_model::pod::{Phase, Pod, PodSpec, RestartPolicy};
+use palisade_model::pod::{Phase, Pod, PodSpec};
 use palisade_model::workload::{Workload, WorkloadKind};
 use palisade_model::{Inventory, Labels, Name, ObjectRef, Outcome, Place, Problem};
 
@@ -36,13 +36,6 @@ pub struct PlannedPod {
     pub node_index: Option<usize>,
     /// The object and place that it comes from.
     pub origin: (ObjectRef, Place),
-}
-
-impl PlannedPod {
-    /// Whether it ends by itself.
-    pub fn runs_to_an_end(&self) -> bool {
-        self.spec.restart != RestartPolicy::Always
-    }
 }
 
 /// The pods of `inventory` on `nodes` nodes, in a defined order.

@@ -42,6 +42,16 @@ const KNOWN_PROGRAMS: [(&str, &str); 24] = [
     ("redis", "/usr/local/bin/redis-server"), ("traefik", "/usr/local/bin/traefik"),
 ];
 
+/// Programs that scripts in manifests call, by the last part of the image's name: what no host has
+/// and what, missing, makes the script spin.
+const KNOWN_TOOLS: [(&str, &str); 1] = [("load-test", "/usr/local/bin/locust")];
+
+/// The path of the tool that a script of `image` calls, where one is known.
+pub fn tool_of(image: &str) -> Option<PathBuf> {
+    let name = last_name(image);
+    KNOWN_TOOLS.iter().find(|(known, _)| *known == name).map(|(_, path)| PathBuf::from(path))
+}
+
 /// The path of the program that `image` starts when the manifest names no command.
 pub fn program_of(image: &str) -> PathBuf {
     let name = last_name(image);

@@ -3,6 +3,7 @@
 
 mod address_plan;
 mod capabilities;
+mod builtin;
 mod cgroup;
 mod cluster;
 mod cluster_files;
@@ -10,6 +11,7 @@ mod command;
 mod control;
 mod control_server;
 pub mod dependency;
+mod dns;
 mod endpoints;
 mod error;
 mod exec;
@@ -20,11 +22,13 @@ mod images;
 mod lab_file;
 mod leftovers;
 mod lock;
+mod log_limit;
 mod logs;
 mod name;
 mod nat;
 mod netns;
 mod network;
+mod prober;
 mod program_copy;
 mod random;
 mod runtime;
@@ -34,17 +38,15 @@ mod spawn;
 pub mod stand_in;
 mod supervisor;
 mod up;
+mod world;
 mod yaml;
+mod zone;
 
-pub use control::{ContainerStatus, JoinTarget, PodStatus, RunningLab, ServiceStatus, Status};
+pub use control::{ContainerStatus, JoinTarget, PodStatus, RestartWhat, RunningLab, ServiceStatus, Status};
+pub use dns::dns;
 pub use error::LabError;
 pub use exec::Executable;
 pub use lab_file::{LabContainer, LabFile, LabNode, read_lab_file};
 pub use name::{BadLabName, LabName, STATE_ROOT, StateDir};
 pub use shim::shim;
 pub use up::{DEFAULT_RHYTHM, Settings, UpReport, down, up};
-
-/// The `dns` command.
-pub fn dns() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
-}

@@ -108,9 +108,14 @@ impl StateDir {
         self.0.join("scratch")
     }
 
+    /// The folder of all logs.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
     /// The log of a container.
     pub fn log_file(&self, namespace: &str, pod: &str, container: &str) -> PathBuf {
-        self.0.join("logs").join(format!("{namespace}_{pod}")).join(format!("{container}.log"))
+        self.logs().join(format!("{namespace}_{pod}")).join(format!("{container}.log"))
     }
 }
 

@@ -5,6 +5,7 @@ mod join;
 mod pod;
 mod publish;
 mod services;
+mod world;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,6 +27,7 @@ use crate::network::{Network, link_name};
 use crate::random;
 use pod::PodTask;
 use publish::Publisher;
+use world::WorldServer;
 
 /// Everything that the supervisor's threads share.
 pub(crate) struct Runtime {
@@ -50,6 +52,7 @@ pub(crate) struct Runtime {
     plan: Mutex<AddressPlan>,
     tasks: Mutex<BTreeMap<PodKey, Arc<PodTask>>>,
     publisher: Publisher,
+    world_server: Mutex<WorldServer>,
 }
 
 /// What a runtime is made of.
@@ -92,6 +95,7 @@ impl Runtime {
             plan: Mutex::default(),
             tasks: Mutex::default(),
             publisher: Publisher::default(),
+            world_server: Mutex::default(),
         };
         for node in &runtime.cluster().nodes {
             runtime.kubepods(node).create()?;
@@ -221,11 +225,33 @@ impl Runtime {
         Ok(key)
     }
 
-    /// Ends the running containers of a pod; they start anew with new ids.
+    /// Ends a pod and runs it again under its name, with another uid and address.
     ///
     /// # Errors
     /// When no pod is meant.
-    pub fn restart(&self, reference: &str) -> Result<PodKey, NoSuchPod> {
+    pub fn restart(self: &Arc<Self>, reference: &str) -> Result<PodKey, NoSuchPod> {
+        let (plan, node) = {
+            let cluster = self.cluster();
+            let pod = cluster.find_pod(reference)?;
+            (pod.plan.clone(), pod.node)
+        };
+        let key = self.delete(reference)?;
+        match self.place(plan, usize::from(node - 1)) {
+            Ok(task) => task.start(Arc::clone(self)),
+            Err(problem) => {
+                eprintln!("lab: {problem}");
+                self.cluster().problems.push(problem);
+            }
+        }
+        self.publish();
+        Ok(key)
+    }
+
+    /// Ends the running containers of a pod; they start anew with new ids in the same pod.
+    ///
+    /// # Errors
+    /// When no pod is meant.
+    pub fn restart_containers(&self, reference: &str) -> Result<PodKey, NoSuchPod> {
         let key = self.key(reference)?;
         let task = locked(&self.tasks).get(&key).cloned();
         if let Some(task) = task {

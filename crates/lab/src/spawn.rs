@@ -66,6 +66,9 @@ pub(crate) fn holder(network: BorrowedFd<'_>) -> io::Result<Pid> {
         if setns(network, CloneFlags::CLONE_NEWNET).is_err() || unblock_signals().is_err() {
             return 126;
         }
+        // What the supervisor closes must not stay open here: somebody may wait for its end.
+        // SAFETY: the child uses no descriptor any more.
+        unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 0, u32::MAX, 0) };
         loop {
             nix::unistd::pause();
         }

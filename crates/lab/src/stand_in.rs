@@ -11,7 +11,7 @@ use std::time::Duration;
 use palisade_model::Protocol;
 use serde::{Deserialize, Serialize};
 
-use crate::dependency::Call;
+use crate::dependency::{self, Call};
 
 /// The variable that makes this executable, under whatever name, a stand-in.
 pub(crate) const STAND_IN_VARIABLE: &str = "PALISADE_LAB_STAND_IN";
@@ -51,19 +51,45 @@ impl Listen {
     }
 }
 
+/// What this executable is told to be in a container.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Orders {
+    /// A stand-in for the image's program.
+    StandIn(StandIn),
+    /// The cluster's name server.
+    Dns,
+    /// A tool that a script calls: it calls whom its arguments name, once, and ends.
+    Tool {
+        /// How long it takes.
+        rhythm: Duration,
+    },
+}
+
 /// Becomes a stand-in when the environment says so; the first thing that `main` must ask.
 ///
 /// A container's program is this executable under the image's path, with the image's arguments, so
 /// that no argument can tell.
 pub fn stand_in() -> Option<ExitCode> {
     let orders = std::env::var(STAND_IN_VARIABLE).ok()?;
-    Some(match serde_json::from_str::<StandIn>(&orders) {
-        Ok(orders) => run(&orders),
+    Some(match serde_json::from_str(&orders) {
+        Ok(Orders::StandIn(orders)) => run(&orders),
+        Ok(Orders::Dns) => crate::dns::dns(),
+        Ok(Orders::Tool { rhythm }) => run_tool(rhythm),
         Err(error) => {
             eprintln!("error: `{STAND_IN_VARIABLE}` holds no orders: {error}");
             ExitCode::from(2)
         }
     })
+}
+
+fn run_tool(rhythm: Duration) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let calls = dependency::of_environment(arguments.iter().map(|argument| ("", argument.as_str())));
+    let name = std::env::args().next().unwrap_or_default();
+    let all_answered = caller::call_each_once(&StandIn { name, listen: Vec::new(), calls, rhythm, once: true });
+    std::thread::sleep(rhythm);
+    if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Serves and calls as told; ends only when there is nothing to do.

@@ -6,17 +6,20 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use palisade_model::Inventory;
 
+use crate::builtin;
 use crate::cgroup::Cgroup;
 use crate::control_server;
 use crate::error::{LabError, one_line};
 use crate::images::Images;
 use crate::leftovers;
+use crate::log_limit;
 use crate::network::Network;
+use crate::prober;
 use crate::runtime::{Parts, Runtime, locked};
 use crate::spawn;
 use crate::up::{Outcry, Settings, UpReport, failed, tell_guard};
@@ -26,6 +29,9 @@ const SCRATCH_OPTIONS: &str = "mode=755,size=4g";
 
 /// `up` waits no longer than this for pods to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
+
+/// The name server listens at once, or something is wrong with it that a longer wait does not mend.
+const NAMES_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs a lab until it is told to end; the exit code.
 pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer: OwnedFd) -> i32 {
@@ -39,6 +45,11 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
             return 1;
         }
     };
+    for number in 1..=u8::try_from(lab.runtime.network.nodes.len()).unwrap_or(u8::MAX) {
+        if let Err(error) = prober::start(&lab.runtime, number) {
+            eprintln!("lab: node{number} probes nobody: {error}");
+        }
+    }
     let ending = match await_signals(lab.signals) {
         Ok(ending) => ending,
         Err(error) => {
@@ -46,9 +57,12 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
             return 1;
         }
     };
-    let problems = lab.runtime.add(inventory);
+    // A cluster's names are there before its pods ask for them.
+    let mut problems = lab.runtime.add(&builtin::objects(inventory));
+    wait_until_ready(&lab.runtime, &ending, NAMES_LIMIT);
+    problems.extend(lab.runtime.add(inventory));
     control_server::serve(Arc::clone(&lab.runtime), lab.listener);
-    let (pods, ready) = wait_until_ready(&lab.runtime, &ending);
+    let (pods, ready) = wait_until_ready(&lab.runtime, &ending, READY_LIMIT);
     lab.runtime.publish();
     let report = UpReport {
         pods,
@@ -63,6 +77,10 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
     // A cgroup with a process in it cannot go, and we are in it.
     if let Some(home) = home {
         let _ = home.admit(0);
+    }
+    // A folder with a mount on it cannot go.
+    if let Err(error) = umount2(&name.state_dir().scratch(), MntFlags::MNT_DETACH) {
+        eprintln!("lab: cannot let go of the scratch folder: {error}");
     }
     match leftovers::remove(&name) {
         Ok(()) => 0,
@@ -127,6 +145,7 @@ fn start(settings: Settings, guard: u32) -> Result<Lab, LabError> {
         rhythm: settings.rhythm,
         manifests,
     })?;
+    log_limit::start(&state.logs()).map_err(LabError::system("start a thread"))?;
     runtime.start_publishing().map_err(LabError::system("start a thread"))?;
     let socket = state.control_socket();
     let listener = UnixListener::bind(&socket).map_err(LabError::file("listen on", &socket))?;
@@ -150,9 +169,9 @@ fn own_cgroup() -> Option<Cgroup> {
 
 /// How many pods there are, and how many are ready, once all are or the limit is reached. A pod
 /// that ended has nothing more to become.
-fn wait_until_ready(runtime: &Runtime, ending: &Ending) -> (usize, usize) {
+fn wait_until_ready(runtime: &Runtime, ending: &Ending, limit: Duration) -> (usize, usize) {
     use palisade_model::pod::Phase;
-    let deadline = Instant::now() + READY_LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         let (pods, ready, settled) = {
             let cluster = runtime.cluster();

@@ -91,6 +91,8 @@ pub fn up(settings: Settings, inventory: &Inventory, announce: impl FnOnce(&UpRe
         match unsafe { fork() }.map_err(LabError::system("fork"))? {
             ForkResult::Parent { .. } => {
                 drop(writer);
+                // Dropping it would unlock the child's too: they are one.
+                std::mem::forget(lock);
                 announce(&hear(reader)?);
                 return Ok(ExitCode::SUCCESS);
             }

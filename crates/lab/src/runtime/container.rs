@@ -15,16 +15,18 @@ use palisade_model::{Name, Protocol};
 use super::Runtime;
 use super::pod::PodTask;
 use crate::address_plan::DNS_ADDRESS;
+use crate::builtin::{RUNS_ANNOTATION, RUNS_DNS};
 use crate::cgroup::Cgroup;
 use crate::cluster::Step;
 use crate::command::{self, Command};
 use crate::dependency;
+use crate::dns::ZONE_FOLDER;
 use crate::error::{LabError, one_line};
 use crate::guard_wait::{self, Guard};
 use crate::random;
 use crate::setup::{ContainerSetup, FromShim, RootSetup, ToShim, VolumeSetup};
 use crate::spawn;
-use crate::stand_in::{Listen, STAND_IN_VARIABLE, StandIn};
+use crate::stand_in::{Listen, Orders, STAND_IN_VARIABLE, StandIn};
 
 /// A shim makes its mounts in milliseconds; on a machine under load, in a second or two.
 const SHIM_LIMIT: Duration = Duration::from_secs(20);
@@ -180,7 +182,7 @@ fn setup(runtime: &Runtime, task: &PodTask, container: &Container, own: PathBuf)
         eprintln!("lab: {}: {message}", container.place);
     }
     let files = files(task, &own).map_err(LabError::system("write the container's files"))?;
-    let volumes = container
+    let mut volumes: Vec<_> = container
         .mounts
         .iter()
         .filter_map(|(name, path)| {
@@ -189,6 +191,9 @@ fn setup(runtime: &Runtime, task: &PodTask, container: &Container, own: PathBuf)
             Some(VolumeSetup { source: task.volume(runtime, volume), path: PathBuf::from(&**path), read_only })
         })
         .collect();
+    if runs_dns(container, task) {
+        volumes.push(VolumeSetup { source: runtime.zone_folder(), path: PathBuf::from(ZONE_FOLDER), read_only: true });
+    }
     let root = RootSetup {
         layer,
         own,
@@ -198,12 +203,21 @@ fn setup(runtime: &Runtime, task: &PodTask, container: &Container, own: PathBuf)
     Ok(ContainerSetup { root, volumes, files, hostname: task.hostname.clone(), process })
 }
 
+fn runs_dns(container: &Container, task: &PodTask) -> bool {
+    task.annotations.value(&format!("{RUNS_ANNOTATION}{}", container.name)) == Some(RUNS_DNS)
+}
+
 fn environment(runtime: &Runtime, task: &PodTask, container: &Container, command: &Command) -> Result<Vec<(String, String)>, LabError> {
     let mut environment = command::base_environment(&task.hostname);
     environment.extend(container.env.iter().map(|(name, value)| (name.to_string(), value.clone())));
-    if command.stand_in {
-        let stand_in = stand_in(container, task, runtime);
-        let json = serde_json::to_string(&stand_in).map_err(io::Error::from).map_err(LabError::system("describe a stand-in"))?;
+    let orders = match command {
+        _ if runs_dns(container, task) => Some(Orders::Dns),
+        Command { stand_in: true, .. } => Some(Orders::StandIn(stand_in(container, task, runtime))),
+        Command { tool: true, .. } => Some(Orders::Tool { rhythm: runtime.rhythm }),
+        Command { .. } => None,
+    };
+    if let Some(orders) = orders {
+        let json = serde_json::to_string(&orders).map_err(io::Error::from).map_err(LabError::system("describe a stand-in"))?;
         environment.push((STAND_IN_VARIABLE.to_owned(), json));
     }
     Ok(environment)

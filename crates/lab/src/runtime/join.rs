@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::Runtime;
+use palisade_model::Name;
+
+use super::{Runtime, locked};
+use crate::cluster::PodKey;
 use crate::command;
 use crate::control::JoinTarget;
 use crate::setup::JoinSetup;
@@ -29,6 +32,19 @@ impl Runtime {
             process: None,
             command: Vec::new(),
         }
+    }
+
+    /// The same for a process of the supervisor itself, who counts processes otherwise.
+    pub fn join_from_within(&self, pod: &PodKey, container: &Name, command: &[String]) -> Result<JoinSetup, String> {
+        let (namespace, name) = pod;
+        let mut setup = self.join_container(&format!("{namespace}/{name}"), Some(container))?;
+        let pid = locked(&self.tasks).get(pod).and_then(|task| task.pid_of(container)).ok_or("the container is gone")?;
+        setup.all_of = u32::try_from(pid.as_raw()).ok();
+        if let (Some(process), Some(program)) = (&mut setup.process, command.first()) {
+            process.program.clone_from(program);
+            process.arguments = command.to_vec();
+        }
+        Ok(setup)
     }
 
     fn join_container(&self, pod: &str, container: Option<&str>) -> Result<JoinSetup, String> {

@@ -127,6 +127,11 @@ impl PodTask {
         !self.is_stopping()
     }
 
+    /// The living init of a container, as the supervisor counts.
+    pub fn pid_of(&self, container: &Name) -> Option<Pid> {
+        locked(&self.living).get(container).copied()
+    }
+
     /// Reaps an init that has ended, or is to end.
     pub fn reap(&self, container: &Name, pid: Pid) -> i32 {
         use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};

@@ -11,7 +11,10 @@ use crate::cluster::Cluster;
 use crate::cluster_files;
 use crate::error::one_line;
 use crate::lab_file::{LabContainer, LabFile, LabNode, write_atomically};
+use crate::dns::ZONE_FILE;
 use crate::nat;
+use crate::world;
+use crate::zone;
 
 /// Nobody waits longer for a publication; a file system that is that slow is broken.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -92,10 +95,11 @@ impl Runtime {
     /// The objects first, then the processes that belong to them, so that who reads `lab.json`
     /// finds the pod of each container.
     fn publish_once(&self, last: &mut Last) {
-        let (files, lab, rules) = {
+        let (files, lab, zone, rules, world) = {
             let cluster = self.cluster();
+            let zone = zone::of_cluster(&cluster);
             let rules: Vec<_> = cluster.nodes.iter().map(|node| nat::render(&cluster, node.number, self.network.ipv6)).collect();
-            (cluster_files::render(&cluster), self.lab_file(&cluster), rules)
+            (cluster_files::render(&cluster), self.lab_file(&cluster), zone, rules, world::listens(&cluster))
         };
         let folder = self.state.cluster();
         for (name, contents) in files {
@@ -105,6 +109,11 @@ impl Runtime {
             Ok(contents) => last.write(self.state.lab_file(), contents),
             Err(error) => eprintln!("lab: cannot write `lab.json`: {error}"),
         }
+        match serde_json::to_string(&zone) {
+            Ok(contents) => last.write(self.zone_folder().join(ZONE_FILE), contents),
+            Err(error) => eprintln!("lab: cannot write the DNS zone: {error}"),
+        }
+        self.serve_world(world);
         for (index, (rules, node)) in rules.into_iter().zip(&self.network.nodes).enumerate() {
             if last.rules.get(index) != Some(&rules) {
                 if let Err(error) = node.nft(&rules) {
@@ -114,6 +123,11 @@ impl Runtime {
                 last.rules[index] = rules;
             }
         }
+    }
+
+    /// The folder that the name server's container sees.
+    pub(super) fn zone_folder(&self) -> PathBuf {
+        self.state.scratch().join("zone")
     }
 
     fn lab_file(&self, cluster: &Cluster) -> LabFile {

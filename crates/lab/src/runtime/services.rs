@@ -1,17 +1,14 @@
 //! Services as the API server would complete them: addresses and NodePorts.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use palisade_model::service::{Exposure, Service};
 use palisade_model::{Inventory, Problem};
 
 use super::{Runtime, locked};
 use crate::address_plan::service_networks;
-
-/// Annotation of a Service that asks for an IPv6 address too.
-///
-/// A cluster gives both families to `ipFamilyPolicy: PreferDualStack` alone.
-const DUAL_STACK_ANNOTATION: &str = "lab.palisade.dev/dual-stack";
+use crate::endpoints::is_dual_stack;
+use crate::world;
 
 impl Runtime {
     /// Takes over the Services and EndpointSlices of `inventory`, chosen addresses first.
@@ -52,6 +49,7 @@ impl Runtime {
             }
             cluster.services.insert(key, service);
         }
+        cluster.world_names = world::names(&cluster);
         cluster.given_slices.extend(inventory.endpoint_slices.iter().filter(|slice| !is_made_by_a_controller(slice)).cloned());
         problems
     }
@@ -62,14 +60,10 @@ fn needs_address(service: &Service) -> bool {
 }
 
 fn families(pair: [IpAddr; 2], service: &Service, ipv6: bool) -> Vec<IpAddr> {
-    let both = ipv6 && service.meta.annotations.value(DUAL_STACK_ANNOTATION) == Some("true");
-    pair[..if both { 2 } else { 1 }].to_vec()
+    pair[..if ipv6 && is_dual_stack(service) { 2 } else { 1 }].to_vec()
 }
 
 /// A dump of a cluster has slices of pods that do not run here.
 fn is_made_by_a_controller(slice: &palisade_model::service::EndpointSlice) -> bool {
     slice.meta.labels.value("endpointslice.kubernetes.io/managed-by") == Some("endpointslice-controller.k8s.io")
 }
-
-/// The address of the API server's Service, which no other Service gets.
-pub(super) const API_SERVER: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);

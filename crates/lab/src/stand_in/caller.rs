@@ -1,6 +1,6 @@
 //! The calling half of a stand-in.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use palisade_model::Timestamp;
 
@@ -8,8 +8,12 @@ use super::StandIn;
 use super::attempt::{Answer, DEFAULT_TIMEOUT_MS, Try};
 use crate::dependency::{Call, CallKind};
 
+/// Pods start together; most are there after this, and the first calls find them.
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+
 /// Calls each dependency, then waits for the rest of the rhythm, for ever.
 pub(super) fn call_forever(orders: &StandIn) -> ! {
+    std::thread::sleep(orders.rhythm.min(FIRST_PAUSE));
     loop {
         let begun = Instant::now();
         call_each_once(orders);
@@ -23,7 +27,12 @@ pub(super) fn call_each_once(orders: &StandIn) -> bool {
     for (call, answer) in &answers {
         println!("{}", line(call, answer));
     }
-    answers.iter().all(|(_, answer)| answer.ok)
+    answers.iter().all(|(call, answer)| was_reached(call, answer))
+}
+
+/// A server that speaks another protocol may hang up: it was reached all the same.
+fn was_reached(call: &Call, answer: &Answer) -> bool {
+    answer.ok || (call.kind == CallKind::Tcp && answer.local.is_some())
 }
 
 fn attempt(call: &Call) -> Try {
@@ -47,7 +56,7 @@ fn line(call: &Call, answer: &Answer) -> String {
     let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let Call { host, port, .. } = call;
     let protocol = if call.kind == CallKind::Udp { "/udp" } else { "" };
-    let what = match (&answer.error, answer.ok) {
+    let what = match (&answer.error, was_reached(call, answer)) {
         (_, true) => {
             let body = answer.answer.as_deref().and_then(|text| text.rsplit("\r\n").next()).unwrap_or_default().trim();
             format!("ok {}.{}ms {body}", answer.micros / 1000, answer.micros % 1000 / 100)
