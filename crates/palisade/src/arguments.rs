@@ -235,13 +235,13 @@ pub struct ObserveFilters {
 /// `palisade demo`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs root, cgroup v2 and BPF; says what is missing and shows the static half otherwise.
+Needs root, cgroup v2 and BPF; says what is missing and explains the same manifests otherwise. It ends with 1
+when a connection went another way than it should.
 
 Examples:
-  sudo palisade demo
-  sudo palisade demo -f ./my-application")]
+  sudo palisade demo")]
 pub struct DemoArguments {
-    /// The application and its policies
-    #[arg(short = 'f', long = "manifests", value_name = "PATH", default_value = "examples/shop")]
-    pub manifests: Vec<PathBuf>,
+    /// The folder with the example application and its policies
+    #[arg(long, value_name = "FOLDER", default_value = "examples/shop")]
+    pub shop: PathBuf,
 }

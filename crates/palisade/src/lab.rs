@@ -25,7 +25,7 @@ use crate::{input, report};
 const VERSION: u32 = 1;
 
 /// How this executable is told to be a part of the lab.
-const PREFIX: &str = "lab";
+pub const PREFIX: &str = "lab";
 
 /// Runs one of the lab's commands.
 ///

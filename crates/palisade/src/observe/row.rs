@@ -107,7 +107,7 @@ fn render_receiver(record: &FlowRecord) -> String {
 }
 
 /// The rule that decided, or the reason when no rule did.
-fn render_why(verdict: &FlowVerdict) -> String {
+pub fn render_why(verdict: &FlowVerdict) -> String {
     let reason = verdict.reason.replace('-', " ");
     match (&verdict.rule, verdict.reason.as_str()) {
         (Some(rule), "rule") => rule.clone(),
