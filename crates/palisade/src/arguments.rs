@@ -241,7 +241,7 @@ when a connection went another way than it should.
 Examples:
   sudo palisade demo")]
 pub struct DemoArguments {
-    /// The folder with the example application and its policies
-    #[arg(long, value_name = "FOLDER", default_value = "examples/shop")]
-    pub shop: PathBuf,
+    /// An application and its policies, instead of the built-in shop; it is watched, no intruder comes
+    #[arg(short = 'f', long = "manifests", value_name = "PATH")]
+    pub manifests: Vec<PathBuf>,
 }

@@ -1,223 +1,333 @@
-//! `palisade demo`: the example application in the lab, guarded; then a visitor and an intruder.
+//! `palisade demo`: a guarded application on this machine, its visitors, an intruder, and what
+//! becomes of both.
 
-use std::io::{self, IsTerminal, Write};
+mod application;
+mod script;
+mod stage;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use palisade_agent::probe;
-use palisade_model::flow::VerdictWord;
+use palisade_lab::LabName;
+use palisade_lab::stand_in::attempt::Answer;
+use palisade_model::flow::{FlowRecord, FlowVerdict, VerdictWord};
+use palisade_policy::Model;
 
+use crate::answer;
 use crate::arguments::DemoArguments;
 use crate::exit::ExitStatus;
-use crate::failure::{Failure, Hint};
+use crate::failure::Failure;
+use crate::observe::row::render_end;
 use crate::settings::Settings;
-use crate::table::{Table, pad};
-use crate::terminal::{Colour, Tone};
+use crate::terminal::Tone;
+use crate::{input, question};
 
-use acts::{ACTS, Act, Sender};
-use feed::{Feed, Seen};
+use application::Application;
+use script::{INTRUDER, Step};
 use stage::Stage;
+use watch::{Enough, Watch, is_name_lookup};
 
-mod acts;
-mod at_the_desk;
-mod feed;
-mod stage;
+/// Two rounds of the application's calls.
+const AT_WORK: Duration = Duration::from_millis(4500);
+/// The record of a step comes within milliseconds.
+const RECORD: Duration = Duration::from_secs(5);
+/// The NodePort of the example's gateway, on its first node.
+const FRONT_DOOR: &str = "172.31.0.11:30080";
+/// "Permission denied": what a refused connect returns.
+const EACCES: i32 = 13;
 
-/// How long the application gets to make each of its calls once.
-const OPENING: Duration = Duration::from_secs(10);
-/// How long a record may take from a connection to the view.
-const RECORD: Duration = Duration::from_secs(3);
-
-/// Runs the demo.
+/// Runs the demo; where it cannot run, says why and shows what the engine says of the same tries.
 ///
 /// # Errors
-/// When the example is not there, or the lab or the agent refuses.
+/// When the manifests cannot be used, or the lab or the agent does not start.
 pub fn run(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    if !arguments.shop.is_dir() {
-        return Err(Failure::new(format!("the example application is not at `{}`", arguments.shop.display()))
-            .hint(Hint::Change("run it in the root of the repository, or name the folder with --shop".into())));
+    let scratch = std::env::temp_dir().join(format!("palisade-demo-{}", std::process::id()));
+    let application = Application::choose(&arguments.manifests, &scratch).map_err(Failure::new)?;
+    let input = palisade_manifests::load(&application.manifests, io::empty()).map_err(Failure::new)?;
+    input::print_problems(&input.problems);
+    if input::status(&input) == ExitStatus::Unusable {
+        return Ok(ExitStatus::Unusable);
     }
-    let found = probe::probe();
-    let mut missing: Vec<_> = probe::missing(&found).collect();
-    if let Some(root) = missing.iter().position(|capability| capability.name == "root") {
-        // Nobody but root can tell about the rest.
-        missing = vec![missing.swap_remove(root)];
+    let model = Model::new(Arc::new(input.value), palisade_model::settings::Settings::default()).value;
+    let mut show = Show { model, settings: *settings, output: io::stdout(), unexpected: 0 };
+    let missing = missing();
+    if !missing.is_empty() {
+        show.static_half(&missing, application.is_example)?;
+        return Ok(ExitStatus::Findings);
     }
-    match missing.is_empty() {
-        true => live(arguments, settings),
-        false => {
-            eprintln!("this machine cannot show the live half. It lacks:");
-            for capability in missing {
-                eprintln!("  {}: {}", capability.name, capability.purpose);
-            }
-            let own = std::env::current_exe().map_or_else(|_| "palisade".into(), |path| path.display().to_string());
-            eprintln!("\nhint: sudo {own} demo\n");
-            at_the_desk::run(arguments, settings)
-        }
-    }
-}
-
-/// What became of an act.
-struct Played {
-    act: &'static Act,
-    seen: Option<Seen>,
-}
-
-fn live(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Failure::new)?;
     }
-    let mut view = View { colour: settings.colour };
-    view.title("A storefront: ten workloads in three namespaces, one provider outside")?;
-    let stage = Stage::set(&arguments.shop, &mut view)?;
-    let mut feed = Feed::open(&stage.agent_socket(), Arc::clone(&stop))?;
+    show.live_half(&application, &stop)?;
+    Ok(if show.unexpected == 0 { ExitStatus::Clean } else { ExitStatus::Findings })
+}
 
-    view.title("The application works: each kind of connection once")?;
-    feed.watch(OPENING, |feed, seen| {
-        view.seen(seen)?;
-        Ok(acts::LINKS.iter().all(|link| feed.has_seen(link)))
-    })?;
-    for link in acts::LINKS.iter().filter(|link| !feed.has_seen(link)) {
-        view.remark(&format!("not seen within {} s: {link}", OPENING.as_secs()))?;
+/// What this machine or user lacks.
+fn missing() -> Vec<String> {
+    // The probe itself needs root to tell more.
+    match rustix::process::geteuid().is_root() {
+        false => vec!["root: namespaces, cgroups and BPF need it".to_owned()],
+        true => probe::missing(&probe::probe())
+            .map(|capability| format!("{}: {}", capability.name, capability.purpose))
+            .collect(),
+    }
+}
+
+struct Show {
+    model: Model,
+    settings: Settings,
+    output: io::Stdout,
+    /// What came out otherwise than the policies say.
+    unexpected: u32,
+}
+
+impl Show {
+    fn heading(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.output, "\n{}", self.settings.colour.paint(Tone::Strong, text))
     }
 
-    visit("A visitor comes in from the outside, through the node's port", &stage, &mut view)?;
-    let mut results = Vec::new();
-    for act in ACTS {
-        feed.watch(view.pause(), |_, seen| view.seen(seen).map(|()| false).map_err(Failure::from))?;
-        if stop.load(Ordering::Relaxed) {
-            view.remark("interrupted")?;
-            return Ok(ExitStatus::Findings);
+    // Without root or BPF
+
+    fn static_half(&mut self, missing: &[String], is_example: bool) -> Result<(), Failure> {
+        self.heading("The demo cannot run here")?;
+        for what in missing {
+            writeln!(self.output, "  missing: {what}")?;
         }
-        results.push(play(act, &stage, &mut feed, &mut view)?);
-    }
-    visit("The visitor comes again: the application still works", &stage, &mut view)?;
-    summary(&results, &feed, &mut view)
-}
-
-fn visit(title: &str, stage: &Stage, view: &mut View) -> Result<(), Failure> {
-    view.title(title)?;
-    let (tone, words) = stage.visitor()?;
-    Ok(view.line(tone, &words)?)
-}
-
-/// Plays one act, and waits for the record of the connection that it tried.
-fn play(act: &'static Act, stage: &Stage, feed: &mut Feed, view: &mut View) -> Result<Played, Failure> {
-    view.title(act.title)?;
-    view.command(act)?;
-    let before = feed.newest();
-    stage.run(act)?;
-    let mut met = None;
-    feed.watch(RECORD, |_, seen| {
-        if seen.id_after(before) && act.is_record(&seen.record) {
-            view.seen(seen)?;
-            met = Some(seen.clone());
+        writeln!(self.output, "  Run it with `sudo make demo` on Linux 5.8 or newer with cgroup v2.")?;
+        if !is_example {
+            return Ok(());
         }
-        Ok(met.is_some())
-    })?;
-    if let (Some(note), Some(_)) = (act.note, &met) {
-        view.line(Tone::Faint, note)?;
+        self.heading("What the engine says of the same tries")?;
+        writeln!(self.output, "{}", self.says("shop/web:nginx:/usr/sbin/nginx", ("shop/svc/orders", "8080"))?)?;
+        for step in INTRUDER {
+            writeln!(self.output, "\n{}", step.title)?;
+            writeln!(self.output, "{}", self.says(&step.from(), step.asked)?)?;
+        }
+        writeln!(self.output, "\nhint: palisade explain -f examples/shop shop/web:log-shipper shop/svc/orders 8080")?;
+        Ok(())
     }
-    if met.is_none() {
-        view.remark(&format!("no record of it within {} s", RECORD.as_secs()))?;
-    }
-    Ok(Played { act, seen: met })
-}
 
-fn summary(results: &[Played], feed: &Feed, view: &mut View) -> Result<ExitStatus, Failure> {
-    view.title("Summary")?;
-    let mut table = Table::new(&["TRIED", "SHOULD BE", "WAS", "BY"]);
-    for result in results {
-        let (was, by) = match &result.seen {
-            None => ("not seen", String::new()),
-            Some(seen) => (word(seen.record.verdict.verdict), seen.by()),
+    fn says(&self, from: &str, (to, port): (&str, &str)) -> Result<String, Failure> {
+        let question = question::resolve(&self.model, from, to, Some(port), self.settings.now)?;
+        let answers = answer::answer(&self.model, &question).map_err(Failure::new)?;
+        Ok(answers.iter().map(|answer| answer.render(self.settings.colour)).collect::<String>().trim_end().to_owned())
+    }
+
+    /// The engine's word on a step.
+    fn predicts(&self, step: &Step) -> Result<&'static str, Failure> {
+        let (to, port) = step.asked;
+        let question = question::resolve(&self.model, &step.from(), to, Some(port), self.settings.now)?;
+        let answers = answer::answer(&self.model, &question).map_err(Failure::new)?;
+        Ok(answers.first().map_or("undecided", |answer| answer.verdict))
+    }
+
+    // With them
+
+    fn live_half(&mut self, application: &Application, stop: &AtomicBool) -> Result<(), Failure> {
+        let stage = Stage::set("demo".parse::<LabName>().map_err(Failure::new)?, &application.manifests)?;
+        let mut watch = Watch::start(&stage.socket())?;
+        self.introduce(&stage)?;
+        self.at_work(&mut watch, stop)?;
+        if application.is_example && !stop.load(Ordering::Relaxed) {
+            self.visitor(&stage, &mut watch)?;
+            self.intruder(&stage, &mut watch, stop)?;
+        }
+        self.summary(&stage, &watch)
+    }
+
+    fn introduce(&mut self, stage: &Stage) -> Result<(), Failure> {
+        let status = stage.lab()?.status().map_err(Failure::from)?;
+        let processes: usize = status.pods.iter().map(|pod| pod.containers.len()).sum();
+        self.heading("A guarded application on this machine")?;
+        writeln!(
+            self.output,
+            "  {} pods with {processes} containers: real processes in network namespaces and cgroups, {:.1} s",
+            status.pods.len(),
+            stage.took.0.as_secs_f64()
+        )?;
+        writeln!(self.output, "  guarded in the kernel by container and program, {:.1} s", stage.took.1.as_secs_f64())?;
+        Ok(())
+    }
+
+    fn at_work(&mut self, watch: &mut Watch, stop: &AtomicBool) -> Result<(), Failure> {
+        self.heading("At work: every link that it uses, as it is first used")?;
+        let mut links = BTreeSet::new();
+        let mut broken = Ok(());
+        watch.during(AT_WORK, |record| {
+            if !is_name_lookup(record) && links.insert(link_of(record)) {
+                let line = self.line(record);
+                broken = writeln!(self.output, "{line}");
+            }
+            if broken.is_err() || stop.load(Ordering::Relaxed) { Enough::Yes } else { Enough::No }
+        });
+        broken?;
+        writeln!(self.output, "  (and names asked of the cluster's DNS, which the Perimeters except)")?;
+        Ok(())
+    }
+
+    fn visitor(&mut self, stage: &Stage, watch: &mut Watch) -> Result<(), Failure> {
+        self.heading("A visitor from outside opens the shop")?;
+        let Answer { ok, answer, error, .. } = stage.visit(FRONT_DOOR)?;
+        let said = answer.or(error).unwrap_or_default();
+        let first = said.lines().next().unwrap_or_default();
+        let (tone, word) = if ok { (Tone::Good, "served ") } else { (Tone::Bad, "failed ") };
+        let word = self.settings.colour.paint(tone, word).to_string();
+        writeln!(self.output, "  {word}  world -> edge/gateway {FRONT_DOOR}: {first}")?;
+        self.unexpected += u32::from(!ok);
+        watch.during(Duration::ZERO, |_| Enough::Yes);
+        Ok(())
+    }
+
+    fn intruder(&mut self, stage: &Stage, watch: &mut Watch, stop: &AtomicBool) -> Result<(), Failure> {
+        self.heading("An intruder")?;
+        for step in INTRUDER {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            writeln!(self.output, "  {}", step.title)?;
+            let predicted = self.predicts(step)?;
+            let Answer { ok, errno, error, .. } = stage.make(step)?;
+            let refused = !ok && errno == Some(EACCES);
+            let mut shown = false;
+            watch.during(RECORD, |record| {
+                if is_of(record, step) {
+                    let line = self.line(record);
+                    shown = writeln!(self.output, "{line}").is_ok();
+                    return Enough::Yes;
+                }
+                Enough::No
+            });
+            if !refused || !shown || predicted != "denied" {
+                self.unexpected += 1;
+                let said = error.unwrap_or_else(|| "it was answered".to_owned());
+                let words =
+                    format!("    not as expected: the engine says {predicted}, the call: {said}, recorded: {shown}");
+                writeln!(self.output, "{}", self.settings.colour.paint(Tone::Caution, &words))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, stage: &Stage, watch: &Watch) -> Result<(), Failure> {
+        let status = stage.status().map_err(Failure::new)?;
+        let kernel: u64 =
+            status["nodes"].as_array().into_iter().flatten().filter_map(|node| node["kernelBytes"].as_u64()).sum();
+        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        self.heading("In all")?;
+        writeln!(
+            self.output,
+            "  {} connections tried, {} allowed, {} refused; {} records lost",
+            watch.tried,
+            watch.tried - watch.refused,
+            watch.refused,
+            watch.lost
+        )?;
+        if watch.would_be_refused > 0 {
+            writeln!(
+                self.output,
+                "  {} of the allowed ones would be refused if the policies in Audit were enforced",
+                watch.would_be_refused
+            )?;
+        }
+        writeln!(
+            self.output,
+            "  the agent holds {:.1} MiB, its maps and programs in the kernel {:.1} MiB",
+            mebibytes(status["residentBytes"].as_u64().unwrap_or(0)),
+            mebibytes(kernel)
+        )?;
+        writeln!(
+            self.output,
+            "  judged at the sender's node; what comes from outside is not judged at the receiver yet"
+        )?;
+        match self.unexpected {
+            0 => writeln!(self.output, "  everything came out as the policies say")?,
+            count => writeln!(self.output, "  {count} tries came out otherwise than the policies say")?,
+        }
+        writeln!(
+            self.output,
+            "\n  palisade explain -f examples/shop shop/web:log-shipper shop/orders 8080   tells why"
+        )?;
+        Ok(())
+    }
+
+    /// A record in one line: the word, who, whom and why.
+    fn line(&self, record: &FlowRecord) -> String {
+        let (tone, word) = match (record.verdict.verdict, record.would_be.verdict) {
+            (VerdictWord::Allowed, VerdictWord::Denied) => (Tone::Caution, "audit  "),
+            (VerdictWord::Allowed, VerdictWord::Allowed) => (Tone::Good, "allowed"),
+            (VerdictWord::Denied, _) => (Tone::Bad, "REFUSED"),
         };
-        table.row([result.act.title, word(result.act.expected), was, &by]);
-    }
-    view.text(&table.to_string())?;
-    let counts = feed.counts();
-    view.text(&format!(
-        "\n{} connections recorded: {} allowed, {} refused; {} records lost; {} allowed today, refused once the policy in Audit is enforced\n",
-        counts.records, counts.allowed, counts.refused, counts.lost, counts.would_be_refused
-    ))?;
-    view.text("\nWhy was it refused, and what would allow it?\n")?;
-    view.text("  palisade explain -f examples/shop shop/web:nginx:/tmp/malware shop/svc/orders 8080\n")?;
-    let as_it_should =
-        |result: &Played| result.seen.as_ref().is_some_and(|seen| seen.record.verdict.verdict == result.act.expected);
-    let all = results.iter().all(as_it_should) && acts::LINKS.iter().all(|link| feed.has_seen(link));
-    Ok(if all { ExitStatus::Clean } else { ExitStatus::Findings })
-}
-
-fn word(verdict: VerdictWord) -> &'static str {
-    match verdict {
-        VerdictWord::Allowed => "allowed",
-        VerdictWord::Denied => "refused",
-    }
-}
-
-/// What the reader sees, from top to bottom.
-pub struct View {
-    colour: Colour,
-}
-
-/// Width of `web nginx /usr/sbin/nginx` and the like.
-const FROM: usize = 52;
-/// Width of `shop/catalogue 8080` and the like.
-const TO: usize = 30;
-
-/// Between two acts, for somebody who watches.
-const PAUSE: Duration = Duration::from_millis(800);
-
-impl View {
-    /// How long to wait before the next act.
-    fn pause(&self) -> Duration {
-        if io::stdout().is_terminal() { PAUSE } else { Duration::ZERO }
-    }
-
-    fn text(&mut self, text: &str) -> io::Result<()> {
-        let mut output = io::stdout().lock();
-        output.write_all(text.as_bytes())?;
-        output.flush()
-    }
-
-    fn line(&mut self, tone: Tone, text: &str) -> io::Result<()> {
-        let line = format!("  {}\n", self.colour.paint(tone, text));
-        self.text(&line)
-    }
-
-    fn title(&mut self, text: &str) -> io::Result<()> {
-        let line = format!("\n{}\n", self.colour.paint(Tone::Strong, text));
-        self.text(&line)
-    }
-
-    fn remark(&mut self, text: &str) -> io::Result<()> {
-        self.line(Tone::Caution, text)
-    }
-
-    fn command(&mut self, act: &Act) -> io::Result<()> {
-        let Sender { pod, container, .. } = act.sender;
-        self.line(Tone::Faint, &format!("{pod} {container} $ {}", act.shown))
-    }
-
-    fn seen(&mut self, seen: &Seen) -> io::Result<()> {
-        let (tone, word) = match seen.record.verdict.verdict {
-            VerdictWord::Allowed => (Tone::Good, "allowed"),
-            VerdictWord::Denied => (Tone::Bad, "REFUSED"),
+        let to = match &record.dialled.service {
+            Some(service) => service.clone(),
+            None => short_end(record, End::To),
         };
-        let mut line = format!(
-            "  {}  {}{}{}",
-            self.colour.paint(tone, word),
-            pad(&seen.from(), FROM),
-            pad(&seen.to(), TO),
-            seen.by()
-        );
-        if seen.would_be_refused() {
-            let audit = format!("  (audit: would be refused by {})", seen.would_be_by());
-            line.push_str(&self.colour.paint(Tone::Caution, &audit).to_string());
-        }
-        line.push('\n');
-        self.text(&line)
+        let why = match tone {
+            Tone::Caution => format!("would be refused: {}", render_why(&record.would_be)),
+            _ => render_why(&record.verdict),
+        };
+        let word = self.settings.colour.paint(tone, word).to_string();
+        let why = self.settings.colour.paint(Tone::Faint, &why).to_string();
+        format!(
+            "  {word}  {} -> {to} {}\n             {why}",
+            short_end(record, End::From),
+            answer::shown_port(record.protocol, record.dialled.port)
+        )
     }
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    From,
+    To,
+}
+
+/// An end by its workload: replicas are alike.
+fn short_end(record: &FlowRecord, end: End) -> String {
+    let end = match end {
+        End::From => &record.from,
+        End::To => &record.to,
+    };
+    let (Some(namespace), Some(workload)) = (&end.namespace, &end.workload) else { return render_end(end) };
+    let name = workload.rsplit('/').next().unwrap_or(workload);
+    let mut words = vec![format!("{namespace}/{name}")];
+    words.extend(end.container.clone());
+    words.extend(end.program.clone());
+    words.join(" ")
+}
+
+fn link_of(record: &FlowRecord) -> (String, String, u16) {
+    let to = record.dialled.service.clone().unwrap_or_else(|| short_end(record, End::To));
+    (short_end(record, End::From), to, record.dialled.port)
+}
+
+fn is_of(record: &FlowRecord, step: &Step) -> bool {
+    let port = step.target.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    record.from.program.as_deref() == Some(step.program.path())
+        && record.from.container.as_deref() == Some(step.container)
+        && Some(record.dialled.port) == port
+        && record.verdict.verdict == VerdictWord::Denied
+}
+
+/// The rule or the closing policy with file and line.
+fn render_why(verdict: &FlowVerdict) -> String {
+    let place = verdict.place.as_deref().map(|place| format!(" ({})", shorten(place))).unwrap_or_default();
+    match (&verdict.rule, verdict.reason.as_str()) {
+        (Some(rule), "closed") => format!("closed by {rule}, and nothing opens it{place}"),
+        (Some(rule), "rule") => format!("{rule}{place}"),
+        (Some(rule), reason) => format!("{reason}: {rule}{place}"),
+        (None, reason) => reason.replace('-', " "),
+    }
+}
+
+/// A place below the current folder as the user would type it.
+fn shorten(place: &str) -> &str {
+    let here = std::env::current_dir().ok();
+    let here = here.as_deref().and_then(|path| path.to_str()).unwrap_or("\0");
+    place.strip_prefix(here).map_or(place, |rest| rest.trim_start_matches('/'))
 }

@@ -1,155 +1,146 @@
-//! The lab and the agent of the demo, from their start to their end.
+//! The lab and the agent of the demo, as a user would start them; gone when dropped.
 
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use palisade_lab::stand_in::attempt::Answer;
-use palisade_lab::{Executable, JoinTarget, LabName, RunningLab};
+use palisade_lab::{LabName, RunningLab};
+use serde_json::Value;
 
-use super::View;
-use super::acts::Act;
+use crate::agent::ask_status;
+use crate::demo::script::{Program, Step};
 use crate::failure::{Failure, Hint};
-use crate::terminal::Tone;
-use crate::{agent, input, lab};
 
-/// The lab's name: not the user's own.
-const NAME: &str = "demo";
-/// How often the application's programs call each other.
-const RHYTHM: Duration = Duration::from_millis(500);
-/// How long the agent may take until it answers.
-const AGENT_START: Duration = Duration::from_secs(10);
-/// How long the agent may take to leave once the lab is gone.
-const AGENT_END: Duration = Duration::from_secs(3);
+/// A lab and an agent take about two seconds; a busy machine gets thirty times that.
+const DEADLINE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A running lab with an agent; both end with the value.
+/// The running lab with its agent.
 pub struct Stage {
     name: LabName,
-    lab: RunningLab,
-    agent: Option<Child>,
+    agent: Child,
+    /// How long the pods took to run, and the agent to guard them.
+    pub took: (Duration, Duration),
 }
 
 impl Stage {
-    /// Starts the application of `folder`, and the agent on it.
-    pub fn set(folder: &Path, view: &mut View) -> Result<Self, Failure> {
-        let name: LabName = NAME.parse().map_err(Failure::new)?;
-        let manifests = vec![std::path::absolute(folder).map_err(Failure::new)?];
-        let input = palisade_manifests::load(&manifests, io::empty()).map_err(Failure::new)?;
-        input::print_problems(&input.problems);
-        let settings = palisade_lab::Settings {
-            name: name.clone(),
-            nodes: 1,
-            manifests,
-            stdin: None,
-            detach: true,
-            prefix: vec![lab::PREFIX.to_owned()],
-            rhythm: RHYTHM,
-        };
-        let mut words = String::new();
-        palisade_lab::up(settings, &input.value, |report| {
-            let seconds = report.millis as f64 / 1000.0;
-            words = format!("the lab runs {} pods ({seconds:.1} s)", report.pods);
+    /// Starts the lab, then the agent, and waits for both.
+    ///
+    /// # Errors
+    /// When one of them cannot start; nothing is left then.
+    pub fn set(name: LabName, manifests: &[PathBuf]) -> Result<Self, Failure> {
+        let begun = Instant::now();
+        let mut up = palisade(&["lab", "up", "--detach", "--name", name.as_str()]);
+        for path in manifests {
+            up.arg("-f").arg(path);
+        }
+        // It writes to the terminal what cannot run; that it is up is ours to say.
+        let output = up.stdin(Stdio::null()).output().map_err(Failure::new)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            return Err(Failure::new(format!("the lab does not start\n{said}"))
+                .hint(Hint::Run(format!("sudo palisade lab down --name {name}"))));
+        }
+        let up_in = begun.elapsed();
+        let agent = palisade(&["agent", "run", "--name", name.as_str()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let agent = agent.map_err(|error| {
+            take_down(&name);
+            Failure::new(error)
         })?;
-        let lab = RunningLab::open(&name)?;
-        let mut stage = Self { name, lab, agent: None };
-        view.line(Tone::Faint, &words)?;
-        let words = stage.start_agent()?;
-        view.line(Tone::Faint, &words)?;
+        let mut stage = Self { name, agent, took: (up_in, Duration::ZERO) };
+        stage.wait_for_agent()?;
+        stage.took.1 = begun.elapsed() - up_in;
         Ok(stage)
     }
 
+    fn wait_for_agent(&mut self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        while self.status().is_err() {
+            let ended = self.agent.try_wait().map_err(Failure::new)?;
+            if ended.is_some() || begun.elapsed() > DEADLINE {
+                let command = format!("sudo palisade agent run --name {}", self.name);
+                return Err(Failure::new("the agent does not start").hint(Hint::Run(command)));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
     /// The agent's socket.
-    pub fn agent_socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.name.state_dir().agent_socket()
     }
 
-    /// Runs an act's command. That it is refused is no error.
-    pub fn run(&self, act: &Act) -> Result<(), Failure> {
-        let target =
-            JoinTarget::Container { pod: act.sender.pod.to_owned(), container: Some(act.sender.container.to_owned()) };
-        self.exec(&target, &act.command()).map(drop)
+    /// What the agent says of itself.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn status(&self) -> io::Result<Value> {
+        ask_status(&self.socket())
     }
 
-    /// Calls the storefront from the outside, through the node's port; what came of it in words.
-    pub fn visitor(&self) -> Result<(Tone, String), Failure> {
-        let node = self.lab.file().nodes.first().map(|node| node.address.to_string()).unwrap_or_default();
-        let target = format!("{node}:30080");
-        let own = std::env::current_exe().map_err(Failure::new)?;
-        let command = [&own.display().to_string(), "lab", "call", "--send", "GET / HTTP/1.0\r\n\r\n", &target];
-        let output = self.exec(&JoinTarget::World, &command.map(str::to_owned))?;
-        let answer: Answer = serde_json::from_slice(&output).map_err(Failure::new)?;
-        Ok(match answer.answer.as_deref().and_then(|text| text.lines().next()) {
-            Some(line) => (Tone::Good, format!("answered  world -> {target} (edge/gateway): {line}")),
-            None => (Tone::Bad, format!("failed    world -> {target}: {}", answer.error.unwrap_or_default())),
-        })
+    /// The running lab.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn lab(&self) -> Result<RunningLab, Failure> {
+        Ok(RunningLab::open(&self.name)?)
     }
 
-    fn exec(&self, target: &JoinTarget, command: &[String]) -> Result<Vec<u8>, Failure> {
-        let executable = Executable::current(vec![lab::PREFIX.to_owned()]);
-        let mut command = self.lab.exec(&executable, target, command)?;
-        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().map_err(Failure::new)?;
-        Ok(output.stdout)
+    /// Makes the step, really: in the container, as that program.
+    ///
+    /// # Errors
+    /// When the lab cannot run it.
+    pub fn make(&self, step: &Step) -> Result<Answer, Failure> {
+        if let Program::Dropped(path) = step.program {
+            self.exec(step, &["cp", "/proc/1/exe", path])?;
+        }
+        let said = self.exec(step, &[step.program.path(), "lab", "call", step.target])?;
+        serde_json::from_str(&said).map_err(Failure::new)
     }
 
-    fn start_agent(&mut self) -> Result<String, Failure> {
-        let begun = Instant::now();
-        let own = std::env::current_exe().map_err(Failure::new)?;
-        let child = Command::new(own)
-            .args(["agent", "run", "--name", NAME])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(Failure::new)?;
-        let child = self.agent.insert(child);
-        let status = loop {
-            if let Ok(status) = agent::ask_status(&self.name.state_dir().agent_socket()) {
-                break status;
-            }
-            let ended = child.try_wait().map_err(Failure::new)?.is_some();
-            if ended || begun.elapsed() > AGENT_START {
-                return Err(no_agent(child, ended));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        let millis = begun.elapsed().as_millis();
-        let node = &status["nodes"][0];
-        let memory = status["residentBytes"].as_u64().unwrap_or(0) / 1024;
-        let kernel = node["kernelBytes"].as_u64().unwrap_or(0) / 1024;
-        Ok(format!(
-            "the agent guards {} pods, {} containers ({millis} ms; {memory} KiB, in the kernel {kernel} KiB)",
-            node["pods"], node["containers"]
-        ))
+    /// A visitor from outside asks `target` for a page.
+    ///
+    /// # Errors
+    /// When the lab cannot run it.
+    pub fn visit(&self, target: &str) -> Result<Answer, Failure> {
+        let request = "GET / HTTP/1.0\r\nHost: shop\r\n\r\n";
+        let mut command = palisade(&["lab", "exec", "world", "--name", self.name.as_str(), "--"]);
+        command.arg(std::env::current_exe().map_err(Failure::new)?).args(["lab", "call", target, "--send", request]);
+        let output = command.stdin(Stdio::null()).output().map_err(Failure::new)?;
+        serde_json::from_slice(&output.stdout).map_err(Failure::new)
     }
-}
 
-fn no_agent(child: &mut Child, ended: bool) -> Failure {
-    let mut said = String::new();
-    if ended && let Some(stderr) = &mut child.stderr {
-        // What it said is a help, not a need.
-        let _ = stderr.read_to_string(&mut said);
+    fn exec(&self, step: &Step, words: &[&str]) -> Result<String, Failure> {
+        let mut command =
+            palisade(&["lab", "exec", step.pod, "-c", step.container, "--name", self.name.as_str(), "--"]);
+        let output = command.args(words).stdin(Stdio::null()).output().map_err(Failure::new)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
-    Failure::new(format!("the agent did not start\n{}", said.trim_end())).hint(Hint::Run("palisade agent probe".into()))
 }
 
 impl Drop for Stage {
-    /// The lab ends first: the agent then takes its programs out of the kernel and ends by itself.
     fn drop(&mut self) {
-        let state = self.name.state_dir();
-        if let Err(error) = palisade_lab::down(&self.name) {
-            eprintln!("warning: {error}\n  hint: palisade lab down --name {NAME}");
-        }
-        let Some(mut agent) = self.agent.take() else { return };
-        let begun = Instant::now();
-        while matches!(agent.try_wait(), Ok(None)) && begun.elapsed() < AGENT_END {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        // It may have ended; then there is nothing to kill.
-        let _ = agent.kill();
-        let _ = agent.wait();
-        if let Err(error) = palisade_agent::unload(state.path()) {
-            eprintln!("warning: {error}\n  hint: palisade agent unload --name {NAME}");
-        }
+        let _ = self.agent.kill();
+        let _ = self.agent.wait();
+        take_down(&self.name);
     }
+}
+
+/// Ends the lab; its end takes the agent's programs and maps along.
+fn take_down(name: &LabName) {
+    let mut down = palisade(&["lab", "down", "--name", name.as_str()]);
+    let _ = down.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+fn palisade(words: &[&str]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(words).env_remove("PALISADE_LAB");
+    command
 }
