@@ -22,6 +22,7 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
     let ours = kind_of(kind);
     match (group, ours) {
         ("palisade.dev", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
+        ("palisade.dev", None) if kind.strip_suffix("List").and_then(kind_of).is_some() => Recognized::List,
         ("palisade.dev", kind) => Recognized::UnknownPolicy(kind.filter(|kind| kind.is_policy())),
         ("policy.networking.k8s.io", _) if !kind.ends_with("List") => Recognized::UnknownPolicy(None),
         (_, Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
