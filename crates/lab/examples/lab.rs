@@ -55,7 +55,9 @@ fn with_name(arguments: &[String]) -> Result<(LabName, Vec<String>), LabError> {
     };
     let name = rest.get(position + 1).cloned().unwrap_or_default();
     rest.drain(position..(position + 2).min(rest.len()));
-    name.parse().map(|name| (name, rest)).map_err(|error: palisade_lab::BadLabName| LabError::Refused(error.to_string()))
+    name.parse()
+        .map(|name| (name, rest))
+        .map_err(|error: palisade_lab::BadLabName| LabError::Refused(error.to_string()))
 }
 
 fn up(arguments: &[String]) -> Result<ExitCode, LabError> {
@@ -72,7 +74,9 @@ fn up(arguments: &[String]) -> Result<ExitCode, LabError> {
     let mut rest = rest.iter();
     while let Some(option) = rest.next() {
         match option.as_str() {
-            "-f" => settings.manifests.extend(rest.next().map(|path| std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)))),
+            "-f" => settings
+                .manifests
+                .extend(rest.next().map(|path| std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)))),
             "--nodes" => settings.nodes = rest.next().and_then(|number| number.parse().ok()).unwrap_or(1),
             "--rhythm-ms" => {
                 let millis = rest.next().and_then(|number| number.parse().ok()).unwrap_or(2000);
@@ -82,8 +86,8 @@ fn up(arguments: &[String]) -> Result<ExitCode, LabError> {
             other => return Err(LabError::Refused(format!("unknown option `{other}`"))),
         }
     }
-    let loaded =
-        palisade_manifests::load(&settings.manifests, io::empty()).map_err(|error| LabError::Refused(error.to_string()))?;
+    let loaded = palisade_manifests::load(&settings.manifests, io::empty())
+        .map_err(|error| LabError::Refused(error.to_string()))?;
     for problem in &loaded.problems {
         eprintln!("problem: {problem}");
     }
@@ -104,14 +108,25 @@ fn status(arguments: &[String]) -> Result<ExitCode, LabError> {
     }
     for pod in &status.pods {
         let addresses: Vec<_> = pod.addresses.iter().map(ToString::to_string).collect();
-        println!("{}/{} {} {} ready={} {}", pod.namespace, pod.name, pod.node, pod.phase, pod.ready, addresses.join(","));
+        println!(
+            "{}/{} {} {} ready={} {}",
+            pod.namespace,
+            pod.name,
+            pod.node,
+            pod.phase,
+            pod.ready,
+            addresses.join(",")
+        );
         for container in &pod.containers {
             let message = container.message.as_deref().unwrap_or_default();
             println!("  {} {} restarts={} {message}", container.name, container.state, container.restarts);
         }
     }
     for service in &status.services {
-        println!("service {}/{} {:?} {:?} backends={}", service.namespace, service.name, service.addresses, service.ports, service.ready_backends);
+        println!(
+            "service {}/{} {:?} {:?} backends={}",
+            service.namespace, service.name, service.addresses, service.ports, service.ready_backends
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -157,8 +172,11 @@ fn pod(arguments: &[String]) -> Result<ExitCode, LabError> {
         ["delete", pod] => println!("{} deleted", lab.delete(pod)?),
         ["restart", pod] => println!("{} restarted", lab.restart(pod, RestartWhat::Pod)?),
         ["label", pod, labels @ ..] => {
-            let set: BTreeMap<_, _> =
-                labels.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            let set: BTreeMap<_, _> = labels
+                .iter()
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect();
             let remove = labels.iter().filter_map(|key| key.strip_suffix('-')).map(ToOwned::to_owned).collect();
             println!("{} labelled", lab.label(pod, set, remove)?);
         }

@@ -27,7 +27,8 @@ impl Cgroup {
     /// # Errors
     /// When no cgroup2 is mounted.
     pub fn below_mount(relative: &str) -> Result<Self, LabError> {
-        let table = fs::read_to_string("/proc/self/mountinfo").map_err(LabError::file("read", "/proc/self/mountinfo"))?;
+        let table =
+            fs::read_to_string("/proc/self/mountinfo").map_err(LabError::file("read", "/proc/self/mountinfo"))?;
         cgroup2_mount(&table).map(|mount| Self(mount.join(relative))).ok_or(LabError::NoCgroup2)
     }
 
@@ -75,7 +76,9 @@ impl Cgroup {
             match remove_tree(&self.0) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) if Instant::now() > deadline => return Err(LabError::file("remove the cgroup", &self.0)(error)),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(LabError::file("remove the cgroup", &self.0)(error));
+                }
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }

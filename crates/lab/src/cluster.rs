@@ -83,7 +83,11 @@ pub(crate) enum Step {
 impl Pod {
     /// Its containers as the manifest has them, with their state.
     pub fn containers(&self) -> impl Iterator<Item = (&Container, &ContainerState)> {
-        self.plan.spec.containers.iter().filter_map(|container| Some((container, self.containers.get(&container.name)?)))
+        self.plan
+            .spec
+            .containers
+            .iter()
+            .filter_map(|container| Some((container, self.containers.get(&container.name)?)))
     }
 
     /// The containers that make the pod what it is: all but init ones.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use palisade_model::pod::{
-    Container, ContainerRole, Phase, Probe, ProbeHandler, ProbePort, QosClass, RestartPolicy, SecurityContext, VolumeSource,
+    Container, ContainerRole, Phase, Probe, ProbeHandler, ProbePort, QosClass, RestartPolicy, SecurityContext,
+    VolumeSource,
 };
 use palisade_model::service::{Exposure, Service, TargetPort};
 use palisade_model::{Labels, Name, Timestamp};
@@ -38,7 +39,8 @@ fn namespace(name: &Name) -> Value {
 }
 
 fn node(node: &Node) -> Value {
-    let mut addresses: Vec<_> = node.addresses.iter().map(|address| json!({"type": "InternalIP", "address": address})).collect();
+    let mut addresses: Vec<_> =
+        node.addresses.iter().map(|address| json!({"type": "InternalIP", "address": address})).collect();
     addresses.push(json!({"type": "Hostname", "address": &*node.name}));
     json!({
         "apiVersion": "v1", "kind": "Node",
@@ -98,7 +100,11 @@ fn pod_spec(pod: &Pod) -> Map<String, Value> {
     let spec = &pod.plan.spec;
     let mut out = Map::new();
     let list = |roles: &[ContainerRole]| {
-        spec.containers.iter().filter(|container| roles.contains(&container.role)).map(|it| container(it, spec.qos)).collect::<Vec<_>>()
+        spec.containers
+            .iter()
+            .filter(|container| roles.contains(&container.role))
+            .map(|it| container(it, spec.qos))
+            .collect::<Vec<_>>()
     };
     for (field, roles) in [
         ("initContainers", &[ContainerRole::Init, ContainerRole::Sidecar][..]),
@@ -184,9 +190,11 @@ fn container(container: &Container, qos: QosClass) -> Value {
         });
         out.insert("ports".into(), ports.collect());
     }
-    for (field, it) in
-        [("readinessProbe", &container.readiness), ("livenessProbe", &container.liveness), ("startupProbe", &container.startup)]
-    {
+    for (field, it) in [
+        ("readinessProbe", &container.readiness),
+        ("livenessProbe", &container.liveness),
+        ("startupProbe", &container.startup),
+    ] {
         if let Some(it) = it {
             out.insert(field.into(), probe(it));
         }
@@ -337,7 +345,8 @@ fn container_status(container: &Container, state: &ContainerState) -> Value {
 }
 
 fn service(service: &Service) -> Value {
-    let metadata = metadata(service.meta.name(), service.meta.namespace(), &service.meta.labels, &service.meta.annotations);
+    let metadata =
+        metadata(service.meta.name(), service.meta.namespace(), &service.meta.labels, &service.meta.annotations);
     let mut spec = Map::new();
     let kind = match &service.exposure {
         Exposure::ClusterIp => "ClusterIP",
@@ -360,7 +369,8 @@ fn service(service: &Service) -> Value {
         spec.insert("clusterIPs".into(), json!(service.cluster_ips));
     }
     if !service.cluster_ips.is_empty() {
-        let families: Vec<_> = service.cluster_ips.iter().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" }).collect();
+        let families: Vec<_> =
+            service.cluster_ips.iter().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" }).collect();
         spec.insert("ipFamilies".into(), json!(families));
         spec.insert("ipFamilyPolicy".into(), json!(if families.len() > 1 { "PreferDualStack" } else { "SingleStack" }));
     }
@@ -395,6 +405,14 @@ fn service(service: &Service) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec, "status": status})
 }
 
+/// Backends that one EndpointSlice can hold.
+struct SliceGroup<'a> {
+    ipv6: bool,
+    /// The index of each port of the Service, and its number here.
+    numbers: Vec<(usize, u16)>,
+    backends: Vec<&'a Backend>,
+}
+
 /// One slice for each family and each set of numbers that the ports resolve to: pods may give a
 /// named port different numbers. Services with slices of their own in the manifests get none.
 fn endpoint_slices(service: &Service, cluster: &Cluster) -> Vec<Value> {
@@ -402,9 +420,12 @@ fn endpoint_slices(service: &Service, cluster: &Cluster) -> Vec<Value> {
         return Vec::new();
     }
     let all = endpoints::of_service(service, cluster);
-    let mut groups: Vec<(bool, Vec<(usize, u16)>, Vec<&Backend>)> = Vec::new();
-    let mut pods: Vec<(&Name, IpAddr)> =
-        all.iter().flat_map(|port| &port.backends).filter_map(|backend| Some((&backend.pod.as_ref()?.0, backend.address))).collect();
+    let mut groups: Vec<SliceGroup<'_>> = Vec::new();
+    let mut pods: Vec<(&Name, IpAddr)> = all
+        .iter()
+        .flat_map(|port| &port.backends)
+        .filter_map(|backend| Some((&backend.pod.as_ref()?.0, backend.address)))
+        .collect();
     pods.sort();
     pods.dedup();
     for (pod, address) in pods {
@@ -412,21 +433,24 @@ fn endpoint_slices(service: &Service, cluster: &Cluster) -> Vec<Value> {
             .iter()
             .enumerate()
             .filter_map(|(index, port)| {
-                let of_pod = |backend: &&Backend| backend.address == address && backend.pod.as_ref().is_some_and(|(name, _)| name == pod);
+                let of_pod = |backend: &&Backend| {
+                    backend.address == address && backend.pod.as_ref().is_some_and(|(name, _)| name == pod)
+                };
                 port.backends.iter().find(of_pod).map(|backend| (index, backend))
             })
             .collect();
         let numbers: Vec<_> = mine.iter().map(|(index, backend)| (*index, backend.port)).collect();
         let Some((_, backend)) = mine.first() else { continue };
-        match groups.iter_mut().find(|(v6, ports, _)| *v6 == address.is_ipv6() && *ports == numbers) {
-            Some((_, _, backends)) => backends.push(backend),
-            None => groups.push((address.is_ipv6(), numbers, vec![backend])),
+        match groups.iter_mut().find(|group| group.ipv6 == address.is_ipv6() && group.numbers == numbers) {
+            Some(group) => group.backends.push(backend),
+            None => groups.push(SliceGroup { ipv6: address.is_ipv6(), numbers, backends: vec![backend] }),
         }
     }
     let name = service.meta.name();
-    let slices = groups.iter().enumerate().map(|(index, (v6, numbers, backends))| {
-        let endpoints: Vec<_> = backends.iter().map(|backend| endpoint(backend, service, cluster)).collect();
-        let ports: Vec<_> = numbers
+    let slices = groups.iter().enumerate().map(|(index, group)| {
+        let endpoints: Vec<_> = group.backends.iter().map(|backend| endpoint(backend, service, cluster)).collect();
+        let ports: Vec<_> = group
+            .numbers
             .iter()
             .map(|(index, number)| {
                 let port = &all[*index].port;
@@ -439,7 +463,7 @@ fn endpoint_slices(service: &Service, cluster: &Cluster) -> Vec<Value> {
                 "name": format!("{name}-{index}"), "namespace": service.meta.namespace(),
                 "labels": {"kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
             },
-            "addressType": if *v6 { "IPv6" } else { "IPv4" },
+            "addressType": if group.ipv6 { "IPv6" } else { "IPv4" },
             "endpoints": endpoints, "ports": ports,
         })
     });

@@ -39,7 +39,9 @@ pub fn of_container(container: &Container, annotations: &Labels) -> Command {
     let image_program = match (named, first) {
         (Some(named), _) => PathBuf::from(named),
         (None, Some(first)) if on_host.is_none() && first.starts_with('/') => PathBuf::from(first),
-        (None, Some(first)) if on_host.is_none() => Path::new("/usr/local/bin").join(first.rsplit('/').next().unwrap_or(first)),
+        (None, Some(first)) if on_host.is_none() => {
+            Path::new("/usr/local/bin").join(first.rsplit('/').next().unwrap_or(first))
+        }
         (None, _) => image::program_of(container.image.as_deref().unwrap_or_default()),
     };
     let stand_in = on_host.is_none();
@@ -66,14 +68,20 @@ pub fn of_container(container: &Container, annotations: &Labels) -> Command {
         None => image::seen_as(&image_program).display().to_string(),
     };
     let name = if stand_in { program.clone() } else { container.command[0].clone() };
-    let arguments = [name].into_iter().chain(container.command.iter().skip(1).chain(&container.args).cloned()).collect();
+    let arguments =
+        [name].into_iter().chain(container.command.iter().skip(1).chain(&container.args).cloned()).collect();
     Command { program, arguments, stand_in, tool: has_tool, layer }
 }
 
 /// The process of `container` in a pod with `spec`: as whom it runs, and with which environment.
 ///
 /// Also returns what of the security context means nothing.
-pub fn process(container: &Container, spec: &PodSpec, command: &Command, environment: Vec<(String, String)>) -> (ProcessSetup, Vec<String>) {
+pub fn process(
+    container: &Container,
+    spec: &PodSpec,
+    command: &Command,
+    environment: Vec<(String, String)>,
+) -> (ProcessSetup, Vec<String>) {
     let security = effective_security(&spec.security, &container.security);
     let (capabilities, unknown) = capabilities::of_container(&security);
     let must_not_be_root = security.run_as_non_root == Some(true);
@@ -199,8 +207,10 @@ mod tests {
 
     #[test]
     fn annotations_name_programs() {
-        let annotations =
-            [("lab.palisade.dev/program.web", "/srv/shop"), ("lab.palisade.dev/extra-programs.web", "/usr/bin/report, /tmp/x")];
+        let annotations = [
+            ("lab.palisade.dev/program.web", "/srv/shop"),
+            ("lab.palisade.dev/extra-programs.web", "/usr/bin/report, /tmp/x"),
+        ];
         let command = of_container(&container("shop", &[]), &annotations.into_iter().collect());
         assert_eq!(command.program, "/srv/shop");
         assert_eq!(command.layer, ["/srv/shop", "/tmp/x", "/usr/bin/report"].map(PathBuf::from));
@@ -209,7 +219,11 @@ mod tests {
     #[test]
     fn who_must_not_be_root_is_not() {
         let spec = PodSpec {
-            security: SecurityContext { run_as_non_root: Some(true), run_as_group: Some(7), ..SecurityContext::default() },
+            security: SecurityContext {
+                run_as_non_root: Some(true),
+                run_as_group: Some(7),
+                ..SecurityContext::default()
+            },
             fs_group: Some(9),
             ..PodSpec::default()
         };
@@ -220,7 +234,8 @@ mod tests {
 
     #[test]
     fn variables_are_expanded_as_kubelet_does() {
-        let list = [("A", "1"), ("B", "$(A)2 $(NO) $$(A)"), ("A", "3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let list = [("A", "1"), ("B", "$(A)2 $(NO) $$(A)"), ("A", "3")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let expected = [("A", "3"), ("B", "12 $(NO) $(A)")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(expanded_environment(list.into()), expected);
     }

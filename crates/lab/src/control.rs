@@ -68,7 +68,10 @@ pub(crate) enum Response {
     Status(Status),
     Join(Box<JoinSetup>),
     /// Done; what was wrong on the way.
-    Done { what: String, problems: Vec<String> },
+    Done {
+        what: String,
+        problems: Vec<String>,
+    },
     /// Files by container.
     Logs(Vec<(String, PathBuf)>),
     Refused(String),

@@ -9,7 +9,7 @@ use palisade_model::pod::Phase;
 use palisade_model::{Labels, Outcome};
 
 use crate::cluster::{PodKey, Step};
-use crate::control::{ContainerStatus, JoinTarget, PodStatus, Request, RestartWhat, Response, ServiceStatus, Status};
+use crate::control::{ContainerStatus, JoinTarget, PodStatus, Request, Response, RestartWhat, ServiceStatus, Status};
 use crate::endpoints;
 use crate::error::one_line;
 use crate::runtime::Runtime;
@@ -111,7 +111,9 @@ fn logs(runtime: &Runtime, pod: &str, container: Option<&str>) -> Response {
         .map(|container| (container.name.to_string(), runtime.state.log_file(namespace, name, &container.name)))
         .collect();
     match (files.is_empty(), container) {
-        (true, Some(container)) => Response::Refused(format!("pod `{namespace}/{name}` has no container `{container}`")),
+        (true, Some(container)) => {
+            Response::Refused(format!("pod `{namespace}/{name}` has no container `{container}`"))
+        }
         _ => Response::Logs(files),
     }
 }

@@ -9,9 +9,21 @@ const MOST_CALLS: usize = 32;
 
 /// The ports of schemes that need not name theirs.
 const DEFAULT_PORTS: [(&str, u16); 15] = [
-    ("amqp", 5672), ("amqps", 5671), ("grpc", 443), ("http", 80), ("https", 443), ("kafka", 9092), ("ldap", 389),
-    ("mongodb", 27017), ("mysql", 3306), ("nats", 4222), ("postgres", 5432), ("postgresql", 5432), ("redis", 6379),
-    ("ws", 80), ("wss", 443),
+    ("amqp", 5672),
+    ("amqps", 5671),
+    ("grpc", 443),
+    ("http", 80),
+    ("https", 443),
+    ("kafka", 9092),
+    ("ldap", 389),
+    ("mongodb", 27017),
+    ("mysql", 3306),
+    ("nats", 4222),
+    ("postgres", 5432),
+    ("postgresql", 5432),
+    ("redis", 6379),
+    ("ws", 80),
+    ("wss", 443),
 ];
 
 /// How a dependency is called.
@@ -119,16 +131,28 @@ mod tests {
     fn addresses_in_values_are_calls() {
         check(&[("CART_SERVICE_ADDR", "cartservice:7070")], &["Tcp cartservice 7070"]);
         check(&[("ORDERS", "http://orders.shop:8080/x?y=1")], &["Http orders.shop 8080"]);
-        check(&[("A", "http://orders"), ("B", "https://pay.example.com")], &["Http orders 80", "Tcp pay.example.com 443"]);
+        check(
+            &[("A", "http://orders"), ("B", "https://pay.example.com")],
+            &["Http orders 80", "Tcp pay.example.com 443"],
+        );
         check(&[("DB", "postgres://user:secret@db.shop/orders")], &["Tcp db.shop 5432"]);
-        check(&[("DNS", "udp://203.0.113.9:53"), ("V6", "[2001:db8:203::9]:443")], &["Udp 203.0.113.9 53", "Tcp 2001:db8:203::9 443"]);
+        check(
+            &[("DNS", "udp://203.0.113.9:53"), ("V6", "[2001:db8:203::9]:443")],
+            &["Udp 203.0.113.9 53", "Tcp 2001:db8:203::9 443"],
+        );
         check(&[("BROKERS", "a:9092, b:9092")], &["Tcp a 9092", "Tcp b 9092"]);
         check(&[("DB_HOST", "db"), ("DB_PORT", "5432")], &["Tcp db 5432"]);
     }
 
     #[test]
     fn other_values_are_no_calls() {
-        check(&[("LISTEN", "0.0.0.0:80"), ("AT", "12:30"), ("PORT", "8080"), ("TEXT", "a b:80"), ("DB_HOST", "db")], &[]);
-        check(&[("JAVA_OPTS", "-Djava.security.egd=file:/dev/urandom"), ("EMPTY", ""), ("X", "a:99999"), ("Y", "://")], &[]);
+        check(
+            &[("LISTEN", "0.0.0.0:80"), ("AT", "12:30"), ("PORT", "8080"), ("TEXT", "a b:80"), ("DB_HOST", "db")],
+            &[],
+        );
+        check(
+            &[("JAVA_OPTS", "-Djava.security.egd=file:/dev/urandom"), ("EMPTY", ""), ("X", "a:99999"), ("Y", "://")],
+            &[],
+        );
     }
 }

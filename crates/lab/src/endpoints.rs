@@ -27,7 +27,11 @@ pub(crate) struct Backend {
 
 /// The endpoints of every port of `service`.
 pub(crate) fn of_service(service: &Service, cluster: &Cluster) -> Vec<PortEndpoints> {
-    service.ports.iter().map(|port| PortEndpoints { port: port.clone(), backends: backends(service, port, cluster) }).collect()
+    service
+        .ports
+        .iter()
+        .map(|port| PortEndpoints { port: port.clone(), backends: backends(service, port, cluster) })
+        .collect()
 }
 
 fn backends(service: &Service, port: &ServicePort, cluster: &Cluster) -> Vec<Backend> {
@@ -65,7 +69,11 @@ pub(crate) fn members<'a>(service: &Service, cluster: &'a Cluster) -> Vec<Member
             let endpoints = given_slices(service, cluster).flat_map(|slice| &slice.endpoints);
             endpoints
                 .flat_map(|endpoint| {
-                    endpoint.addresses.iter().map(|address| Member { address: *address, ready: endpoint.ready, pod: None })
+                    endpoint.addresses.iter().map(|address| Member {
+                        address: *address,
+                        ready: endpoint.ready,
+                        pod: None,
+                    })
                 })
                 .collect()
         }
@@ -88,28 +96,31 @@ pub(crate) fn is_dual_stack(service: &Service) -> bool {
 }
 
 fn selected_pods<'a>(service: &Service, selector: &Labels, cluster: &'a Cluster) -> impl Iterator<Item = &'a Pod> {
-    cluster.pods.values().filter(move |pod| *pod.plan.namespace == *service.meta.namespace() && selector.is_subset_of(&pod.plan.labels))
+    cluster
+        .pods
+        .values()
+        .filter(move |pod| *pod.plan.namespace == *service.meta.namespace() && selector.is_subset_of(&pod.plan.labels))
 }
 
 fn given_slices<'a>(service: &Service, cluster: &'a Cluster) -> impl Iterator<Item = &'a EndpointSlice> {
-    cluster
-        .given_slices
-        .iter()
-        .filter(move |slice| slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name()))
+    cluster.given_slices.iter().filter(move |slice| {
+        slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name())
+    })
 }
 
 fn selected(service: &Service, port: &ServicePort, selector: &Labels, cluster: &Cluster) -> Vec<Backend> {
-    selected_pods(service, selector, cluster).flat_map(|pod| {
-        let ready = pod.is_ready() || service.publish_not_ready;
-        let numbers = target_ports(port, pod);
-        pod.reachable_addresses().iter().filter(|address| has_family(service, **address)).flat_map(move |address| {
-            let name = pod.plan.name.clone();
-            let node = pod.node;
-            let backend = move |port| Backend { address: *address, port, ready, pod: Some((name.clone(), node)) };
-            numbers.clone().into_iter().map(backend)
+    selected_pods(service, selector, cluster)
+        .flat_map(|pod| {
+            let ready = pod.is_ready() || service.publish_not_ready;
+            let numbers = target_ports(port, pod);
+            pod.reachable_addresses().iter().filter(|address| has_family(service, **address)).flat_map(move |address| {
+                let name = pod.plan.name.clone();
+                let node = pod.node;
+                let backend = move |port| Backend { address: *address, port, ready, pod: Some((name.clone(), node)) };
+                numbers.into_iter().map(backend)
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// A named target is the first port of that name; a pod without one is no backend.
@@ -123,16 +134,23 @@ fn target_ports(port: &ServicePort, pod: &Pod) -> Option<u16> {
 }
 
 fn given(service: &Service, port: &ServicePort, cluster: &Cluster) -> Vec<Backend> {
-    given_slices(service, cluster).flat_map(|slice| {
-        let number = slice
-            .ports
-            .iter()
-            .find(|given| given.protocol == port.protocol && given.name.as_deref().unwrap_or("") == port.name.as_deref().unwrap_or(""))
-            .and_then(|given| given.port);
-        slice.endpoints.iter().flat_map(move |endpoint| {
-            let backend = move |(address, port)| Backend { address, port, ready: endpoint.ready, pod: None };
-            number.into_iter().flat_map(|number| endpoint.addresses.iter().map(move |address| (*address, number))).map(backend)
+    given_slices(service, cluster)
+        .flat_map(|slice| {
+            let number = slice
+                .ports
+                .iter()
+                .find(|given| {
+                    given.protocol == port.protocol
+                        && given.name.as_deref().unwrap_or("") == port.name.as_deref().unwrap_or("")
+                })
+                .and_then(|given| given.port);
+            slice.endpoints.iter().flat_map(move |endpoint| {
+                let backend = move |(address, port)| Backend { address, port, ready: endpoint.ready, pod: None };
+                number
+                    .into_iter()
+                    .flat_map(|number| endpoint.addresses.iter().map(move |address| (*address, number)))
+                    .map(backend)
+            })
         })
-    })
-    .collect()
+        .collect()
 }

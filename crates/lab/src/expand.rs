@@ -70,9 +70,12 @@ pub fn expand(inventory: &Inventory, nodes: usize) -> Outcome<Vec<PlannedPod>> {
         let first = seen.insert((pod.namespace.clone(), pod.name.clone()));
         if !first {
             problems.push(
-                Problem::warning("lab-pod-name-taken", format!("another pod is named `{}`, this one does not run", pod.name))
-                    .of(pod.origin.0.clone())
-                    .at(&pod.origin.1),
+                Problem::warning(
+                    "lab-pod-name-taken",
+                    format!("another pod is named `{}`, this one does not run", pod.name),
+                )
+                .of(pod.origin.0.clone())
+                .at(&pod.origin.1),
             );
         }
         first
@@ -125,9 +128,11 @@ fn pods_of(workload: &Workload, nodes: usize) -> Vec<PlannedPod> {
         _ if workload.suspended => 0,
         WorkloadKind::DaemonSet => nodes,
         WorkloadKind::CronJob => 1,
-        WorkloadKind::Deployment | WorkloadKind::Job | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet | WorkloadKind::Pod => {
-            usize::try_from(workload.replicas).unwrap_or(usize::MAX).min(MOST_PODS + 1)
-        }
+        WorkloadKind::Deployment
+        | WorkloadKind::Job
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::StatefulSet
+        | WorkloadKind::Pod => usize::try_from(workload.replicas).unwrap_or(usize::MAX).min(MOST_PODS + 1),
     };
     (0..count).map(|index| pod_of(workload, index)).collect()
 }
@@ -181,7 +186,9 @@ fn pod_of(workload: &Workload, index: usize) -> PlannedPod {
 
 /// `length` letters that follow from `seed` (FNV-1a, finished like SplitMix64).
 fn generated(seed: &str, length: usize) -> String {
-    let mut hash = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut hash = seed
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mut letter = || {
         hash = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

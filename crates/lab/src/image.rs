@@ -18,9 +18,21 @@ const HOST_FOLDERS: [&str; 9] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32
 
 /// Folders that every image has, empty.
 const EMPTY_FOLDERS: [(&str, u32); 15] = [
-    ("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("tmp", 0o1777), ("run", 0o755), ("root", 0o700), ("home", 0o755),
-    ("mnt", 0o755), ("srv", 0o755), ("var", 0o755), ("var/lib", 0o755), ("var/log", 0o755), ("var/cache", 0o755),
-    ("var/run", 0o755), ("var/tmp", 0o1777),
+    ("dev", 0o755),
+    ("proc", 0o555),
+    ("sys", 0o555),
+    ("tmp", 0o1777),
+    ("run", 0o755),
+    ("root", 0o700),
+    ("home", 0o755),
+    ("mnt", 0o755),
+    ("srv", 0o755),
+    ("var", 0o755),
+    ("var/lib", 0o755),
+    ("var/log", 0o755),
+    ("var/cache", 0o755),
+    ("var/run", 0o755),
+    ("var/tmp", 0o1777),
 ];
 
 /// The directory of an image's overlay layer that hides what lies below it.
@@ -31,15 +43,30 @@ pub(crate) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 
 /// The programs of well-known images, by the last part of the image's name.
 const KNOWN_PROGRAMS: [(&str, &str); 24] = [
-    ("caddy", "/usr/bin/caddy"), ("cassandra", "/usr/sbin/cassandra"), ("coredns", "/coredns"),
-    ("elasticsearch", "/usr/share/elasticsearch/bin/elasticsearch"), ("envoy", "/usr/local/bin/envoy"),
-    ("etcd", "/usr/local/bin/etcd"), ("grafana", "/usr/share/grafana/bin/grafana"), ("haproxy", "/usr/local/sbin/haproxy"),
-    ("httpd", "/usr/local/apache2/bin/httpd"), ("java", "/usr/bin/java"), ("mariadb", "/usr/sbin/mariadbd"),
-    ("memcached", "/usr/local/bin/memcached"), ("mongo", "/usr/bin/mongod"), ("mysql", "/usr/sbin/mysqld"),
-    ("nats", "/nats-server"), ("nginx", "/usr/sbin/nginx"), ("node", "/usr/local/bin/node"),
-    ("openjdk", "/usr/local/openjdk/bin/java"), ("postgres", "/usr/local/bin/postgres"),
-    ("prometheus", "/bin/prometheus"), ("python", "/usr/local/bin/python3"), ("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
-    ("redis", "/usr/local/bin/redis-server"), ("traefik", "/usr/local/bin/traefik"),
+    ("caddy", "/usr/bin/caddy"),
+    ("cassandra", "/usr/sbin/cassandra"),
+    ("coredns", "/coredns"),
+    ("elasticsearch", "/usr/share/elasticsearch/bin/elasticsearch"),
+    ("envoy", "/usr/local/bin/envoy"),
+    ("etcd", "/usr/local/bin/etcd"),
+    ("grafana", "/usr/share/grafana/bin/grafana"),
+    ("haproxy", "/usr/local/sbin/haproxy"),
+    ("httpd", "/usr/local/apache2/bin/httpd"),
+    ("java", "/usr/bin/java"),
+    ("mariadb", "/usr/sbin/mariadbd"),
+    ("memcached", "/usr/local/bin/memcached"),
+    ("mongo", "/usr/bin/mongod"),
+    ("mysql", "/usr/sbin/mysqld"),
+    ("nats", "/nats-server"),
+    ("nginx", "/usr/sbin/nginx"),
+    ("node", "/usr/local/bin/node"),
+    ("openjdk", "/usr/local/openjdk/bin/java"),
+    ("postgres", "/usr/local/bin/postgres"),
+    ("prometheus", "/bin/prometheus"),
+    ("python", "/usr/local/bin/python3"),
+    ("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+    ("redis", "/usr/local/bin/redis-server"),
+    ("traefik", "/usr/local/bin/traefik"),
 ];
 
 /// Programs that scripts in manifests call, by the last part of the image's name: what no host has

@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
 use crate::cgroup::Cgroup;
@@ -25,13 +24,26 @@ pub(crate) fn remove(name: &LabName) -> Result<(), LabError> {
     remove_state(name)
 }
 
-/// Removes the folder alone.
-///
-/// # Errors
-/// When it cannot be removed.
-pub(crate) fn remove_state(name: &LabName) -> Result<(), LabError> {
+/// A folder with a mount on it cannot go. A mount that only another mount namespace sees goes with
+/// its folder.
+fn unmount_below(folder: &Path) {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+    let mut points: Vec<_> = points.filter(|point| point.starts_with(folder)).collect();
+    // A later mount may lie on an earlier one.
+    points.reverse();
+    for point in points {
+        if let Err(error) = umount2(point, MntFlags::MNT_DETACH) {
+            eprintln!("lab: cannot unmount `{}`: {error}", point.display());
+        }
+    }
+}
+
+/// Removes the folder, and what lies mounted below it.
+fn remove_state(name: &LabName) -> Result<(), LabError> {
     let state = name.state_dir();
-    unpin(&state.path().join("bpf"))?;
+    unpin(&state.agent_pins())?;
+    unmount_below(state.path());
     match fs::remove_dir_all(state.path()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LabError::file("remove", state.path())(error)),
         _ => {
@@ -52,9 +64,5 @@ fn unpin(pins: &Path) -> Result<(), LabError> {
     for folder in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
         fs::remove_dir_all(folder.path()).map_err(LabError::file("remove", folder.path()))?;
     }
-    match umount2(pins, MntFlags::MNT_DETACH) {
-        // Not mounted: an agent that had only begun.
-        Ok(()) | Err(Errno::EINVAL) => Ok(()),
-        Err(error) => Err(LabError::file("unmount", pins)(error.into())),
-    }
+    Ok(())
 }

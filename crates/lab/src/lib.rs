@@ -2,8 +2,8 @@
 #![warn(missing_docs)]
 
 mod address_plan;
-mod capabilities;
 mod builtin;
+mod capabilities;
 mod cgroup;
 mod cluster;
 mod cluster_files;

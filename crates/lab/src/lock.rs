@@ -32,7 +32,8 @@ pub(crate) fn take(name: &LabName) -> Result<LabLock, LabError> {
             let pid = read_lab_file(&state.lab_file()).map(|file| file.pid).unwrap_or_default();
             LabError::AlreadyRunning { name: name.to_string(), pid }
         })?;
-        let same = fs::metadata(&path).and_then(|now| Ok((now.dev(), now.ino()) == lock.metadata().map(|it| (it.dev(), it.ino()))?));
+        let same = fs::metadata(&path)
+            .and_then(|now| Ok((now.dev(), now.ino()) == lock.metadata().map(|it| (it.dev(), it.ino()))?));
         if same.is_ok_and(|same| same) {
             return Ok(lock);
         }

@@ -18,10 +18,17 @@ impl RunningLab {
     ///
     /// # Errors
     /// When no container is meant, or `output` takes no more.
-    pub fn print_logs(&self, pod: &str, container: Option<&str>, follow: bool, output: &mut impl Write) -> Result<(), LabError> {
+    pub fn print_logs(
+        &self,
+        pod: &str,
+        container: Option<&str>,
+        follow: bool,
+        output: &mut impl Write,
+    ) -> Result<(), LabError> {
         let files = self.logs(pod, container)?;
         let named = files.len() > 1;
-        let mut tails: Vec<_> = files.into_iter().map(|(name, path)| Tail { name, path, offset: 0, partial: Vec::new() }).collect();
+        let mut tails: Vec<_> =
+            files.into_iter().map(|(name, path)| Tail { name, path, offset: 0, partial: Vec::new() }).collect();
         loop {
             for tail in &mut tails {
                 tail.print(named, output).map_err(LabError::file("read", &tail.path))?;

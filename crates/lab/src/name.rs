@@ -88,6 +88,11 @@ impl StateDir {
         self.0.join("agent.sock")
     }
 
+    /// Where the agent pins what outlives it, when one runs.
+    pub(crate) fn agent_pins(&self) -> PathBuf {
+        self.0.join("bpf")
+    }
+
     /// What the supervisor says when it runs detached.
     pub fn supervisor_log(&self) -> PathBuf {
         self.0.join("lab.log")

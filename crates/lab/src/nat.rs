@@ -31,7 +31,8 @@ pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
                     .filter(|backend| backend.ready && backend.address.is_ipv6() == v6)
                     .map(|backend| (backend.address, backend.port))
                     .collect();
-                let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
+                let addresses =
+                    service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
                 for address in addresses.filter(|address| address.is_ipv6() == v6) {
                     tables.add(Key::Address(*address, port.protocol, port.port), &backends);
                 }
@@ -64,7 +65,8 @@ impl Tables {
     }
 
     fn render(&self, node: u8, ipv6: bool) -> String {
-        let mut out = String::from("table inet palisade_lab {}\ndelete table inet palisade_lab\ntable inet palisade_lab {\n");
+        let mut out =
+            String::from("table inet palisade_lab {}\ndelete table inet palisade_lab\ntable inet palisade_lab {\n");
         let mut chains = String::new();
         let mut maps: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (index, (key, backends)) in self.frontends.iter().enumerate() {
@@ -97,11 +99,15 @@ impl Tables {
             }
             match backends.as_slice() {
                 [(address, port)] => {
-                    let _ = writeln!(chains, "  meta l4proto {protocol} dnat {family} to {}", with_port(*address, *port));
+                    let _ =
+                        writeln!(chains, "  meta l4proto {protocol} dnat {family} to {}", with_port(*address, *port));
                 }
                 many => {
-                    let list: Vec<_> =
-                        many.iter().enumerate().map(|(index, (address, port))| format!("{index} : {address} . {port}")).collect();
+                    let list: Vec<_> = many
+                        .iter()
+                        .enumerate()
+                        .map(|(index, (address, port))| format!("{index} : {address} . {port}"))
+                        .collect();
                     let _ = writeln!(
                         chains,
                         "  meta l4proto {protocol} dnat {family} to numgen random mod {} map {{ {} }}",
@@ -122,9 +128,13 @@ impl Tables {
         // nftables compares no two fields of a packet: a pod that reached itself is found in a set.
         let own: BTreeSet<IpAddr> = self.frontends.values().flatten().map(|(address, _)| *address).collect();
         for (set, kind, v6) in [("hairpin4", "ipv4_addr", false), ("hairpin6", "ipv6_addr", true)] {
-            let pairs: Vec<_> =
-                own.iter().filter(|address| address.is_ipv6() == v6).map(|address| format!("{address} . {address}")).collect();
-            let elements = if pairs.is_empty() { String::new() } else { format!("  elements = {{ {} }}\n", pairs.join(", ")) };
+            let pairs: Vec<_> = own
+                .iter()
+                .filter(|address| address.is_ipv6() == v6)
+                .map(|address| format!("{address} . {address}"))
+                .collect();
+            let elements =
+                if pairs.is_empty() { String::new() } else { format!("  elements = {{ {} }}\n", pairs.join(", ")) };
             let _ = writeln!(out, " set {set} {{\n  type {kind} . {kind}\n{elements} }}");
         }
         out.push_str(" chain refuse {\n  reject\n }\n");
@@ -191,7 +201,10 @@ fn base_chains(node: u8, ipv6: bool) -> String {
         ("refuse_output", "output", "filter", "filter", refuse),
         ("refuse_input", "input", "filter", "filter", empty_ports),
     ] {
-        let _ = writeln!(out, " chain {chain} {{\n  type {kind} hook {hook} priority {priority}; policy accept;\n{rules} }}");
+        let _ = writeln!(
+            out,
+            " chain {chain} {{\n  type {kind} hook {hook} priority {priority}; policy accept;\n{rules} }}"
+        );
     }
     out
 }

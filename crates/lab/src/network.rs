@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use crate::address_plan::{
-    GATEWAY, GATEWAY_6, UNDERLAY_GATEWAY, UNDERLAY_GATEWAY_6, WORLD_ADDRESS, WORLD_ADDRESS_6, node_address, node_address_6,
-    pod_networks, world_networks,
+    GATEWAY, GATEWAY_6, UNDERLAY_GATEWAY, UNDERLAY_GATEWAY_6, WORLD_ADDRESS, WORLD_ADDRESS_6, node_address,
+    node_address_6, pod_networks, world_networks,
 };
 use crate::error::LabError;
 use crate::netns::Netns;

@@ -123,9 +123,15 @@ fn due_probes(
         for (container, state) in pod.containers() {
             let (Some(id), Step::Running) = (&state.id, state.step) else { continue };
             living.push(id.clone());
-            let passed = |kind, courses: &BTreeMap<ProbeKey, Course>| courses.get(&(id.clone(), kind)).is_some_and(|course| course.passed_once);
+            let passed = |kind, courses: &BTreeMap<ProbeKey, Course>| {
+                courses.get(&(id.clone(), kind)).is_some_and(|course| course.passed_once)
+            };
             let started = container.startup.is_none() || passed(Kind::Startup, courses);
-            let all = [(Kind::Startup, &container.startup), (Kind::Readiness, &container.readiness), (Kind::Liveness, &container.liveness)];
+            let all = [
+                (Kind::Startup, &container.startup),
+                (Kind::Readiness, &container.readiness),
+                (Kind::Liveness, &container.liveness),
+            ];
             for (kind, probe) in all {
                 let Some(probe) = probe else { continue };
                 let waits = match kind {
@@ -150,7 +156,13 @@ fn due_probes(
                     let address = pod.addresses.first().copied().unwrap_or(IpAddr::from([127, 0, 0, 1]));
                     let key = (pod.plan.namespace.clone(), pod.plan.name.clone());
                     let period = Duration::from_secs(probe.period_seconds.max(1).into());
-                    due.push(((id.clone(), kind), Subject { pod: key, address }, container.clone(), probe.clone(), period));
+                    due.push((
+                        (id.clone(), kind),
+                        Subject { pod: key, address },
+                        container.clone(),
+                        probe.clone(),
+                        period,
+                    ));
                 }
             }
         }

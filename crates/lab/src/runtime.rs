@@ -18,7 +18,7 @@ use palisade_model::{Inventory, Labels, Outcome, Problem, Timestamp};
 
 use crate::address_plan::{AddressPlan, node_address, node_address_6};
 use crate::cgroup::Cgroup;
-use crate::cluster::{Cluster, ContainerState, Node, NoSuchPod, Pod, PodKey};
+use crate::cluster::{Cluster, ContainerState, NoSuchPod, Node, Pod, PodKey};
 use crate::error::LabError;
 use crate::expand::{PlannedPod, expand};
 use crate::images::Images;
@@ -77,7 +77,8 @@ impl Runtime {
     pub fn create(parts: Parts) -> Result<Arc<Self>, LabError> {
         let Parts { name, prefix, guard_pid, machine_pid, network, holders, cgroup, images, rhythm, manifests } = parts;
         let nodes: Vec<_> = (1..).zip(&network.nodes).map(|(number, _)| node(number, network.ipv6)).collect();
-        let null = File::options().read(true).write(true).open("/dev/null").map_err(LabError::file("open", "/dev/null"))?;
+        let null =
+            File::options().read(true).write(true).open("/dev/null").map_err(LabError::file("open", "/dev/null"))?;
         let runtime = Self {
             state: name.state_dir(),
             name,
@@ -123,7 +124,7 @@ impl Runtime {
         for (index, plan) in planned.into_iter().enumerate() {
             match self.place(plan, index) {
                 Ok(task) => tasks.push(task),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             }
         }
         self.cluster().problems.extend(problems.iter().cloned());
@@ -161,8 +162,10 @@ impl Runtime {
     }
 
     /// Finds a node and addresses for a pod, and notes it as pending.
-    fn place(self: &Arc<Self>, plan: PlannedPod, index: usize) -> Result<Arc<PodTask>, Problem> {
-        let problem = |code, message: String| Problem::warning(code, message).of(plan.origin.0.clone()).at(&plan.origin.1);
+    fn place(self: &Arc<Self>, plan: PlannedPod, index: usize) -> Result<Arc<PodTask>, Box<Problem>> {
+        let problem = |code, message: String| {
+            Box::new(Problem::warning(code, message).of(plan.origin.0.clone()).at(&plan.origin.1))
+        };
         let node = self.choose_node(&plan, index);
         let uid = random::uid().map_err(|error| problem("lab-pod", error.to_string()))?;
         let key: PodKey = (plan.namespace.clone(), plan.name.clone());
@@ -173,7 +176,9 @@ impl Runtime {
             None
         } else {
             let taken = locked(&self.plan).take_pod(node.number);
-            Some(taken.ok_or_else(|| problem("lab-node-full", format!("`{}` has no address left for `{}`", node.name, plan.name)))?)
+            Some(taken.ok_or_else(|| {
+                problem("lab-node-full", format!("`{}` has no address left for `{}`", node.name, plan.name))
+            })?)
         };
         let families = if self.network.ipv6 { 2 } else { 1 };
         let addresses = own.map_or_else(|| node.addresses.clone(), |pair| pair[..families].to_vec());
@@ -187,7 +192,8 @@ impl Runtime {
             })
             .collect();
         let cgroup = self.kubepods(&node).pod(plan.spec.qos, &uid);
-        let pod = Pod { plan, uid: uid.as_str().into(), node: node.number, addresses, created: Timestamp::now(), containers };
+        let pod =
+            Pod { plan, uid: uid.as_str().into(), node: node.number, addresses, created: Timestamp::now(), containers };
         let link = own.and_then(|pair| match pair[0] {
             IpAddr::V4(address) => Some(link_name(address)),
             IpAddr::V6(_) => None,
@@ -240,7 +246,7 @@ impl Runtime {
             Ok(task) => task.start(Arc::clone(self)),
             Err(problem) => {
                 eprintln!("lab: {problem}");
-                self.cluster().problems.push(problem);
+                self.cluster().problems.push(*problem);
             }
         }
         self.publish();

@@ -46,7 +46,8 @@ pub fn shim() -> ExitCode {
 fn become_container(channel: &mut Channel) -> io::Result<std::convert::Infallible> {
     let ToShim::Setup(setup) = channel.hear()? else { return Err(io::Error::other("orders in the wrong order")) };
     let ContainerSetup { root, volumes, files, hostname, process } = *setup;
-    let namespaces = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWCGROUP;
+    let namespaces =
+        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWCGROUP;
     unshare(namespaces).map_err(step("make namespaces"))?;
     nix::unistd::sethostname(&hostname).map_err(step("set the host name"))?;
     root::enter(&root, &volumes, &files)?;

@@ -36,7 +36,8 @@ pub(crate) struct InitStart<'a> {
 /// When the kernel makes no process.
 pub(crate) fn init(start: &InitStart<'_>) -> io::Result<Pid> {
     let executable = CString::from(c"/proc/self/exe");
-    let pointers = |list: &[CString]| list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
+    let pointers =
+        |list: &[CString]| list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
     let (arguments, environment) = (pointers(start.arguments), pointers(start.environment));
     let child = || {
         let moved = [(start.null, 0), (start.log, 1), (start.log, 2), (start.channel, CHANNEL)]

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use palisade_model::Inventory;
@@ -77,10 +77,6 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
     // A cgroup with a process in it cannot go, and we are in it.
     if let Some(home) = home {
         let _ = home.admit(0);
-    }
-    // A folder with a mount on it cannot go.
-    if let Err(error) = umount2(&name.state_dir().scratch(), MntFlags::MNT_DETACH) {
-        eprintln!("lab: cannot let go of the scratch folder: {error}");
     }
     match leftovers::remove(&name) {
         Ok(()) => 0,
@@ -157,8 +153,10 @@ fn start(settings: Settings, guard: u32) -> Result<Lab, LabError> {
 fn private_mounts(scratch: &std::path::Path) -> Result<(), LabError> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(LabError::system("make a mount namespace"))?;
     let none: Option<&str> = None;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none).map_err(LabError::system("keep mounts private"))?;
-    mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::MS_NODEV, Some(SCRATCH_OPTIONS)).map_err(LabError::system("mount a tmpfs"))
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
+        .map_err(LabError::system("keep mounts private"))?;
+    mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::MS_NODEV, Some(SCRATCH_OPTIONS))
+        .map_err(LabError::system("mount a tmpfs"))
 }
 
 fn own_cgroup() -> Option<Cgroup> {
@@ -176,7 +174,8 @@ fn wait_until_ready(runtime: &Runtime, ending: &Ending, limit: Duration) -> (usi
         let (pods, ready, settled) = {
             let cluster = runtime.cluster();
             let ready = cluster.pods.values().filter(|pod| pod.is_ready()).count();
-            let ended = cluster.pods.values().filter(|pod| matches!(pod.phase(), Phase::Succeeded | Phase::Failed)).count();
+            let ended =
+                cluster.pods.values().filter(|pod| matches!(pod.phase(), Phase::Succeeded | Phase::Failed)).count();
             (cluster.pods.len(), ready, ready + ended)
         };
         if settled >= pods || ending.has_come() || Instant::now() > deadline {

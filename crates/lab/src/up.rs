@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
-use nix::sched::{CloneFlags, unshare};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -158,7 +158,13 @@ fn detach(settings: &Settings) -> Result<(), LabError> {
 type Tell<'a> = (OwnedFd, Box<dyn FnOnce(Result<UpReport, LabError>) -> Result<(), LabError> + 'a>);
 
 /// Starts the supervisor, passes signals on to it, and cleans up after it.
-fn guard(settings: Settings, inventory: &Inventory, lock: LabLock, writer: OwnedFd, tell: Option<Tell<'_>>) -> Result<ExitCode, LabError> {
+fn guard(
+    settings: Settings,
+    inventory: &Inventory,
+    lock: LabLock,
+    writer: OwnedFd,
+    tell: Option<Tell<'_>>,
+) -> Result<ExitCode, LabError> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
         signals.add(signal);
@@ -176,7 +182,8 @@ fn guard(settings: Settings, inventory: &Inventory, lock: LabLock, writer: Owned
         ForkResult::Parent { child } => child,
     };
     drop(writer);
-    let mut signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(LabError::system("wait for signals"))?;
+    let mut signals =
+        SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(LabError::system("wait for signals"))?;
     let told = match tell {
         Some((reader, tell)) => {
             wait_for_report(&reader, &mut signals, supervisor);
@@ -197,7 +204,8 @@ fn guard(settings: Settings, inventory: &Inventory, lock: LabLock, writer: Owned
 fn wait_for_report(reader: &OwnedFd, signals: &mut SignalFd, supervisor: Pid) {
     loop {
         let ready = {
-            let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+            let mut fds =
+                [PollFd::new(reader.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
             let polled = poll(&mut fds, PollTimeout::NONE);
             polled.is_err() || fds[0].revents().is_some_and(|events| !events.is_empty())
         };
@@ -233,7 +241,9 @@ fn watch(supervisor: Pid, signals: &mut SignalFd, ends_anyway: bool) -> bool {
 
 /// Tells the guard how the start went.
 pub(crate) fn tell_guard(writer: OwnedFd, outcry: &Outcry) {
-    let told = serde_json::to_string(outcry).map_err(io::Error::from).and_then(|text| File::from(writer).write_all(text.as_bytes()));
+    let told = serde_json::to_string(outcry)
+        .map_err(io::Error::from)
+        .and_then(|text| File::from(writer).write_all(text.as_bytes()));
     if let Err(error) = told {
         eprintln!("lab: cannot report: {error}");
     }

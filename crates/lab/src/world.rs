@@ -24,8 +24,12 @@ pub(crate) fn names(cluster: &Cluster) -> BTreeMap<String, Vec<IpAddr>> {
             Exposure::ClusterIp | Exposure::NodePort | Exposure::LoadBalancer => None,
         })
         .collect();
-    let outside = names.into_iter().filter(|name| name.parse::<IpAddr>().is_err() && !name.ends_with(crate::zone::DOMAIN));
-    (FIRST_NAMED..=254).zip(outside).map(|(part, name)| (name, vec![named_address(part), named_address_6(part)])).collect()
+    let outside =
+        names.into_iter().filter(|name| name.parse::<IpAddr>().is_err() && !name.ends_with(crate::zone::DOMAIN));
+    (FIRST_NAMED..=254)
+        .zip(outside)
+        .map(|(part, name)| (name, vec![named_address(part), named_address_6(part)]))
+        .collect()
 }
 
 fn named_address(part: u8) -> IpAddr {
@@ -57,13 +61,17 @@ pub(crate) fn listens(cluster: &Cluster) -> Vec<Listen> {
     for ((namespace, name), service) in &cluster.services {
         let Exposure::ExternalName(external) = &service.exposure else { continue };
         let external = external.trim_end_matches('.').to_ascii_lowercase();
-        let addresses: Vec<IpAddr> =
-            external.parse().map(|address| vec![address]).unwrap_or_else(|_| cluster.world_names.get(&external).cloned().unwrap_or_default());
+        let addresses: Vec<IpAddr> = external
+            .parse()
+            .map(|address| vec![address])
+            .unwrap_or_else(|_| cluster.world_names.get(&external).cloned().unwrap_or_default());
         for address in addresses {
             for port in &service.ports {
                 add(address, port.protocol, port.port);
             }
-            for call in calls(cluster).filter(|(from, call)| means(&call.host, from, namespace, name) || call.host == external) {
+            for call in
+                calls(cluster).filter(|(from, call)| means(&call.host, from, namespace, name) || call.host == external)
+            {
                 add(address, protocol(call.1.kind), call.1.port);
             }
         }

@@ -60,7 +60,9 @@ fn flow(value: &Value) -> String {
 fn text(string: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'/' | b'_');
     let starts_plain = string.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-    let word = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"].iter().any(|word| string.eq_ignore_ascii_case(word));
+    let word = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"]
+        .iter()
+        .any(|word| string.eq_ignore_ascii_case(word));
     if starts_plain && !word && string.bytes().all(plain) { string.to_owned() } else { Value::from(string).to_string() }
 }
 

@@ -88,7 +88,10 @@ fn with_address(zone: &mut Zone, name: &str, service: &Service) {
 fn headless(zone: &mut Zone, name: &str, service: &Service, cluster: &Cluster) {
     zone.add(name, Vec::new());
     for member in endpoints::members(service, cluster).into_iter().filter(|member| member.ready) {
-        let own = format!("{}.{name}", member.pod.map_or_else(|| dashed(member.address), |pod| host_label(pod, service, member.address)));
+        let own = format!(
+            "{}.{name}",
+            member.pod.map_or_else(|| dashed(member.address), |pod| host_label(pod, service, member.address))
+        );
         zone.add(name, vec![Data::Address(member.address)]);
         zone.add(&own, vec![Data::Address(member.address)]);
         zone.add(&reverse_name(member.address), vec![Data::Pointer(own)]);
@@ -97,9 +100,15 @@ fn headless(zone: &mut Zone, name: &str, service: &Service, cluster: &Cluster) {
         let Some(label) = endpoints.port.name.as_ref() else { continue };
         let protocol = endpoints.port.protocol.as_str().to_ascii_lowercase();
         for backend in endpoints.backends.iter().filter(|backend| backend.ready) {
-            let pod = backend.pod.as_ref().and_then(|(pod, _)| cluster.pods.get(&(service.meta.namespace().into(), pod.clone())));
+            let pod = backend
+                .pod
+                .as_ref()
+                .and_then(|(pod, _)| cluster.pods.get(&(service.meta.namespace().into(), pod.clone())));
             let host = pod.map_or_else(|| dashed(backend.address), |pod| host_label(pod, service, backend.address));
-            zone.add(&format!("_{label}._{protocol}.{name}"), vec![Data::Server(backend.port, format!("{host}.{name}"))]);
+            zone.add(
+                &format!("_{label}._{protocol}.{name}"),
+                vec![Data::Server(backend.port, format!("{host}.{name}"))],
+            );
         }
     }
 }

@@ -3,11 +3,11 @@
 //! This test has a `main` of its own, because the lab starts its own executable again and again:
 //! the test is that executable.
 
+#[path = "lab/cases.rs"]
+mod cases;
 #[path = "../examples/lab.rs"]
 #[allow(dead_code)]
 mod command;
-#[path = "lab/cases.rs"]
-mod cases;
 #[path = "lab/fixture.rs"]
 mod fixture;
 
@@ -44,7 +44,11 @@ fn run(arguments: Vec<String>) -> ExitCode {
         }
         let begun = std::time::Instant::now();
         let outcome = std::panic::catch_unwind(case);
-        println!("test {name} ... {} ({} ms)", if outcome.is_ok() { "ok" } else { "FAILED" }, begun.elapsed().as_millis());
+        println!(
+            "test {name} ... {} ({} ms)",
+            if outcome.is_ok() { "ok" } else { "FAILED" },
+            begun.elapsed().as_millis()
+        );
         if outcome.is_err() {
             failed.push(name);
         }

@@ -119,7 +119,15 @@ fn absolute(name: &str) -> Option<Name> {
 }
 
 fn start_of_authority() -> Option<Record> {
-    let data = SOA::new(absolute(&format!("ns.dns.{DOMAIN}"))?, absolute(&format!("hostmaster.{DOMAIN}"))?, 1, 7200, 1800, 86400, TTL);
+    let data = SOA::new(
+        absolute(&format!("ns.dns.{DOMAIN}"))?,
+        absolute(&format!("hostmaster.{DOMAIN}"))?,
+        1,
+        7200,
+        1800,
+        86400,
+        TTL,
+    );
     Some(Record::from_rdata(absolute(DOMAIN)?, TTL, RData::SOA(data)))
 }
 
@@ -131,7 +139,10 @@ mod tests {
         let address = |text: &str| Data::Address(text.parse().expect("an address"));
         let records = [
             ("orders.shop.svc.cluster.local", vec![address("10.96.0.20"), address("fd00:10:96::14")]),
-            ("_http._tcp.orders.shop.svc.cluster.local", vec![Data::Server(80, "orders.shop.svc.cluster.local".to_owned())]),
+            (
+                "_http._tcp.orders.shop.svc.cluster.local",
+                vec![Data::Server(80, "orders.shop.svc.cluster.local".to_owned())],
+            ),
             ("db.shop.svc.cluster.local", vec![address("10.244.1.2"), address("10.244.2.3")]),
             ("pay.shop.svc.cluster.local", vec![Data::Alias("api.pay.example".to_owned())]),
             ("api.pay.example", vec![address("203.0.113.100")]),
@@ -155,7 +166,8 @@ mod tests {
 
     #[test]
     fn addresses_take_turns() {
-        let first = |turn| answer(&zone(), "db.shop.svc.cluster.local", RecordType::A, turn).answers[0].data.to_string();
+        let first =
+            |turn| answer(&zone(), "db.shop.svc.cluster.local", RecordType::A, turn).answers[0].data.to_string();
         assert_ne!(first(0), first(1));
     }
 
@@ -176,7 +188,10 @@ mod tests {
     fn an_unknown_name_is_told_from_one_without_such_a_record() {
         let code = |name, kind| answer(&zone(), name, kind, 0).code;
         assert_eq!(code("nobody.shop.svc.cluster.local.", RecordType::A), ResponseCode::NXDomain);
-        assert_eq!(code("orders.shop.svc.cluster.local.shop.svc.cluster.local.", RecordType::A), ResponseCode::NXDomain);
+        assert_eq!(
+            code("orders.shop.svc.cluster.local.shop.svc.cluster.local.", RecordType::A),
+            ResponseCode::NXDomain
+        );
         assert_eq!(code("orders.shop.svc.cluster.local.", RecordType::SRV), ResponseCode::NoError);
         assert_eq!(code("svc.cluster.local.", RecordType::A), ResponseCode::NoError);
     }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use palisade_model::pod::{Container, Probe, ProbeHandler, ProbePort};
 use palisade_model::Protocol;
+use palisade_model::pod::{Container, Probe, ProbeHandler, ProbePort};
 
 use crate::cluster::PodKey;
 use crate::image;
@@ -32,17 +32,25 @@ pub(super) fn run(runtime: &Runtime, subject: &Subject, container: &Container, p
             // What lies behind TLS is taken to be well when it answers at all.
             if *https { Ok(()) } else { http_get(stream, path, &address.to_string(), limit) }
         }
-        ProbeHandler::TcpSocket { port, host } => connect(address(subject, container, port, host.as_deref())?, limit).map(drop),
+        ProbeHandler::TcpSocket { port, host } => {
+            connect(address(subject, container, port, host.as_deref())?, limit).map(drop)
+        }
         ProbeHandler::Grpc { port } => connect((subject.address, *port).into(), limit).map(drop),
         ProbeHandler::Exec { command } => exec(runtime, subject, container, command, limit),
     }
 }
 
-fn address(subject: &Subject, container: &Container, port: &ProbePort, host: Option<&str>) -> Result<SocketAddr, String> {
+fn address(
+    subject: &Subject,
+    container: &Container,
+    port: &ProbePort,
+    host: Option<&str>,
+) -> Result<SocketAddr, String> {
     let number = match port {
         ProbePort::Number(number) => *number,
         ProbePort::Name(name) => {
-            let named = container.ports.iter().find(|port| port.name.as_ref() == Some(name) && port.protocol == Protocol::Tcp);
+            let named =
+                container.ports.iter().find(|port| port.name.as_ref() == Some(name) && port.protocol == Protocol::Tcp);
             named.map(|port| port.number).ok_or_else(|| format!("no TCP port is named `{name}`"))?
         }
     };
@@ -62,7 +70,9 @@ fn http_get(mut stream: TcpStream, path: &str, host: &str, limit: Duration) -> R
     stream.set_write_timeout(Some(limit)).map_err(words)?;
     let clean: String = path.chars().filter(|letter| !letter.is_ascii_control() && *letter != ' ').collect();
     let slash = if clean.starts_with('/') { "" } else { "/" };
-    let request = format!("GET {slash}{clean} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kube-probe/1.34\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {slash}{clean} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kube-probe/1.34\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).map_err(words)?;
     let mut head = Vec::new();
     while head.len() < HEAD_BYTES && !head.contains(&b'\n') {
@@ -81,7 +91,13 @@ fn http_get(mut stream: TcpStream, path: &str, host: &str, limit: Duration) -> R
 }
 
 /// A command that only the real image has is taken to pass.
-fn exec(runtime: &Runtime, subject: &Subject, container: &Container, command: &[String], limit: Duration) -> Result<(), String> {
+fn exec(
+    runtime: &Runtime,
+    subject: &Subject,
+    container: &Container,
+    command: &[String],
+    limit: Duration,
+) -> Result<(), String> {
     let Some(program) = command.first() else { return Err("no command".to_owned()) };
     if image::on_the_host(program).is_none() {
         return Ok(());

@@ -67,8 +67,10 @@ impl<'a> Instance<'a> {
     fn run_in_cgroup(&self) -> Result<i32, LabError> {
         let log = self.open_log()?;
         let (ours, theirs) = spawn::line().map_err(LabError::system("open a line to the container"))?;
-        let arguments: Vec<_> = ["palisade"].into_iter().chain(self.runtime.prefix.iter().map(String::as_str)).chain(["shim"]).collect();
-        let text = |text: &str| CString::new(text).map_err(|error| LabError::system("start a shim")(io::Error::from(error)));
+        let arguments: Vec<_> =
+            ["palisade"].into_iter().chain(self.runtime.prefix.iter().map(String::as_str)).chain(["shim"]).collect();
+        let text =
+            |text: &str| CString::new(text).map_err(|error| LabError::system("start a shim")(io::Error::from(error)));
         let arguments = arguments.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
         let pid = self
             .task
@@ -164,7 +166,10 @@ impl Line {
         let mut line = String::new();
         match self.input.read_line(&mut line) {
             Ok(0) => Ok(None),
-            Ok(_) => serde_json::from_str(&line).map(Some).map_err(io::Error::from).map_err(LabError::system("understand a shim")),
+            Ok(_) => serde_json::from_str(&line)
+                .map(Some)
+                .map_err(io::Error::from)
+                .map_err(LabError::system("understand a shim")),
             // A shim that was killed may leave a reset behind.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
             Err(error) => Err(LabError::system("hear from a shim")(error)),
@@ -207,7 +212,12 @@ fn runs_dns(container: &Container, task: &PodTask) -> bool {
     task.annotations.value(&format!("{RUNS_ANNOTATION}{}", container.name)) == Some(RUNS_DNS)
 }
 
-fn environment(runtime: &Runtime, task: &PodTask, container: &Container, command: &Command) -> Result<Vec<(String, String)>, LabError> {
+fn environment(
+    runtime: &Runtime,
+    task: &PodTask,
+    container: &Container,
+    command: &Command,
+) -> Result<Vec<(String, String)>, LabError> {
     let mut environment = command::base_environment(&task.hostname);
     environment.extend(container.env.iter().map(|(name, value)| (name.to_string(), value.clone())));
     let orders = match command {
@@ -217,7 +227,8 @@ fn environment(runtime: &Runtime, task: &PodTask, container: &Container, command
         Command { .. } => None,
     };
     if let Some(orders) = orders {
-        let json = serde_json::to_string(&orders).map_err(io::Error::from).map_err(LabError::system("describe a stand-in"))?;
+        let json =
+            serde_json::to_string(&orders).map_err(io::Error::from).map_err(LabError::system("describe a stand-in"))?;
         environment.push((STAND_IN_VARIABLE.to_owned(), json));
     }
     Ok(environment)
@@ -252,7 +263,9 @@ fn files(task: &PodTask, own: &std::path::Path) -> io::Result<Vec<(PathBuf, Path
 /// what its environment names.
 fn stand_in(container: &Container, task: &PodTask, runtime: &Runtime) -> StandIn {
     let mut listen: Vec<_> = container.ports.iter().map(|port| Listen::any(port.protocol, port.number)).collect();
-    listen.extend(container.probes().filter_map(|probe| probe.tcp_port(container)).map(|port| Listen::any(Protocol::Tcp, port)));
+    listen.extend(
+        container.probes().filter_map(|probe| probe.tcp_port(container)).map(|port| Listen::any(Protocol::Tcp, port)),
+    );
     let first = task.spec.containers.iter().find(|container| container.role == ContainerRole::App);
     if first.is_some_and(|first| first.name == container.name) {
         let declared = |listen: &Listen| {

@@ -17,7 +17,9 @@ impl Runtime {
             JoinTarget::Container { pod, container } => self.join_container(pod, container.as_deref()),
             JoinTarget::Node(name) => {
                 let index = self.cluster().nodes.iter().position(|node| *node.name == **name);
-                index.map(|index| self.join_network(self.holders[index])).ok_or_else(|| format!("no node is named `{name}`"))
+                index
+                    .map(|index| self.join_network(self.holders[index]))
+                    .ok_or_else(|| format!("no node is named `{name}`"))
             }
             JoinTarget::World => Ok(self.join_network(self.holders.last().copied().unwrap_or_default())),
         }
@@ -38,7 +40,8 @@ impl Runtime {
     pub fn join_from_within(&self, pod: &PodKey, container: &Name, command: &[String]) -> Result<JoinSetup, String> {
         let (namespace, name) = pod;
         let mut setup = self.join_container(&format!("{namespace}/{name}"), Some(container))?;
-        let pid = locked(&self.tasks).get(pod).and_then(|task| task.pid_of(container)).ok_or("the container is gone")?;
+        let pid =
+            locked(&self.tasks).get(pod).and_then(|task| task.pid_of(container)).ok_or("the container is gone")?;
         setup.all_of = u32::try_from(pid.as_raw()).ok();
         if let (Some(process), Some(program)) = (&mut setup.process, command.first()) {
             process.program.clone_from(program);

@@ -168,8 +168,9 @@ impl PodTask {
             return;
         }
         let containers = self.spec.containers.clone();
-        let (first, last): (Vec<_>, Vec<_>) =
-            containers.into_iter().partition(|container| matches!(container.role, ContainerRole::Init | ContainerRole::Sidecar));
+        let (first, last): (Vec<_>, Vec<_>) = containers
+            .into_iter()
+            .partition(|container| matches!(container.role, ContainerRole::Init | ContainerRole::Sidecar));
         let mut threads = Vec::new();
         for container in first {
             match container.role {
@@ -205,7 +206,8 @@ impl PodTask {
             };
             let group = self.spec.fs_group.map(nix::unistd::Gid::from_raw);
             nix::unistd::chown(&path, None, group).map_err(LabError::system("give a volume to its group"))?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(LabError::file("set the mode of", &path))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+                .map_err(LabError::file("set the mode of", &path))?;
         }
         Ok(())
     }
@@ -216,7 +218,8 @@ impl PodTask {
 
     /// The folder behind a volume: on the lab's tmpfs, whatever the manifest says.
     pub fn volume(&self, runtime: &Runtime, volume: &Volume) -> PathBuf {
-        let safe: String = volume.name.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+        let safe: String =
+            volume.name.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
         self.volumes(runtime).join(safe)
     }
 
@@ -325,7 +328,12 @@ impl PodTask {
     }
 
     /// Changes what is known of a container, and lets it be published.
-    pub fn set<T>(&self, runtime: &Runtime, container: &Container, change: impl FnOnce(&mut ContainerState) -> T) -> Option<T> {
+    pub fn set<T>(
+        &self,
+        runtime: &Runtime,
+        container: &Container,
+        change: impl FnOnce(&mut ContainerState) -> T,
+    ) -> Option<T> {
         let out = {
             let mut cluster = runtime.cluster();
             let pod = cluster.pods.get_mut(&self.key)?;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::{Runtime, locked};
 use crate::cluster::Cluster;
 use crate::cluster_files;
+use crate::dns::ZONE_FILE;
 use crate::error::one_line;
 use crate::lab_file::{LabContainer, LabFile, LabNode, write_atomically};
-use crate::dns::ZONE_FILE;
 use crate::nat;
 use crate::world;
 use crate::zone;
@@ -98,7 +98,8 @@ impl Runtime {
         let (files, lab, zone, rules, world) = {
             let cluster = self.cluster();
             let zone = zone::of_cluster(&cluster);
-            let rules: Vec<_> = cluster.nodes.iter().map(|node| nat::render(&cluster, node.number, self.network.ipv6)).collect();
+            let rules: Vec<_> =
+                cluster.nodes.iter().map(|node| nat::render(&cluster, node.number, self.network.ipv6)).collect();
             (cluster_files::render(&cluster), self.lab_file(&cluster), zone, rules, world::listens(&cluster))
         };
         let folder = self.state.cluster();

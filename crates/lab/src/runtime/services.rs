@@ -50,7 +50,9 @@ impl Runtime {
             cluster.services.insert(key, service);
         }
         cluster.world_names = world::names(&cluster);
-        cluster.given_slices.extend(inventory.endpoint_slices.iter().filter(|slice| !is_made_by_a_controller(slice)).cloned());
+        cluster
+            .given_slices
+            .extend(inventory.endpoint_slices.iter().filter(|slice| !is_made_by_a_controller(slice)).cloned());
         problems
     }
 }

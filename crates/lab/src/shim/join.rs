@@ -42,7 +42,8 @@ fn run(setup: &JoinSetup) -> io::Result<ExitCode> {
     if let Some(pid) = setup.all_of {
         let process = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap_or_default())
             .ok_or_else(|| io::Error::other("the container is gone"))?;
-        let pidfd = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()).map_err(step("find the container"))?;
+        let pidfd = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty())
+            .map_err(step("find the container"))?;
         let all = CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWPID
@@ -83,7 +84,9 @@ fn become_command(setup: &JoinSetup) -> io::Error {
             .and_then(|()| end_with_the_caller())
             .and_then(|()| process::execute(process)),
         None => end_with_the_caller().and_then(|()| match setup.command.split_first() {
-            Some((program, arguments)) => Err(step(&format!("execute `{program}`"))(Command::new(program).args(arguments).exec())),
+            Some((program, arguments)) => {
+                Err(step(&format!("execute `{program}`"))(Command::new(program).args(arguments).exec()))
+            }
             None => Err(io::Error::other("no command")),
         }),
     };
@@ -95,7 +98,8 @@ fn become_command(setup: &JoinSetup) -> io::Error {
 
 /// A change of user forgets this wish, so it comes after.
 fn end_with_the_caller() -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).map_err(step("tie the command to us"))
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(step("tie the command to us"))
 }
 
 /// The caller's own cgroup, to go back to.

@@ -19,8 +19,11 @@ use crate::setup::ProcessSetup;
 pub(super) fn execute(process: &ProcessSetup) -> io::Result<Infallible> {
     let text = |text: &str| CString::new(text).map_err(|_| io::Error::other("a NUL byte in an argument or variable"));
     let arguments = process.arguments.iter().map(|argument| text(argument)).collect::<io::Result<Vec<_>>>()?;
-    let environment =
-        process.environment.iter().map(|(name, value)| text(&format!("{name}={value}"))).collect::<io::Result<Vec<_>>>()?;
+    let environment = process
+        .environment
+        .iter()
+        .map(|(name, value)| text(&format!("{name}={value}")))
+        .collect::<io::Result<Vec<_>>>()?;
     let mut last = nix::errno::Errno::ENOENT;
     for candidate in candidates(process) {
         let Err(errno) = execve(&text(&candidate)?, &arguments, &environment);

@@ -18,8 +18,16 @@ const DEVICES: [(&str, u64, u64); 6] =
 
 /// Parts of `/proc` and `/sys` that a container must not read, as Docker hides them.
 const MASKED: [&str; 10] = [
-    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
 ];
 
 /// Parts of `/proc` that a container must not write, as Docker protects them.
@@ -94,9 +102,12 @@ fn devices(new: &Path) -> io::Result<()> {
             .map_err(step(&format!("make `/dev/{name}`")))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
     }
-    for (link, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
-    {
+    for (link, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         symlink(target, dev.join(link))?;
     }
     let shm = dev.join("shm");
@@ -128,7 +139,8 @@ fn mask(path: &Path) -> io::Result<()> {
 }
 
 fn tmpfs(path: &Path, options: &str, flags: MsFlags) -> io::Result<()> {
-    mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some(options)).map_err(step(&format!("mount `{}`", path.display())))
+    mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some(options))
+        .map_err(step(&format!("mount `{}`", path.display())))
 }
 
 /// Flags other than the bind itself take effect by a second call alone.
@@ -145,7 +157,12 @@ fn make_file(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    fs::OpenOptions::new().create(true).append(true).open(path).map(drop).map_err(step(&format!("make `{}`", path.display())))
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(drop)
+        .map_err(step(&format!("make `{}`", path.display())))
 }
 
 /// The old root is stacked below the new one, and then let go with every mount in it.

@@ -74,7 +74,14 @@ pub struct Answer {
 impl Try {
     /// A TCP connection to `target`, with the usual limit.
     pub fn tcp(target: impl Into<String>) -> Self {
-        Self { id: Value::Null, target: target.into(), udp: false, unconnected: false, send: None, timeout_ms: DEFAULT_TIMEOUT_MS }
+        Self {
+            id: Value::Null,
+            target: target.into(),
+            udp: false,
+            unconnected: false,
+            send: None,
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+        }
     }
 
     /// Makes the try: at each address of the target in turn, until one answers.
@@ -98,7 +105,8 @@ impl Try {
         match tried {
             Ok(()) => answer.ok = true,
             Err(error) => {
-                answer.errno = error.raw_os_error().or_else(|| timed_out(&error).then_some(nix::errno::Errno::ETIMEDOUT as i32));
+                answer.errno =
+                    error.raw_os_error().or_else(|| timed_out(&error).then_some(nix::errno::Errno::ETIMEDOUT as i32));
                 answer.error = Some(error.to_string());
             }
         }

@@ -117,10 +117,12 @@ impl Server {
             return (Vec::new(), Vec::new(), Vec::new());
         }
         let is_ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
-        let ready: Vec<usize> = polled.iter().enumerate().filter(|(_, fd)| is_ready(fd)).map(|(index, _)| index).collect();
+        let ready: Vec<usize> =
+            polled.iter().enumerate().filter(|(_, fd)| is_ready(fd)).map(|(index, _)| index).collect();
         let (first, second) = (self.listeners.len(), self.listeners.len() + self.datagrams.len());
         let listeners = ready.iter().copied().filter(|index| *index < first).collect();
-        let datagrams = ready.iter().copied().filter(|index| (first..second).contains(index)).map(|index| index - first).collect();
+        let datagrams =
+            ready.iter().copied().filter(|index| (first..second).contains(index)).map(|index| index - first).collect();
         let connections = ready.iter().copied().filter(|index| *index >= second).map(|index| index - second).collect();
         (listeners, datagrams, connections)
     }
@@ -132,7 +134,14 @@ impl Server {
                 continue;
             }
             let (input, output) = (Vec::new(), Vec::new());
-            self.connections.push(Connection { stream, port: *port, input, output, closing: false, last: Instant::now() });
+            self.connections.push(Connection {
+                stream,
+                port: *port,
+                input,
+                output,
+                closing: false,
+                last: Instant::now(),
+            });
         }
     }
 }
@@ -185,7 +194,10 @@ impl Connection {
         let head_is_whole = self.input.windows(4).any(|bytes| bytes == b"\r\n\r\n");
         if head_is_whole || self.input.len() > BUFFER_LIMIT {
             let body = format!("{name} port {}\n", self.port);
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             self.output.extend_from_slice(head.as_bytes());
             if !self.input.starts_with(b"HEAD ") {
                 self.output.extend_from_slice(body.as_bytes());

@@ -32,7 +32,10 @@ pub const ALL: [(&str, Case); 15] = [
     ("down_leaves_nothing", down_leaves_nothing),
     ("an_interrupt_leaves_nothing", an_interrupt_leaves_nothing),
     ("a_killed_guard_leaves_nothing", a_killed_guard_leaves_nothing),
-    ("a_killed_supervisor_leaves_nothing_and_up_cleans_after_both", a_killed_supervisor_leaves_nothing_and_up_cleans_after_both),
+    (
+        "a_killed_supervisor_leaves_nothing_and_up_cleans_after_both",
+        a_killed_supervisor_leaves_nothing_and_up_cleans_after_both,
+    ),
 ];
 
 /// A web server that calls its orders, a database with two pods, and the outside.
@@ -134,16 +137,24 @@ fn pods_reach_each_other_by_address_service_and_name() {
         }
     }
     // A Service spreads its connections over all its pods, on both nodes, in both families.
-    let service = lab.status().services.into_iter().find(|service| service.name == "orders").expect("the Service is there");
+    let service =
+        lab.status().services.into_iter().find(|service| service.name == "orders").expect("the Service is there");
     assert_eq!(service.addresses.len(), 2);
-    for target in service.addresses.iter().map(|address| std::net::SocketAddr::new(*address, 80).to_string()).chain(["orders:80".into()]) {
+    for target in service
+        .addresses
+        .iter()
+        .map(|address| std::net::SocketAddr::new(*address, 80).to_string())
+        .chain(["orders:80".into()])
+    {
         let mut seen = std::collections::BTreeSet::new();
         wait_for("both pods answered", || {
             seen.insert(who(&target).expect("a Service answers"));
             seen.len() == 2
         });
     }
-    for name in ["orders", "orders.shop", "orders.shop.svc", "orders.shop.svc.cluster.local", "orders.shop.svc.cluster.local."] {
+    for name in
+        ["orders", "orders.shop", "orders.shop.svc", "orders.shop.svc.cluster.local", "orders.shop.svc.cluster.local."]
+    {
         assert!(who(&format!("{name}:80")).is_ok(), "{name}");
     }
     for index in ["0", "1"] {
@@ -166,7 +177,10 @@ fn pods_reach_each_other_by_address_service_and_name() {
         seen.insert(lab.who_answers(&own, "/app/orders", "orders:80").expect("a Service answers"));
         seen.contains(&format!("{own}/orders port 8080"))
     });
-    let calls = || fs::read_to_string(lab.name.state_dir().log_file("shop", &lab.pod("shop/web").name, "nginx")).unwrap_or_default();
+    let calls = || {
+        fs::read_to_string(lab.name.state_dir().log_file("shop", &lab.pod("shop/web").name, "nginx"))
+            .unwrap_or_default()
+    };
     wait_for("the stand-in called its dependency", || calls().contains("call orders:80 ok"));
 }
 
@@ -195,9 +209,11 @@ fn containers_of_a_pod_share_the_network_alone() {
     assert!(lab.who_answers("shop/web:shipper", "/app/log-shipper", "127.0.0.1:80").is_ok());
     let file = lab.file();
     let web = lab.pod("shop/web");
-    let pids: Vec<_> = file.containers.values().filter(|container| container.pod == web.name).map(|container| container.pid).collect();
+    let pids: Vec<_> =
+        file.containers.values().filter(|container| container.pod == web.name).map(|container| container.pid).collect();
     assert_eq!(pids.len(), 2);
-    let namespace = |pid: u32, kind: &str| fs::metadata(format!("/proc/{pid}/ns/{kind}")).expect("the container lives").ino();
+    let namespace =
+        |pid: u32, kind: &str| fs::metadata(format!("/proc/{pid}/ns/{kind}")).expect("the container lives").ino();
     assert_eq!(namespace(pids[0], "net"), namespace(pids[1], "net"));
     for kind in ["pid", "mnt", "ipc", "uts", "cgroup"] {
         assert_ne!(namespace(pids[0], kind), namespace(pids[1], kind), "{kind}");
@@ -292,9 +308,15 @@ spec:
   - {name: shell, image: busybox, command: [sh, -c, "sleep 1000 & wait"]}
 "#,
     );
-    let pids: BTreeMap<String, u32> =
-        lab.pod("t/web").containers.into_iter().map(|container| (container.name, container.pid.expect("it lives"))).collect();
-    let program = |name: &str| fs::read_link(format!("/proc/{}/exe", pids[name])).expect("the container lives").display().to_string();
+    let pids: BTreeMap<String, u32> = lab
+        .pod("t/web")
+        .containers
+        .into_iter()
+        .map(|container| (container.name, container.pid.expect("it lives")))
+        .collect();
+    let program = |name: &str| {
+        fs::read_link(format!("/proc/{}/exe", pids[name])).expect("the container lives").display().to_string()
+    };
     assert_eq!(program("nginx"), NGINX);
     assert_eq!(program("other"), "/srv/other");
     let root = format!("/proc/{}/root", pids["nginx"]);
@@ -305,7 +327,9 @@ spec:
     assert!(fs::metadata("/usr/bin/report").is_err(), "nothing of it is on the machine");
     let by_report = lab.who_answers("t/web:nginx", "/usr/bin/report", "127.0.0.1:81");
     assert_eq!(by_report.as_deref(), Ok("t/web/other port 81"));
-    assert!(lab.output("t/web:shell", &["sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '"]).starts_with("sh -c sleep 1000"));
+    assert!(
+        lab.output("t/web:shell", &["sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '"]).starts_with("sh -c sleep 1000")
+    );
 }
 
 fn state_files_tell_what_lives() {
@@ -318,7 +342,11 @@ fn state_files_tell_what_lives() {
         let expected = format!("/kubepods/besteffort/pod{}/{id}", container.pod_uid);
         let burstable = expected.replace("besteffort", "burstable");
         assert!(own.ends_with(&expected) || own.ends_with(&burstable), "{own}");
-        assert!(file.nodes.iter().any(|node| node.cgroup.join(own.rsplit("kubepods/").next().expect("it is there")).exists()));
+        assert!(
+            file.nodes
+                .iter()
+                .any(|node| node.cgroup.join(own.rsplit("kubepods/").next().expect("it is there")).exists())
+        );
     }
     let loaded = palisade_manifests::load_lab(lab.name.state_dir().path()).expect("the state is readable");
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
@@ -334,9 +362,11 @@ fn state_files_tell_what_lives() {
             assert!(file.containers.contains_key(id));
         }
     }
-    let orders = inventory.services.iter().find(|service| service.meta.name() == "orders").expect("the Service is there");
+    let orders =
+        inventory.services.iter().find(|service| service.meta.name() == "orders").expect("the Service is there");
     assert_eq!((orders.cluster_ips.len(), orders.ports[0].node_port), (2, Some(30080)));
-    let slices: Vec<_> = inventory.endpoint_slices.iter().filter(|slice| slice.service.as_deref() == Some("orders")).collect();
+    let slices: Vec<_> =
+        inventory.endpoint_slices.iter().filter(|slice| slice.service.as_deref() == Some("orders")).collect();
     assert_eq!(slices.len(), 2, "one for each family");
     assert!(inventory.namespaces.iter().any(|namespace| namespace.meta.name() == "kube-system"));
 }
@@ -391,10 +421,17 @@ spec: {containers: [{name: c, image: late, ports: [{containerPort: 80}]}]}
     );
     let problems = lab.open().add(&[added.clone().into()]).expect("the supervisor takes it");
     assert_eq!(problems, Vec::<String>::new());
-    wait_for("an added pod is a Service's endpoint", || lab.who_answers(client, NGINX, "nobody:80").as_deref() == Ok("shop/late/c port 80"));
-    assert!(lab.file().manifests.iter().any(|path| path.display().to_string() == added), "it belongs to the lab's input");
+    wait_for("an added pod is a Service's endpoint", || {
+        lab.who_answers(client, NGINX, "nobody:80").as_deref() == Ok("shop/late/c port 80")
+    });
+    assert!(
+        lab.file().manifests.iter().any(|path| path.display().to_string() == added),
+        "it belongs to the lab's input"
+    );
 
-    lab.open().label("shop/late", BTreeMap::from([("app".to_owned(), "other".to_owned())]), Vec::new()).expect("the pod is there");
+    lab.open()
+        .label("shop/late", BTreeMap::from([("app".to_owned(), "other".to_owned())]), Vec::new())
+        .expect("the pod is there");
     wait_for("a relabelled pod is none", || lab.who_answers(client, NGINX, "nobody:80").is_err());
 
     let before = lab.pod("shop/late");
@@ -408,7 +445,8 @@ spec: {containers: [{name: c, image: late, ports: [{containerPort: 80}]}]}
         let now = lab.pod("shop/late");
         now.ready && now.uid != before.uid && now.addresses != before.addresses && now.node == before.node
     });
-    let cgroups = || fs::read_dir(lab.cgroup().join(&before.node).join("kubepods/besteffort")).expect("it is there").count();
+    let cgroups =
+        || fs::read_dir(lab.cgroup().join(&before.node).join("kubepods/besteffort")).expect("it is there").count();
     let with_it = cgroups();
     lab.open().delete("shop/late").expect("the pod is there");
     assert_eq!(lab.pods("shop/late").len(), 0);
@@ -483,7 +521,11 @@ metadata: {name: fine, namespace: t}
 spec: {containers: [{name: c, image: fine}]}
 "#,
     );
-    assert!(output.status.success(), "one pod that cannot run does not keep the others: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "one pod that cannot run does not keep the others: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     wait_for("the job ends", || lab.pod("t/once").phase == "Succeeded");
     assert_eq!(lab.pod("t/broken").phase, "Failed");
     assert_eq!(lab.pod("t/broken").containers[0].state, "ended 3");
@@ -513,12 +555,16 @@ fn a_first_program_waits_for_the_agent() {
                 let lab_file = fs::read_to_string(state.lab_file()).unwrap_or_default();
                 seen.store(pods.contains(&uid) && lab_file.contains(&uid), Ordering::SeqCst);
                 let guarded = count.fetch_add(1, Ordering::SeqCst) >= 2;
-                writeln!(stream, "{}", serde_json::json!({"guarded": guarded, "revision": 1})).expect("the client listens");
+                writeln!(stream, "{}", serde_json::json!({"guarded": guarded, "revision": 1}))
+                    .expect("the client listens");
                 line.clear();
             }
         }
     });
-    let manifest = lab.manifest("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: t}\nspec: {containers: [{name: c, image: p}]}\n");
+    let manifest = lab.manifest(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: t}\nspec: {containers: [{name: c, image: p}]}\n",
+    );
     lab.open().add(&[manifest.into()]).expect("the supervisor takes it");
     wait_for("the pod runs", || lab.pods("t/p").first().is_some_and(|pod| pod.ready));
     assert_eq!(questions.load(Ordering::SeqCst), 3, "its program waited for the agent");
@@ -527,14 +573,21 @@ fn a_first_program_waits_for_the_agent() {
 
 fn down_leaves_nothing() {
     let lab = Lab::up("down", 2, SHOP);
+    lab.mount_pins();
     let traces = lab.traces();
     // A command that hangs in a container, and one in the world, go too.
     let hanging = ["shop/web", "--world"].map(|at| {
-        lab_command(&["exec", "--name", lab.name.as_str(), at, "--", "sleep", "1000"]).spawn().expect("the test's executable runs")
+        lab_command(&["exec", "--name", lab.name.as_str(), at, "--", "sleep", "1000"])
+            .spawn()
+            .expect("the test's executable runs")
     });
-    let inside = || fs::read_dir("/proc").expect("it is there").flatten().filter(|entry| {
-        fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == b"sleep\x001000\0")
-    }).count();
+    let inside = || {
+        fs::read_dir("/proc")
+            .expect("it is there")
+            .flatten()
+            .filter(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == b"sleep\x001000\0"))
+            .count()
+    };
     wait_for("both commands run", || inside() >= 2);
     lab.down();
     traces.wait_until_gone();
@@ -557,6 +610,7 @@ fn an_interrupt_leaves_nothing() {
 
 fn a_killed_guard_leaves_nothing() {
     let lab = Lab::up("guard", 2, SHOP);
+    lab.mount_pins();
     let traces = lab.traces();
     let refused = lab.try_up(1, SHOP);
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -569,6 +623,7 @@ fn a_killed_guard_leaves_nothing() {
 
 fn a_killed_supervisor_leaves_nothing_and_up_cleans_after_both() {
     let lab = Lab::up("both", 1, SHOP);
+    lab.mount_pins();
     let traces = lab.traces();
     let supervisor = |lab: &Lab| {
         let guard = lab.file().pid;
@@ -579,6 +634,7 @@ fn a_killed_supervisor_leaves_nothing_and_up_cleans_after_both() {
     traces.wait_until_gone();
 
     assert!(lab.try_up(1, SHOP).status.success());
+    lab.mount_pins();
     let traces = lab.traces();
     let guard = Pid::from_raw(i32::try_from(lab.file().pid).expect("a pid is small"));
     let child = supervisor(&lab);

@@ -23,7 +23,10 @@ pub fn missing() -> Option<String> {
     if !mounts.contains(" - cgroup2 ") {
         return Some("no cgroup2 is mounted".to_owned());
     }
-    ["ip", "nft"].into_iter().find(|tool| Command::new(tool).arg("-V").output().is_err()).map(|tool| format!("`{tool}` is missing"))
+    ["ip", "nft"]
+        .into_iter()
+        .find(|tool| Command::new(tool).arg("-V").output().is_err())
+        .map(|tool| format!("`{tool}` is missing"))
 }
 
 /// Waits until `condition` holds.
@@ -87,7 +90,9 @@ impl Lab {
         let path = lab.manifest("lab.yaml", yaml);
         let mut command = lab_command(&["up", "--name", lab.name.as_str(), "-f", &path]);
         lab.foreground = Some(command.stderr(Stdio::null()).spawn().expect("the test's executable runs"));
-        wait_for("the lab is up", || lab.try_status().is_some_and(|status| status.pods.len() > 1 && status.pods.iter().all(|pod| pod.ready)));
+        wait_for("the lab is up", || {
+            lab.try_status().is_some_and(|status| status.pods.len() > 1 && status.pods.iter().all(|pod| pod.ready))
+        });
         lab
     }
 
@@ -119,7 +124,9 @@ impl Lab {
 
     pub fn pods(&self, reference: &str) -> Vec<PodStatus> {
         let (namespace, name) = reference.split_once('/').expect("namespace/name");
-        let is_meant = |pod: &PodStatus| pod.namespace == namespace && (pod.name == name || pod.name.starts_with(&format!("{name}-")));
+        let is_meant = |pod: &PodStatus| {
+            pod.namespace == namespace && (pod.name == name || pod.name.starts_with(&format!("{name}-")))
+        };
         self.status().pods.into_iter().filter(is_meant).collect()
     }
 
@@ -161,10 +168,12 @@ impl Lab {
 
     /// Makes `tries` at `at`, by the program at `program`.
     pub fn tries(&self, at: &str, program: &str, tries: &[Try]) -> Vec<Answer> {
-        let lines: Vec<_> = tries.iter().map(|attempt| serde_json::to_string(attempt).expect("a try is plain data")).collect();
+        let lines: Vec<_> =
+            tries.iter().map(|attempt| serde_json::to_string(attempt).expect("a try is plain data")).collect();
         let output = self.exec_with_input(at, &[program, "call", "-"], &format!("{}\n", lines.join("\n")));
         let text = String::from_utf8_lossy(&output.stdout);
-        let answers: Vec<Answer> = text.lines().map(|line| serde_json::from_str(line).expect("an answer a line")).collect();
+        let answers: Vec<Answer> =
+            text.lines().map(|line| serde_json::from_str(line).expect("an answer a line")).collect();
         assert_eq!(answers.len(), tries.len(), "{}", String::from_utf8_lossy(&output.stderr));
         answers
     }
@@ -190,8 +199,26 @@ impl Lab {
         let file = read_lab_file(&self.name.state_dir().lab_file());
         processes.extend(file.iter().map(|file| file.pid));
         processes.extend(file.iter().flat_map(|file| file.containers.values().map(|container| container.pid)));
-        let networks = processes.iter().filter_map(|pid| Some(fs::metadata(format!("/proc/{pid}/ns/net")).ok()?.ino())).collect();
-        Traces { cgroup, state: self.name.state_dir().path().to_owned(), name: self.name.to_string(), processes, networks, own: own_network() }
+        let networks =
+            processes.iter().filter_map(|pid| Some(fs::metadata(format!("/proc/{pid}/ns/net")).ok()?.ino())).collect();
+        Traces {
+            cgroup,
+            state: self.name.state_dir().path().to_owned(),
+            name: self.name.to_string(),
+            processes,
+            networks,
+            own: own_network(),
+        }
+    }
+
+    /// Mounts a bpffs with a pin's folder in it where the agent does.
+    pub fn mount_pins(&self) {
+        let folder = self.name.state_dir().path().join("bpf");
+        fs::create_dir(&folder).expect("the lab's folder takes one");
+        let none: Option<&str> = None;
+        nix::mount::mount(Some("bpf"), &folder, Some("bpf"), nix::mount::MsFlags::empty(), none)
+            .expect("bpffs can be mounted");
+        fs::create_dir_all(folder.join("node1/maps")).expect("a bpffs takes folders");
     }
 
     pub fn cgroup(&self) -> PathBuf {
@@ -238,8 +265,10 @@ impl Traces {
         });
         wait_for("its cgroups are gone", || !self.cgroup.exists());
         wait_for("its folder is gone", || !self.state.exists());
-        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("there is a mount table");
-        assert!(!mounts.contains(&self.name), "a mount is left: {mounts}");
+        wait_for("its mounts are gone", || {
+            let mounts = fs::read_to_string("/proc/self/mountinfo").expect("there is a mount table");
+            !mounts.contains(&self.name)
+        });
         let links = Command::new("ip").args(["-o", "link"]).output().expect("`ip` runs");
         let links = String::from_utf8_lossy(&links.stdout).into_owned();
         assert!(!links.contains(" pod-") && !links.contains("underlay"), "a link is left: {links}");
