@@ -312,8 +312,8 @@ spec: {podSelector: {matchLabels: [app, web]}
         undecided  world -> default/web 80
           egress  allowed: not a pod with an address of its own
           ingress undecided: a document that may be a policy cannot be read (<stdin>:6)
-        problem: <stdin>:11: cannot read the document (NetworkPolicy), column 1: did not find expected ',' or '}' while parsing a flow mapping
-          hint: correct the YAML; the other documents of the file are used
+        problem: <stdin>:10: cannot read the document (NetworkPolicy), column 7: a bracket that is not closed by `}`
+          hint: close the bracket, or put the value in quotes
         [exit 3]
     "#]].assert_eq(&run("check -f - world default/web", world));
 }
