@@ -1,11 +1,14 @@
 //! What lives in a lab at a moment: nodes, pods, containers and Services.
 
+#[cfg(test)]
+pub(crate) mod example;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use palisade_model::pod::{Container, ContainerRole, Phase};
 use palisade_model::service::{EndpointSlice, Service};
-use palisade_model::{Name, Problem, Timestamp};
+use palisade_model::{Labels, Name, Problem, Timestamp};
 
 use crate::expand::PlannedPod;
 
@@ -16,6 +19,8 @@ pub type PodKey = (Name, Name);
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
     pub nodes: Vec<Node>,
+    /// Names of nodes in manifests that are none of ours; each stands for one of ours, in turn.
+    pub foreign_nodes: Vec<Name>,
     /// Namespaces in use that have no object in the manifests.
     pub bare_namespaces: BTreeSet<Name>,
     pub pods: BTreeMap<PodKey, Pod>,
@@ -34,6 +39,8 @@ pub(crate) struct Node {
     pub name: Name,
     /// From 1.
     pub number: u8,
+    /// Its own, and those of a Node object of its name.
+    pub labels: Labels,
     pub addresses: Vec<IpAddr>,
 }
 

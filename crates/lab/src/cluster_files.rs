@@ -1,26 +1,23 @@
 //! The live objects as `kubectl get -o yaml` would show them.
 
-use std::net::IpAddr;
+mod endpoint_slice;
+mod pod;
+mod service;
 
-use palisade_model::pod::{
-    Container, ContainerRole, Phase, Probe, ProbeHandler, ProbePort, QosClass, RestartPolicy, SecurityContext,
-    VolumeSource,
-};
-use palisade_model::service::{Exposure, Service, TargetPort};
-use palisade_model::{Labels, Name, Timestamp};
+use palisade_model::{Labels, Name};
 use serde_json::{Map, Value, json};
 
-use crate::cluster::{Cluster, ContainerState, Node, Pod, Step};
-use crate::endpoints::{self, Backend};
+use crate::cluster::{Cluster, Node};
 use crate::yaml;
 
 /// Every file of `cluster/` with its contents.
 pub(crate) fn render(cluster: &Cluster) -> [(&'static str, String); 5] {
     let namespaces: Vec<_> = cluster.bare_namespaces.iter().map(namespace).collect();
     let nodes: Vec<_> = cluster.nodes.iter().map(node).collect();
-    let pods: Vec<_> = cluster.pods.values().map(|live| pod(live, cluster)).collect();
-    let services: Vec<_> = cluster.services.values().map(service).collect();
-    let slices: Vec<_> = cluster.services.values().flat_map(|service| endpoint_slices(service, cluster)).collect();
+    let pods: Vec<_> = cluster.pods.values().map(|live| pod::object(live, cluster)).collect();
+    let services: Vec<_> = cluster.services.values().map(service::object).collect();
+    let slices: Vec<_> =
+        cluster.services.values().flat_map(|service| endpoint_slice::objects(service, cluster)).collect();
     [
         ("namespaces.yaml", yaml::render(&namespaces)),
         ("nodes.yaml", yaml::render(&nodes)),
@@ -46,38 +43,12 @@ fn node(node: &Node) -> Value {
         "apiVersion": "v1", "kind": "Node",
         "metadata": {
             "name": &*node.name,
-            "labels": {"kubernetes.io/hostname": &*node.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"},
+            "labels": pairs_value(&node.labels),
         },
         "spec": {"podCIDR": crate::address_plan::pod_networks(node.number)[0].to_string(),
                  "podCIDRs": crate::address_plan::pod_networks(node.number).map(|net| net.to_string())},
         "status": {"addresses": addresses},
     })
-}
-
-fn pod(pod: &Pod, cluster: &Cluster) -> Value {
-    let plan = &pod.plan;
-    let mut metadata = metadata(&plan.name, &plan.namespace, &plan.labels, &plan.annotations);
-    metadata.insert("uid".into(), json!(&*pod.uid));
-    metadata.insert("creationTimestamp".into(), json!(seconds(pod.created)));
-    if let Some(owner) = &plan.owner {
-        let version = match &*owner.kind {
-            "Job" | "CronJob" => "batch/v1",
-            _ => "apps/v1",
-        };
-        metadata.insert(
-            "ownerReferences".into(),
-            json!([{"apiVersion": version, "kind": &*owner.kind, "name": &*owner.name, "uid": owner_uid(&plan.namespace, owner), "controller": true}]),
-        );
-    }
-    let node = cluster.node(pod.node);
-    let mut spec = pod_spec(pod);
-    spec.insert("nodeName".into(), json!(node.map(|node| &*node.name)));
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": pod_status(pod, node)})
-}
-
-/// Nobody reads an owner's uid; the API demands one.
-fn owner_uid(namespace: &str, owner: &palisade_model::object::Owner) -> String {
-    format!("{namespace}-{}-{}", owner.kind.to_lowercase(), owner.name)
 }
 
 fn metadata(name: &str, namespace: &str, labels: &Labels, annotations: &Labels) -> Map<String, Value> {
@@ -96,395 +67,95 @@ fn pairs_value(pairs: &Labels) -> Value {
     Value::Object(pairs.0.iter().map(|(key, value)| (key.to_string(), json!(&**value))).collect())
 }
 
-fn pod_spec(pod: &Pod) -> Map<String, Value> {
-    let spec = &pod.plan.spec;
-    let mut out = Map::new();
-    let list = |roles: &[ContainerRole]| {
-        spec.containers
-            .iter()
-            .filter(|container| roles.contains(&container.role))
-            .map(|it| container(it, spec.qos))
-            .collect::<Vec<_>>()
-    };
-    for (field, roles) in [
-        ("initContainers", &[ContainerRole::Init, ContainerRole::Sidecar][..]),
-        ("containers", &[ContainerRole::App]),
-        ("ephemeralContainers", &[ContainerRole::Ephemeral]),
-    ] {
-        let containers = list(roles);
-        if !containers.is_empty() {
-            out.insert(field.into(), Value::Array(containers));
-        }
-    }
-    out.insert("serviceAccountName".into(), json!(spec.service_account_name()));
-    let restart = match spec.restart {
-        RestartPolicy::Always => "Always",
-        RestartPolicy::OnFailure => "OnFailure",
-        RestartPolicy::Never => "Never",
-    };
-    out.insert("restartPolicy".into(), json!(restart));
-    if spec.host_network {
-        out.insert("hostNetwork".into(), json!(true));
-    }
-    if !spec.node_selector.0.is_empty() {
-        out.insert("nodeSelector".into(), pairs_value(&spec.node_selector));
-    }
-    for (field, value) in [("hostname", &spec.hostname), ("subdomain", &spec.subdomain)] {
-        if let Some(value) = value {
-            out.insert(field.into(), json!(&**value));
-        }
-    }
-    let mut security = security(&spec.security);
-    if let Some(group) = spec.fs_group {
-        security.insert("fsGroup".into(), json!(group));
-    }
-    if !security.is_empty() {
-        out.insert("securityContext".into(), Value::Object(security));
-    }
-    if !spec.volumes.is_empty() {
-        out.insert("volumes".into(), spec.volumes.iter().map(volume).collect());
-    }
-    out
-}
+#[cfg(test)]
+mod tests {
+    use palisade_model::Place;
+    use palisade_model::pod::PodSpec;
 
-fn volume(volume: &palisade_model::pod::Volume) -> Value {
-    let (field, source) = match &volume.source {
-        VolumeSource::EmptyDir => ("emptyDir", json!({})),
-        VolumeSource::HostPath(path) => ("hostPath", json!({"path": &**path})),
-        VolumeSource::Other(field) => (&**field, json!({})),
-    };
-    let mut out = Map::new();
-    out.insert("name".into(), json!(&*volume.name));
-    out.insert(field.to_owned(), source);
-    Value::Object(out)
-}
+    use super::*;
+    use crate::cluster::example;
 
-fn container(container: &Container, qos: QosClass) -> Value {
-    let mut out = Map::new();
-    out.insert("name".into(), json!(&*container.name));
-    if let Some(image) = &container.image {
-        out.insert("image".into(), json!(&**image));
-    }
-    if container.role == ContainerRole::Sidecar {
-        out.insert("restartPolicy".into(), json!("Always"));
-    }
-    for (field, list) in [("command", &container.command), ("args", &container.args)] {
-        if !list.is_empty() {
-            out.insert(field.into(), json!(list));
-        }
-    }
-    if !container.env.is_empty() {
-        let list = container.env.iter().map(|(name, value)| json!({"name": &**name, "value": value}));
-        out.insert("env".into(), list.collect());
-    }
-    if !container.ports.is_empty() {
-        let ports = container.ports.iter().map(|port| {
-            let mut out = json!({"containerPort": port.number, "protocol": port.protocol.as_str()});
-            if let Some(name) = &port.name {
-                out["name"] = json!(&**name);
-            }
-            if let Some(port) = port.host_port {
-                out["hostPort"] = json!(port);
-            }
-            out
-        });
-        out.insert("ports".into(), ports.collect());
-    }
-    for (field, it) in [
-        ("readinessProbe", &container.readiness),
-        ("livenessProbe", &container.liveness),
-        ("startupProbe", &container.startup),
-    ] {
-        if let Some(it) = it {
-            out.insert(field.into(), probe(it));
-        }
-    }
-    let security = security(&container.security);
-    if !security.is_empty() {
-        out.insert("securityContext".into(), Value::Object(security));
-    }
-    if !container.mounts.is_empty() {
-        let mounts = container.mounts.iter().map(|(name, path)| json!({"name": &**name, "mountPath": &**path}));
-        out.insert("volumeMounts".into(), mounts.collect());
-    }
-    // The resources themselves are not kept; these give the same QoS class.
-    match qos {
-        QosClass::Guaranteed => {
-            let amount = json!({"cpu": "100m", "memory": "64Mi"});
-            out.insert("resources".into(), json!({"limits": amount.clone(), "requests": amount}));
-        }
-        QosClass::Burstable => {
-            out.insert("resources".into(), json!({"requests": {"memory": "64Mi"}}));
-        }
-        QosClass::BestEffort => {}
-    }
-    Value::Object(out)
-}
+    const EVERYTHING: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web, odd: "yes"}, annotations: {note: "a: b"}}
+spec:
+  hostname: web-0
+  subdomain: webs
+  nodeSelector: {kubernetes.io/os: linux}
+  restartPolicy: OnFailure
+  serviceAccountName: web
+  securityContext: {runAsUser: 7, runAsNonRoot: true, fsGroup: 9}
+  volumes: [{name: v, emptyDir: {}}, {name: h, hostPath: {path: /var/log}}, {name: c, configMap: {name: x}}]
+  initContainers:
+  - {name: first, image: busybox, command: [sh, -c, "echo 'a b' && true"]}
+  - {name: side, image: side, restartPolicy: Always}
+  containers:
+  - name: nginx
+    image: nginx:1.27
+    args: ["-g", "daemon off;"]
+    env: [{name: A, value: "http://orders:80/x"}, {name: EMPTY, value: ""}, {name: "N", value: "0777"}]
+    ports: [{containerPort: 80, name: http, hostPort: 8080}, {containerPort: 53, protocol: UDP}]
+    readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 3}
+    livenessProbe: {tcpSocket: {port: 80, host: 127.0.0.1}, initialDelaySeconds: 5, timeoutSeconds: 2}
+    startupProbe: {exec: {command: [cat, /tmp/x]}}
+    securityContext: {privileged: false, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {add: [NET_ADMIN], drop: [all]}}
+    volumeMounts: [{name: v, mountPath: /tmp}]
+    resources: {requests: {cpu: 100m}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  type: NodePort
+  clusterIP: 10.96.0.30
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http, nodePort: 30080}, {name: dns, port: 53, protocol: UDP}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: webs, namespace: shop}
+spec: {clusterIP: None, publishNotReadyAddresses: true, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pay, namespace: shop}
+spec: {type: ExternalName, externalName: api.pay.example}
+"#;
 
-fn probe(probe: &Probe) -> Value {
-    let port = |port: &ProbePort| match port {
-        ProbePort::Number(number) => json!(number),
-        ProbePort::Name(name) => json!(&**name),
-    };
-    let mut out = json!({
-        "initialDelaySeconds": probe.initial_delay_seconds,
-        "periodSeconds": probe.period_seconds,
-        "timeoutSeconds": probe.timeout_seconds,
-    });
-    let with_host = |mut action: Value, host: &Option<String>| {
-        if let Some(host) = host {
-            action["host"] = json!(host);
-        }
-        action
-    };
-    match &probe.handler {
-        ProbeHandler::HttpGet { path, port: at, host, https } => {
-            let scheme = if *https { "HTTPS" } else { "HTTP" };
-            out["httpGet"] = with_host(json!({"path": path, "port": port(at), "scheme": scheme}), host);
-        }
-        ProbeHandler::TcpSocket { port: at, host } => out["tcpSocket"] = with_host(json!({"port": port(at)}), host),
-        ProbeHandler::Grpc { port } => out["grpc"] = json!({"port": port}),
-        ProbeHandler::Exec { command } => out["exec"] = json!({"command": command}),
+    /// Places differ between two files; all else must not.
+    fn without_places(mut spec: PodSpec) -> PodSpec {
+        spec.containers.iter_mut().for_each(|container| container.place = Place::new("", 0));
+        spec
     }
-    out
-}
 
-fn security(security: &SecurityContext) -> Map<String, Value> {
-    let mut out = Map::new();
-    for (field, value) in [
-        ("privileged", security.privileged),
-        ("runAsNonRoot", security.run_as_non_root),
-        ("readOnlyRootFilesystem", security.read_only_root_filesystem),
-        ("allowPrivilegeEscalation", security.allow_privilege_escalation),
-    ] {
-        if let Some(value) = value {
-            out.insert(field.into(), json!(value));
+    #[test]
+    fn what_is_written_is_read_back() {
+        let cluster = example::cluster(EVERYTHING);
+        let text: String = render(&cluster).into_iter().map(|(_, text)| text).collect();
+        let read = palisade_manifests::load_text("cluster.yaml", &text);
+        assert_eq!(read.problems, Vec::new(), "{text}");
+        let pod = &read.value.pods[0];
+        let live = cluster.pods.values().next().expect("there is a pod");
+        assert_eq!(without_places(pod.spec.clone()), without_places(live.plan.spec.clone()));
+        assert_eq!((&pod.meta.labels, &pod.meta.annotations), (&live.plan.labels, &live.plan.annotations));
+        assert_eq!((pod.node.as_deref(), pod.ready, pod.addresses.len()), (Some("node1"), Some(true), 2));
+        assert_eq!(pod.container_statuses.len(), 3);
+        for service in &read.value.services {
+            let key = (service.meta.namespace().into(), service.meta.name().into());
+            let expected = &cluster.services[&key];
+            assert_eq!((&service.ports, &service.exposure), (&expected.ports, &expected.exposure));
+            assert_eq!((&service.cluster_ips, service.headless), (&expected.cluster_ips, expected.headless));
+            assert_eq!(
+                (&service.selector, service.publish_not_ready),
+                (&expected.selector, expected.publish_not_ready)
+            );
         }
+        assert_eq!(read.value.nodes.len(), 2);
+        let web: Vec<_> =
+            read.value.endpoint_slices.iter().filter(|slice| slice.service.as_deref() == Some("web")).collect();
+        assert_eq!(web.len(), 1, "one family");
+        assert_eq!(web[0].ports.iter().filter_map(|port| port.port).collect::<Vec<_>>(), [80, 53]);
+        assert_eq!(web[0].endpoints[0].pod.as_deref(), Some("web"));
     }
-    for (field, value) in [("runAsUser", security.run_as_user), ("runAsGroup", security.run_as_group)] {
-        if let Some(value) = value {
-            out.insert(field.into(), json!(value));
-        }
-    }
-    let mut capabilities = Map::new();
-    for (field, list) in [("add", &security.add), ("drop", &security.drop)] {
-        if !list.is_empty() {
-            capabilities.insert(field.into(), list.iter().map(|name| json!(&**name)).collect());
-        }
-    }
-    if !capabilities.is_empty() {
-        out.insert("capabilities".into(), Value::Object(capabilities));
-    }
-    out
-}
-
-fn pod_status(pod: &Pod, node: Option<&Node>) -> Value {
-    let phase = match pod.phase() {
-        Phase::Pending => "Pending",
-        Phase::Running => "Running",
-        Phase::Succeeded => "Succeeded",
-        Phase::Failed => "Failed",
-        Phase::Unknown => "Unknown",
-    };
-    let ready = if pod.is_ready() { "True" } else { "False" };
-    let qos = match pod.plan.spec.qos {
-        QosClass::Guaranteed => "Guaranteed",
-        QosClass::Burstable => "Burstable",
-        QosClass::BestEffort => "BestEffort",
-    };
-    let mut status = json!({
-        "phase": phase, "qosClass": qos, "startTime": seconds(pod.created),
-        "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "ContainersReady", "status": ready}, {"type": "Ready", "status": ready}],
-    });
-    let host: &[IpAddr] = node.map_or(&[], |node| &node.addresses);
-    for (one, many, addresses) in [("podIP", "podIPs", pod.addresses.as_slice()), ("hostIP", "hostIPs", host)] {
-        if let Some(first) = addresses.first() {
-            status[one] = json!(first);
-            status[many] = addresses.iter().map(|address| json!({"ip": address})).collect();
-        }
-    }
-    for (field, roles) in [
-        ("initContainerStatuses", &[ContainerRole::Init, ContainerRole::Sidecar][..]),
-        ("containerStatuses", &[ContainerRole::App]),
-        ("ephemeralContainerStatuses", &[ContainerRole::Ephemeral]),
-    ] {
-        let list: Vec<_> = pod
-            .containers()
-            .filter(|(container, _)| roles.contains(&container.role))
-            .map(|(container, state)| container_status(container, state))
-            .collect();
-        if !list.is_empty() {
-            status[field] = Value::Array(list);
-        }
-    }
-    status
-}
-
-fn container_status(container: &Container, state: &ContainerState) -> Value {
-    let message = state.message.as_deref().unwrap_or_default();
-    let (what, started) = match state.step {
-        Step::Waiting => (json!({"waiting": {"reason": "ContainerCreating", "message": message}}), false),
-        Step::Created | Step::Running => (json!({"running": {}}), state.step == Step::Running),
-        Step::Ended { code } => {
-            let reason = if code == 0 { "Completed" } else { "Error" };
-            (json!({"terminated": {"exitCode": code, "reason": reason, "message": message}}), false)
-        }
-    };
-    let ready = match container.role {
-        ContainerRole::Init => state.step == Step::Ended { code: 0 },
-        ContainerRole::Sidecar | ContainerRole::App | ContainerRole::Ephemeral => state.is_ready(),
-    };
-    let mut out = json!({
-        "name": &*container.name, "image": container.image.as_deref().unwrap_or_default(),
-        "ready": ready, "started": started, "restartCount": state.restarts, "state": what,
-    });
-    if let Some(id) = &state.id {
-        out["containerID"] = json!(format!("palisade://{id}"));
-    }
-    out
-}
-
-fn service(service: &Service) -> Value {
-    let metadata =
-        metadata(service.meta.name(), service.meta.namespace(), &service.meta.labels, &service.meta.annotations);
-    let mut spec = Map::new();
-    let kind = match &service.exposure {
-        Exposure::ClusterIp => "ClusterIP",
-        Exposure::NodePort => "NodePort",
-        Exposure::LoadBalancer => "LoadBalancer",
-        Exposure::ExternalName(name) => {
-            spec.insert("externalName".into(), json!(name));
-            "ExternalName"
-        }
-    };
-    spec.insert("type".into(), json!(kind));
-    if let Some(selector) = &service.selector {
-        spec.insert("selector".into(), pairs_value(selector));
-    }
-    if service.headless {
-        spec.insert("clusterIP".into(), json!("None"));
-        spec.insert("clusterIPs".into(), json!(["None"]));
-    } else if let Some(first) = service.cluster_ips.first() {
-        spec.insert("clusterIP".into(), json!(first));
-        spec.insert("clusterIPs".into(), json!(service.cluster_ips));
-    }
-    if !service.cluster_ips.is_empty() {
-        let families: Vec<_> =
-            service.cluster_ips.iter().map(|address| if address.is_ipv4() { "IPv4" } else { "IPv6" }).collect();
-        spec.insert("ipFamilies".into(), json!(families));
-        spec.insert("ipFamilyPolicy".into(), json!(if families.len() > 1 { "PreferDualStack" } else { "SingleStack" }));
-    }
-    if !service.external_ips.is_empty() {
-        spec.insert("externalIPs".into(), json!(service.external_ips));
-    }
-    if service.publish_not_ready {
-        spec.insert("publishNotReadyAddresses".into(), json!(true));
-    }
-    let ports = service.ports.iter().map(|port| {
-        let target = match &port.target {
-            TargetPort::Number(number) => json!(number),
-            TargetPort::Name(name) => json!(&**name),
-        };
-        let mut out = json!({"port": port.port, "protocol": port.protocol.as_str(), "targetPort": target});
-        if let Some(name) = &port.name {
-            out["name"] = json!(&**name);
-        }
-        if let Some(number) = port.node_port {
-            out["nodePort"] = json!(number);
-        }
-        out
-    });
-    if !service.ports.is_empty() {
-        spec.insert("ports".into(), ports.collect());
-    }
-    let mut status = json!({});
-    if !service.load_balancer_ips.is_empty() {
-        let ingress: Vec<_> = service.load_balancer_ips.iter().map(|address| json!({"ip": address})).collect();
-        status = json!({"loadBalancer": {"ingress": ingress}});
-    }
-    json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec, "status": status})
-}
-
-/// Backends that one EndpointSlice can hold.
-struct SliceGroup<'a> {
-    ipv6: bool,
-    /// The index of each port of the Service, and its number here.
-    numbers: Vec<(usize, u16)>,
-    backends: Vec<&'a Backend>,
-}
-
-/// One slice for each family and each set of numbers that the ports resolve to: pods may give a
-/// named port different numbers. Services with slices of their own in the manifests get none.
-fn endpoint_slices(service: &Service, cluster: &Cluster) -> Vec<Value> {
-    if service.selector.as_ref().is_none_or(|selector| selector.0.is_empty()) {
-        return Vec::new();
-    }
-    let all = endpoints::of_service(service, cluster);
-    let mut groups: Vec<SliceGroup<'_>> = Vec::new();
-    let mut pods: Vec<(&Name, IpAddr)> = all
-        .iter()
-        .flat_map(|port| &port.backends)
-        .filter_map(|backend| Some((&backend.pod.as_ref()?.0, backend.address)))
-        .collect();
-    pods.sort();
-    pods.dedup();
-    for (pod, address) in pods {
-        let mine: Vec<(usize, &Backend)> = all
-            .iter()
-            .enumerate()
-            .filter_map(|(index, port)| {
-                let of_pod = |backend: &&Backend| {
-                    backend.address == address && backend.pod.as_ref().is_some_and(|(name, _)| name == pod)
-                };
-                port.backends.iter().find(of_pod).map(|backend| (index, backend))
-            })
-            .collect();
-        let numbers: Vec<_> = mine.iter().map(|(index, backend)| (*index, backend.port)).collect();
-        let Some((_, backend)) = mine.first() else { continue };
-        match groups.iter_mut().find(|group| group.ipv6 == address.is_ipv6() && group.numbers == numbers) {
-            Some(group) => group.backends.push(backend),
-            None => groups.push(SliceGroup { ipv6: address.is_ipv6(), numbers, backends: vec![backend] }),
-        }
-    }
-    let name = service.meta.name();
-    let slices = groups.iter().enumerate().map(|(index, group)| {
-        let endpoints: Vec<_> = group.backends.iter().map(|backend| endpoint(backend, service, cluster)).collect();
-        let ports: Vec<_> = group
-            .numbers
-            .iter()
-            .map(|(index, number)| {
-                let port = &all[*index].port;
-                json!({"name": port.name.as_deref().unwrap_or(""), "protocol": port.protocol.as_str(), "port": number})
-            })
-            .collect();
-        json!({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {
-                "name": format!("{name}-{index}"), "namespace": service.meta.namespace(),
-                "labels": {"kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
-            },
-            "addressType": if group.ipv6 { "IPv6" } else { "IPv4" },
-            "endpoints": endpoints, "ports": ports,
-        })
-    });
-    slices.collect()
-}
-
-fn endpoint(backend: &Backend, service: &Service, cluster: &Cluster) -> Value {
-    let mut out = json!({
-        "addresses": [backend.address],
-        "conditions": {"ready": backend.ready, "serving": backend.ready, "terminating": false},
-    });
-    if let Some((pod, node)) = &backend.pod {
-        out["targetRef"] = json!({"kind": "Pod", "name": &**pod, "namespace": service.meta.namespace()});
-        if let Some(node) = cluster.node(*node) {
-            out["nodeName"] = json!(&*node.name);
-        }
-    }
-    out
-}
-
-/// Kubernetes writes times to the second.
-fn seconds(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }

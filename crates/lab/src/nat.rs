@@ -43,6 +43,15 @@ pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
             }
         }
     }
+    for pod in cluster.pods.values().filter(|pod| pod.node == node && !pod.plan.spec.host_network) {
+        let ports = pod.plan.spec.containers.iter().flat_map(|container| &container.ports);
+        for port in ports.filter(|port| port.protocol != Protocol::Sctp) {
+            let Some(host_port) = port.host_port else { continue };
+            for address in pod.reachable_addresses().iter().filter(|address| ipv6 || address.is_ipv4()) {
+                tables.add(Key::HostPort(address.is_ipv6(), port.protocol, host_port), &[(*address, port.number)]);
+            }
+        }
+    }
     tables.render(node, ipv6)
 }
 
@@ -50,7 +59,10 @@ pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key {
     Address(IpAddr, Protocol, u16),
+    /// A port of every node, by family (IPv6 or not).
     NodePort(bool, Protocol, u16),
+    /// A port of this node, which belongs to one of its pods.
+    HostPort(bool, Protocol, u16),
 }
 
 #[derive(Default)]
@@ -59,9 +71,15 @@ struct Tables {
 }
 
 impl Tables {
-    /// The first Service that claims an address and port keeps it.
+    /// The first that claims an address and port keeps it; a NodePort comes before a host port.
     fn add(&mut self, key: Key, backends: &[(IpAddr, u16)]) {
-        self.frontends.entry(key).or_insert_with(|| backends.to_vec());
+        let taken = match key {
+            Key::HostPort(v6, protocol, port) => self.frontends.contains_key(&Key::NodePort(v6, protocol, port)),
+            Key::Address(..) | Key::NodePort(..) => false,
+        };
+        if !taken {
+            self.frontends.entry(key).or_insert_with(|| backends.to_vec());
+        }
     }
 
     fn render(&self, node: u8, ipv6: bool) -> String {
@@ -75,8 +93,12 @@ impl Tables {
                     let map = if address.is_ipv4() { "services4" } else { "services6" };
                     (map, format!("{address} . {} . {port}", name(*protocol)))
                 }
-                Key::NodePort(false, protocol, port) => ("node_ports4", format!("{} . {port}", name(*protocol))),
-                Key::NodePort(true, protocol, port) => ("node_ports6", format!("{} . {port}", name(*protocol))),
+                Key::NodePort(false, protocol, port) | Key::HostPort(false, protocol, port) => {
+                    ("node_ports4", format!("{} . {port}", name(*protocol)))
+                }
+                Key::NodePort(true, protocol, port) | Key::HostPort(true, protocol, port) => {
+                    ("node_ports6", format!("{} . {port}", name(*protocol)))
+                }
             };
             if backends.is_empty() {
                 let empty = match map {
@@ -90,7 +112,9 @@ impl Tables {
             }
             maps.entry(map).or_default().push(format!("{entry} : goto svc{index}"));
             let protocol = match key {
-                Key::Address(_, protocol, _) | Key::NodePort(_, protocol, _) => name(*protocol),
+                Key::Address(_, protocol, _) | Key::NodePort(_, protocol, _) | Key::HostPort(_, protocol, _) => {
+                    name(*protocol)
+                }
             };
             let family = if backends[0].0.is_ipv4() { "ip" } else { "ip6" };
             let _ = writeln!(chains, " chain svc{index} {{");
@@ -221,5 +245,64 @@ fn with_port(address: IpAddr, port: u16) -> String {
     match address {
         IpAddr::V4(address) => format!("{address}:{port}"),
         IpAddr::V6(address) => format!("[{address}]:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::example;
+
+    const TWO_PODS: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: t, labels: {app: web}}
+spec: {containers: [{name: c, image: c, ports: [{containerPort: 80, hostPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: t, labels: {app: web}}
+spec: {containers: [{name: c, image: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: c-unready, namespace: t, labels: {app: web}}
+spec: {containers: [{name: c, image: c}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: t}
+spec: {type: NodePort, clusterIP: 10.96.0.30, selector: {app: web}, ports: [{port: 80, targetPort: 8000, nodePort: 30080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: t}
+spec: {clusterIP: 10.96.0.31, selector: {app: nobody}, ports: [{port: 80}]}
+"#;
+
+    fn lines<'a>(rules: &'a str, part: &str) -> Vec<&'a str> {
+        rules.lines().map(str::trim).filter(|line| line.contains(part)).collect()
+    }
+
+    #[test]
+    fn a_service_goes_to_its_ready_pods() {
+        let rules = render(&example::cluster(TWO_PODS), 1, true);
+        let map = "dnat ip to numgen random mod 2 map { 0 : 10.244.1.2 . 8000, 1 : 10.244.2.2 . 8000 }";
+        assert_eq!(lines(&rules, map).len(), 2, "by its address and by its NodePort: {rules}");
+        assert_eq!(lines(&rules, "10.244.1.3"), Vec::<&str>::new(), "not to one that is not ready");
+        assert_eq!(lines(&rules, "10.96.0.31"), ["elements = { 10.96.0.31 . tcp . 80 : goto refuse }"]);
+    }
+
+    #[test]
+    fn a_host_port_is_the_pods_own_nodes() {
+        let cluster = example::cluster(TWO_PODS);
+        let to_pod = "dnat ip to 10.244.1.2:80";
+        assert_eq!(lines(&render(&cluster, 1, false), to_pod).len(), 1);
+        assert_eq!(lines(&render(&cluster, 2, false), to_pod).len(), 0);
+    }
+
+    #[test]
+    fn without_ipv6_no_rule_names_it() {
+        assert_eq!(lines(&render(&example::cluster(TWO_PODS), 1, false), "ip6 "), Vec::<&str>::new());
     }
 }

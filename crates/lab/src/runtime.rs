@@ -25,6 +25,7 @@ use crate::images::Images;
 use crate::name::{LabName, StateDir};
 use crate::network::{Network, link_name};
 use crate::random;
+use crate::shortcomings;
 use pod::PodTask;
 use publish::Publisher;
 use world::WorldServer;
@@ -120,6 +121,8 @@ impl Runtime {
         let Outcome { value: planned, mut problems } = expand(inventory, nodes);
         problems.extend(self.take_services(inventory));
         self.note_namespaces(inventory, &planned);
+        self.note_nodes(inventory);
+        problems.extend(shortcomings::of_pods(&planned));
         let mut tasks = Vec::new();
         for (index, plan) in planned.into_iter().enumerate() {
             match self.place(plan, index) {
@@ -159,6 +162,18 @@ impl Runtime {
             cluster.bare_namespaces.insert(namespace);
         }
         cluster.bare_namespaces.retain(|name| !has_object(name));
+    }
+
+    /// A Node object of one of our names says which labels the node has besides its own.
+    fn note_nodes(&self, inventory: &Inventory) {
+        let mut cluster = self.cluster();
+        for object in &inventory.nodes {
+            if let Some(node) = cluster.nodes.iter_mut().find(|node| *node.name == *object.meta.name()) {
+                for (key, value) in &object.meta.labels.0 {
+                    node.labels.0.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+            }
+        }
     }
 
     /// Finds a node and addresses for a pod, and notes it as pending.
@@ -204,14 +219,30 @@ impl Runtime {
         Ok(task)
     }
 
-    /// As asked by name or `nodeSelector`, else in turn.
+    /// As asked by name or `nodeSelector`, else in turn. Pods of one node of another cluster stay
+    /// together.
     fn choose_node(&self, plan: &PlannedPod, index: usize) -> Node {
-        let cluster = self.cluster();
-        let named = plan.node.as_ref().and_then(|name| cluster.nodes.iter().find(|node| node.name == *name));
-        let hostname = plan.spec.node_selector.value("kubernetes.io/hostname");
-        let selected = hostname.and_then(|name| cluster.nodes.iter().find(|node| *node.name == *name));
-        let turn = plan.node_index.unwrap_or(index) % cluster.nodes.len();
-        named.or(selected).unwrap_or(&cluster.nodes[turn]).clone()
+        let mut cluster = self.cluster();
+        let selector = &plan.spec.node_selector;
+        let own = |cluster: &Cluster, name: &str| cluster.nodes.iter().position(|node| *node.name == *name);
+        let mut selected = cluster.nodes.iter().enumerate().filter(|(_, node)| selector.is_subset_of(&node.labels));
+        let chosen = match &plan.node {
+            Some(name) => own(&cluster, name).or_else(|| {
+                let known = cluster.foreign_nodes.iter().position(|foreign| foreign == name);
+                known.or_else(|| {
+                    cluster.foreign_nodes.push(name.clone());
+                    Some(cluster.foreign_nodes.len() - 1)
+                })
+            }),
+            None if selector.0.is_empty() => plan.node_index,
+            // One of several fits as well as another: the turn decides below.
+            None => match (selected.next(), selected.next()) {
+                (Some((only, _)), None) => Some(only),
+                _ => plan.node_index,
+            },
+        };
+        let turn = chosen.unwrap_or(index) % cluster.nodes.len();
+        cluster.nodes[turn].clone()
     }
 
     /// Stops a pod and forgets it.
@@ -302,7 +333,14 @@ fn node(number: u8, ipv6: bool) -> Node {
     if ipv6 {
         addresses.push(node_address_6(number).into());
     }
-    Node { name: format!("node{number}").into(), number, addresses }
+    let name = format!("node{number}");
+    let labels = [
+        ("kubernetes.io/hostname", name.as_str()),
+        ("kubernetes.io/os", "linux"),
+        ("beta.kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", "amd64"),
+    ];
+    Node { name: name.as_str().into(), number, labels: labels.into_iter().collect(), addresses }
 }
 
 /// A thread that panicked leaves values that are still whole: each change is one assignment.

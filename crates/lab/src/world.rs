@@ -111,3 +111,55 @@ fn protocol(kind: CallKind) -> Protocol {
         CallKind::Udp => Protocol::Udp,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::example;
+
+    #[test]
+    fn the_world_serves_what_the_cluster_points_to() {
+        let cluster = example::cluster(
+            r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec:
+  containers:
+  - name: c
+    image: c
+    env:
+    - {name: BANK, value: "203.0.113.20:443"}
+    - {name: TIME, value: "udp://[2001:db8:203::9]:123"}
+    - {name: PAY, value: "pay.shop:8443"}
+    - {name: INSIDE, value: "10.96.0.1:443"}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pay, namespace: shop}
+spec: {type: ExternalName, externalName: api.pay.example, ports: [{port: 443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: fx-1, namespace: shop, labels: {kubernetes.io/service-name: fx}}
+addressType: IPv4
+endpoints: [{addresses: [203.0.113.30]}]
+ports: [{port: 9443}]
+"#,
+        );
+        let served: Vec<_> = listens(&cluster)
+            .into_iter()
+            .filter_map(|listen| Some(format!("{}/{} {}", listen.port, listen.protocol, listen.address?)))
+            .collect();
+        let expected = [
+            "443/TCP 203.0.113.20",
+            "443/TCP 203.0.113.100",
+            "443/TCP 2001:db8:203::64",
+            "8443/TCP 203.0.113.100",
+            "8443/TCP 2001:db8:203::64",
+            "9443/TCP 203.0.113.30",
+            "123/UDP 2001:db8:203::9",
+        ];
+        assert_eq!(served, expected);
+    }
+}

@@ -140,3 +140,63 @@ fn reverse_name(address: IpAddr) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::example;
+
+    #[test]
+    fn names_are_kubernetes_own() {
+        let cluster = example::cluster(
+            r#"
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: data}
+spec:
+  replicas: 2
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: c, ports: [{name: pg, containerPort: 5432}]}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: late-unready, namespace: data, labels: {app: db}}
+spec: {containers: [{name: c, image: c, ports: [{name: pg, containerPort: 5432}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: data}
+spec: {clusterIP: None, selector: {app: db}, ports: [{name: pg, port: 5432, targetPort: pg}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: read, namespace: data}
+spec: {clusterIP: 10.96.0.40, selector: {app: db}, ports: [{name: sql, port: 5432, targetPort: pg}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pay, namespace: data}
+spec: {type: ExternalName, externalName: api.pay.example}
+"#,
+        );
+        let zone = of_cluster(&cluster);
+        let addresses = |name: &str| {
+            let data = zone.records.get(name).into_iter().flatten();
+            data.filter_map(|data| match data {
+                Data::Address(address) => Some(address.to_string()),
+                Data::Alias(_) | Data::Server(..) | Data::Pointer(_) => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(addresses("read.data.svc.cluster.local"), ["10.96.0.40"]);
+        let pods = addresses("db.data.svc.cluster.local");
+        assert_eq!(pods.len(), 2, "ready pods alone");
+        assert_eq!(addresses("db-0.db.data.svc.cluster.local").len(), 1);
+        let servers = &zone.records["_pg._tcp.db.data.svc.cluster.local"];
+        assert!(servers.contains(&Data::Server(5432, "db-1.db.data.svc.cluster.local".to_owned())), "{servers:?}");
+        assert_eq!(zone.records["40.0.96.10.in-addr.arpa"], [Data::Pointer("read.data.svc.cluster.local".to_owned())]);
+        assert_eq!(zone.records["pay.data.svc.cluster.local"], [Data::Alias("api.pay.example".to_owned())]);
+        assert_eq!(addresses("api.pay.example"), ["203.0.113.100", "2001:db8:203::64"]);
+    }
+}

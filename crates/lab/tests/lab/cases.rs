@@ -475,7 +475,7 @@ spec:
 apiVersion: v1
 kind: Pod
 metadata: {name: client, namespace: t}
-spec: {containers: [{name: c, image: client}]}
+spec: {containers: [{name: c, image: client, ports: [{containerPort: 80, hostPort: 8088}]}]}
 "#,
     );
     let agent = lab.pod("t/agent");
@@ -484,6 +484,9 @@ spec: {containers: [{name: c, image: client}]}
     assert!(answer.is_ok_and(|answer| answer.starts_with("t/agent-")));
     let back = lab.who_answers("t/agent", "/app/agent", "127.0.0.1:9100");
     assert!(back.is_ok());
+    let executable = std::env::current_exe().expect("a test has an executable").display().to_string();
+    let by_host_port = lab.who_answers("world", &executable, "172.31.0.11:8088");
+    assert_eq!(by_host_port.as_deref(), Ok("t/client/c port 80"));
     let pid = agent.containers[0].pid.expect("it lives");
     let own = fs::metadata(format!("/proc/{pid}/ns/net")).expect("it lives").ino();
     assert_eq!(own, fs::metadata(&lab.file().nodes[0].netns).expect("the node has a namespace").ino());
