@@ -26,8 +26,7 @@ check: setup ## format, lints, layers, licences and sources of what comes in
 	$(CARGO) test $(CARGO_FLAGS) -q -p palisade-house
 
 bench: setup ## measure what docs/performance.md reports (root)
-	$(CARGO) build $(CARGO_FLAGS) --release -p palisade
-	scripts/bench
+	$(CARGO) bench $(CARGO_FLAGS) -p palisade -p palisade-policy --benches
 
 ebpf: setup ## build only the kernel's half (bpf/) and its bindings
 	$(CARGO) build $(CARGO_FLAGS) -p palisade-bpf

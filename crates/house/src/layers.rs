@@ -61,8 +61,7 @@ const fn member(name: &'static str, layer: Layer, purpose: Purpose, outside: Out
 }
 
 /// Crates from outside that one member alone may name: (prefix of the name, its only user).
-const RESERVED: &[(&str, &str)] =
-    &[("libbpf", "palisade-bpf"), ("hickory", "palisade-lab"), ("saphyr", "palisade-manifests")];
+const RESERVED: &[(&str, &str)] = &[("libbpf", "palisade-bpf"), ("hickory", "palisade-lab")];
 
 /// Every arrow that points up or sideways, and every crate used where it may not be.
 pub fn check(metadata: &Metadata) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use palisade_house::dependencies::{self, Rules};
 use palisade_house::metadata::Metadata;
-use palisade_house::{layers, sources};
+use palisade_house::{layers, sources, specification};
 
 #[test]
 fn an_arrow_never_points_up() {
@@ -27,6 +27,11 @@ fn dependencies_keep_deny_toml() {
     let built = dependencies::read_built(&root()).expect("cargo tree answers");
     assert!(built.len() > 10, "the tree was read: {built:?}");
     none(dependencies::check(&metadata(), &built, &rules));
+}
+
+#[test]
+fn the_specification_names_tests_that_are_there() {
+    none(specification::check(&read("SPECIFICATION.md"), &files()));
 }
 
 fn none(findings: Vec<String>) {
