@@ -6,7 +6,7 @@ pub(crate) mod example;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use palisade_model::pod::{Container, ContainerRole, Phase};
+use palisade_model::pod::{Container, ContainerRole, Phase, RestartPolicy};
 use palisade_model::service::{EndpointSlice, Service};
 use palisade_model::{Labels, Name, Problem, Timestamp};
 
@@ -111,6 +111,13 @@ impl Pod {
         if !codes.is_empty() && codes.iter().all(Option::is_some) {
             let failed = codes.iter().flatten().any(|code| *code != 0);
             return if failed { Phase::Failed } else { Phase::Succeeded };
+        }
+        let init_failed = self
+            .containers()
+            .filter(|(container, _)| container.role == ContainerRole::Init)
+            .any(|(_, state)| ended(state).is_some_and(|code| code != 0));
+        if init_failed && self.plan.spec.restart == RestartPolicy::Never {
+            return Phase::Failed;
         }
         let started = self.lasting().any(|(_, state)| state.step != Step::Waiting || state.restarts > 0);
         if started { Phase::Running } else { Phase::Pending }

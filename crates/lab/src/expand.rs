@@ -38,6 +38,18 @@ pub struct PlannedPod {
     pub origin: (ObjectRef, Place),
 }
 
+/// Linux takes 64 bytes, kubelet one less.
+const LONGEST_HOSTNAME: usize = 63;
+
+impl PlannedPod {
+    /// The host name of its containers: `spec.hostname`, else its own name, cut as kubelet does.
+    pub fn hostname(&self) -> &str {
+        let whole = self.spec.hostname.as_deref().unwrap_or(&self.name);
+        let cut = whole.get(..LONGEST_HOSTNAME).unwrap_or(whole);
+        cut.trim_end_matches(['-', '.'])
+    }
+}
+
 /// The pods of `inventory` on `nodes` nodes, in a defined order.
 ///
 /// A workload whose pods are in the inventory themselves (a dump of a cluster) makes no others.

@@ -62,8 +62,7 @@ impl Runtime {
         let (container, pid, id) = living.ok_or_else(|| format!("no such container of pod `{full}` runs now"))?;
         let node = cluster.node(pod.node).ok_or("its node is gone")?;
         let cgroup = self.kubepods(node).pod(pod.plan.spec.qos, &pod.uid).child(&id);
-        let hostname = pod.plan.spec.hostname.as_deref().unwrap_or(&pod.plan.name);
-        let mut environment = command::base_environment(hostname);
+        let mut environment = command::base_environment(pod.plan.hostname());
         environment.extend(container.env.iter().map(|(name, value)| (name.to_string(), value.clone())));
         let resolved = command::of_container(container, &pod.plan.annotations);
         let (process, _) = command::process(container, &pod.plan.spec, &resolved, environment);

@@ -62,7 +62,7 @@ impl PodTask {
             key: (plan.namespace.clone(), plan.name.clone()),
             uid: pod.uid.clone(),
             node: pod.node,
-            hostname: plan.spec.hostname.as_deref().unwrap_or(&plan.name).to_owned(),
+            hostname: plan.hostname().to_owned(),
             spec: plan.spec.clone(),
             annotations: plan.annotations.clone(),
             labels: plan.labels.clone(),
@@ -163,6 +163,10 @@ impl PodTask {
     }
 
     fn run(self: &Arc<Self>, runtime: &Arc<Runtime>) {
+        // Deleted before it began: nothing was made, and nothing must be.
+        if self.is_stopping() {
+            return;
+        }
         if let Err(error) = self.prepare(runtime) {
             self.fail_all(runtime, &one_line(&error));
             return;
@@ -172,17 +176,19 @@ impl PodTask {
             .into_iter()
             .partition(|container| matches!(container.role, ContainerRole::Init | ContainerRole::Sidecar));
         let mut threads = Vec::new();
+        let mut initialized = true;
         for container in first {
             match container.role {
                 ContainerRole::Sidecar => threads.extend(self.spawn_container(runtime, container)),
                 ContainerRole::Init | ContainerRole::App | ContainerRole::Ephemeral => {
-                    if !self.run_to_success(runtime, &container) {
+                    initialized = self.run_to_success(runtime, &container);
+                    if !initialized {
                         break;
                     }
                 }
             }
         }
-        for container in last {
+        for container in last.into_iter().filter(|_| initialized) {
             threads.extend(self.spawn_container(runtime, container));
         }
         for thread in threads {

@@ -515,8 +515,21 @@ spec: {restartPolicy: Never, containers: [{name: c, image: broken, command: [sh,
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: longname, namespace: t}
-spec: {hostname: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", restartPolicy: Never, containers: [{name: c, image: x, volumeMounts: [{name: v, mountPath: /etc/passwd}]}], volumes: [{name: v, emptyDir: {}}]}
+metadata: {name: init-fails, namespace: t}
+spec:
+  restartPolicy: Never
+  initContainers: [{name: first, image: busybox, command: [sh, -c, "exit 1"]}]
+  containers: [{name: c, image: never}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a-name-that-is-longer-than-what-linux-takes-for-a-host-and-than-any-one-would-type, namespace: t}
+spec: {containers: [{name: c, image: x}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: covered, namespace: t}
+spec: {restartPolicy: Never, containers: [{name: c, image: x, volumeMounts: [{name: v, mountPath: /etc/passwd}]}], volumes: [{name: v, emptyDir: {}}]}
 ---
 apiVersion: v1
 kind: Pod
@@ -532,9 +545,14 @@ spec: {containers: [{name: c, image: fine}]}
     wait_for("the job ends", || lab.pod("t/once").phase == "Succeeded");
     assert_eq!(lab.pod("t/broken").phase, "Failed");
     assert_eq!(lab.pod("t/broken").containers[0].state, "ended 3");
-    let named = lab.pod("t/longname").containers[0].message.clone().unwrap_or_default();
+    let named = lab.pod("t/covered").containers[0].message.clone().unwrap_or_default();
     assert!(named.contains("/etc/passwd"), "{named}");
     assert!(lab.pod("t/fine").ready);
+    let failed = lab.pod("t/init-fails");
+    assert_eq!((failed.phase.as_str(), failed.containers[1].state.as_str()), ("Failed", "waiting"));
+    let long = lab
+        .output("t/a-name-that-is-longer-than-what-linux-takes-for-a-host-and-than-any-one-would-type", &["hostname"]);
+    assert_eq!(long, "a-name-that-is-longer-than-what-linux-takes-for-a-host-and-than");
 }
 
 /// An agent that guards a pod at the third question.
