@@ -75,7 +75,11 @@ static __always_inline struct cgroup *read_socket_cgroup(const void *socket, __u
 		count(COUNTER_NO_SOCKET_CGROUP);
 		return NULL;
 	}
-	*id = BPF_CORE_READ(group, kn, id);
+	/* Nearly always the caller's own, which needs no further look. */
+	if (group == bpf_get_current_task_btf()->cgroups->dfl_cgrp)
+		*id = bpf_get_current_cgroup_id();
+	else
+		*id = BPF_CORE_READ(group, kn, id);
 	return group;
 }
 

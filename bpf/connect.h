@@ -115,7 +115,7 @@ static __always_inline void report(const struct flow *flow, __u8 hook)
 
 	if (!event)
 		return;
-	start_event(&event->header, EVENT_JUDGED);
+	start_event(&event->header, EVENT_JUDGED, flow->now);
 	event->state = flow->state;
 	event->container = flow->caller.container;
 	event->cgroup = flow->caller.cgroup;

@@ -6,9 +6,9 @@
 /* The agent looks by itself every few milliseconds; it is woken early when this much waits. */
 const volatile __u64 wake_bytes = 1 << 16;
 
-static __always_inline void start_event(struct event_header *header, __u32 kind)
+static __always_inline void start_event(struct event_header *header, __u32 kind, __u64 now)
 {
-	header->time = bpf_ktime_get_boot_ns();
+	header->time = now;
 	header->kind = kind;
 	header->unused = 0;
 }

@@ -102,7 +102,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	event = RESERVE(struct exec_event);
 	if (!event)
 		return 0;
-	start_event(&event->header, EVENT_EXEC);
+	start_event(&event->header, EVENT_EXEC, bpf_ktime_get_boot_ns());
 	event->container = current_container();
 	event->cgroup = bpf_get_current_cgroup_id();
 	read_process(&event->process);
@@ -128,7 +128,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	event = RESERVE(struct exit_event);
 	if (!event)
 		return 0;
-	start_event(&event->header, EVENT_EXIT);
+	start_event(&event->header, EVENT_EXIT, bpf_ktime_get_boot_ns());
 	event->container = current_container();
 	read_process(&event->process);
 	event->code = task->exit_code;

@@ -31,7 +31,7 @@ static __always_inline void on_listen(struct sock *socket)
 	event = RESERVE(struct listen_event);
 	if (!event)
 		return;
-	start_event(&event->header, EVENT_LISTEN);
+	start_event(&event->header, EVENT_LISTEN, bpf_ktime_get_boot_ns());
 	event->container = current_container();
 	event->cgroup = bpf_get_current_cgroup_id();
 	event->network = BPF_CORE_READ(socket, __sk_common.skc_net.net, net_cookie);
@@ -64,7 +64,7 @@ int BPF_PROG(socket_state, struct sock *socket, int old_state, int new_state)
 	/* What ends later than the handshake is no outcome of the connect. */
 	event = new_state == TCP_CLOSE && old_state != TCP_SYN_SENT ? NULL : RESERVE(struct socket_event);
 	if (event) {
-		start_event(&event->header, EVENT_SOCKET);
+		start_event(&event->header, EVENT_SOCKET, bpf_ktime_get_boot_ns());
 		event->socket = record->socket;
 		event->attempt = record->attempt;
 		event->old_state = old_state;

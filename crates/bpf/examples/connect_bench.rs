@@ -41,17 +41,16 @@ fn measure(folder: &Path, root: &Path, rounds: usize, connects: usize) -> Result
     fs::write(web.join("cgroup.procs"), std::process::id().to_string())?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let to = listener.local_addr()?;
-    std::thread::spawn(move || for _ in listener.incoming() {});
     let options = Options { pins: folder.join("bpf/node1"), cgroup: pods, ring_bytes: RING_BYTES };
     let tables = tables(cgroup::id(&web)?)?;
 
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        without.push(median(to, connects, &mut || {})?);
+        without.push(median(&listener, to, connects, &mut || {})?);
         let mut guard = Guard::load(&options)?;
         guard.install(&tables)?;
         let mut events = 0;
-        with.push(median(to, connects, &mut || {
+        with.push(median(&listener, to, connects, &mut || {
             let _ = guard.events(Duration::ZERO, &mut |_| events += 1);
         })?);
         println!(
@@ -72,12 +71,21 @@ fn measure(folder: &Path, root: &Path, rounds: usize, connects: usize) -> Result
 }
 
 /// The median of `connects` connects; events are read now and then, as the agent does, outside of what is measured.
-fn median(to: SocketAddr, connects: usize, read: &mut dyn FnMut()) -> std::io::Result<Duration> {
+fn median(
+    listener: &TcpListener,
+    to: SocketAddr,
+    connects: usize,
+    read: &mut dyn FnMut(),
+) -> std::io::Result<Duration> {
     let mut times = Vec::with_capacity(connects);
     for number in 0..connects {
         let began = Instant::now();
         let stream = TcpStream::connect(to)?;
         times.push(began.elapsed());
+        // Accepted here, so that the queue never fills and no connect waits for another thread.
+        drop(listener.accept()?);
+        // Closed by a reset: a port that waits would be missing soon.
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
         drop(stream);
         if number % 200 == 0 {
             read();
