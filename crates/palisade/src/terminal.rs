@@ -1,5 +1,6 @@
 //! Whether standard output is for a person, and colour for one.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal};
 
@@ -28,10 +29,15 @@ pub enum Tone {
 }
 
 impl Colour {
-    /// By the terminal and the environment. Source: <https://no-color.org>: any non-empty value.
+    /// By the terminal and the environment.
     pub fn of_stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if !refused && io::stdout().is_terminal() { Self::On } else { Self::Off }
+        Self::choose(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref())
+    }
+
+    /// Source: <https://no-color.org>: any value that is not empty refuses colour.
+    fn choose(is_terminal: bool, no_color: Option<&OsStr>) -> Self {
+        let refused = no_color.is_some_and(|value| !value.is_empty());
+        if is_terminal && !refused { Self::On } else { Self::Off }
     }
 
     /// `text` in `tone`, or as it is when colour is off.
@@ -57,5 +63,21 @@ impl fmt::Display for Painted<'_> {
             (Colour::On, Tone::Strong) => "1",
         };
         write!(f, "\x1b[{code}m{}\x1b[0m", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_whose_user_does_not_refuse_it() {
+        let colour = |is_terminal, no_color: Option<&str>| Colour::choose(is_terminal, no_color.map(OsStr::new));
+        assert_eq!(colour(true, None), Colour::On);
+        assert_eq!(colour(true, Some("")), Colour::On);
+        assert_eq!(colour(true, Some("0")), Colour::Off);
+        assert_eq!(colour(false, None), Colour::Off);
+        assert_eq!(Colour::Off.paint(Tone::Bad, "REFUSED").to_string(), "REFUSED");
+        assert_eq!(Colour::On.paint(Tone::Bad, "REFUSED").to_string(), "\x1b[1;31mREFUSED\x1b[0m");
     }
 }
