@@ -141,7 +141,7 @@ static __always_inline void report(const struct flow *flow, __u8 hook)
 	event->unused = 0;
 	if (bpf_get_current_comm(event->command, sizeof(event->command)))
 		count(COUNTER_COMMAND_UNREADABLE);
-	submit(event);
+	SUBMIT(event);
 }
 
 /* What the outcome and later layers need to know about this connection. */

@@ -13,15 +13,22 @@ static __always_inline void start_event(struct event_header *header, __u32 kind,
 	header->unused = 0;
 }
 
-/* Waking a reader costs more than the event itself, so the common case does not. */
-static __always_inline void submit(void *event)
+/*
+ * Waking a reader costs more than the event itself (an interrupt to ourselves),
+ * so only the event that crosses a multiple of wake_bytes does it: a reader
+ * that sleeps is woken in time, one that is dead costs nothing.
+ */
+static __always_inline void submit(void *event, __u64 size)
 {
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 	__u64 flags = BPF_RB_NO_WAKEUP;
 
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wake_bytes)
+	if (waiting / wake_bytes != (waiting - size) / wake_bytes)
 		flags = BPF_RB_FORCE_WAKEUP;
 	bpf_ringbuf_submit(event, flags);
 }
+
+#define SUBMIT(EVENT) submit((EVENT), sizeof(*(EVENT)))
 
 #define RESERVE(TYPE)                                                                \
 	({                                                                           \

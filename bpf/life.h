@@ -114,7 +114,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 		write_path(event, file);
 	else
 		event->path_length = event->path_whole = 0;
-	submit(event);
+	SUBMIT(event);
 	return 0;
 }
 
@@ -133,7 +133,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	read_process(&event->process);
 	event->code = task->exit_code;
 	event->unused = 0;
-	submit(event);
+	SUBMIT(event);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static __always_inline void on_listen(struct sock *socket)
 	event->port = socket->__sk_common.skc_num;
 	event->protocol = IPPROTO_TCP;
 	__builtin_memset(event->unused, 0, sizeof(event->unused));
-	submit(event);
+	SUBMIT(event);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -79,7 +79,7 @@ int BPF_PROG(socket_state, struct sock *socket, int old_state, int new_state)
 			BPF_CORE_READ_INTO((struct in6_addr *)event->source, socket, __sk_common.skc_v6_rcv_saddr);
 			BPF_CORE_READ_INTO((struct in6_addr *)event->address, socket, __sk_common.skc_v6_daddr);
 		}
-		submit(event);
+		SUBMIT(event);
 	}
 	if (new_state == TCP_CLOSE && bpf_sk_storage_delete(&connects, socket))
 		count(COUNTER_NO_STORAGE);

@@ -58,7 +58,7 @@ pub fn run(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus,
     let missing = missing();
     if !missing.is_empty() {
         show.static_half(&missing, application.is_example)?;
-        return Ok(ExitStatus::Findings);
+        return Ok(ExitStatus::Clean);
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

@@ -315,7 +315,8 @@ spec: {podSelector: {matchLabels: [app, web]}
         problem: <stdin>:10: cannot read the document (NetworkPolicy), column 7: a bracket that is not closed by `}`
           hint: close the bracket, or put the value in quotes
         [exit 3]
-    "#]].assert_eq(&run("check -f - world default/web", world));
+    "#]]
+    .assert_eq(&run("check -f - world default/web", world));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! `PALISADE_WORLDS` sets the number of worlds, `PALISADE_SEED` the first seed.
 
 #[path = "lab/lab.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod lab;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,9 @@ fn the_kernel_does_what_the_engine_says() {
     }
 }
 
+/// Pod, container and program.
+type Process = (String, String, String);
+
 #[derive(Default)]
 struct RunOutcome {
     tried: usize,
@@ -74,7 +78,7 @@ fn run(world: &RunnableWorld, coverage: &mut Coverage) -> RunOutcome {
     let inventory = lab.inventory();
     let model = Model::new(std::sync::Arc::new(inventory.clone()), Settings::default()).value;
     let now = Timestamp::now();
-    let mut groups: BTreeMap<(String, String, String), Vec<(&Try, Dial)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Process, Vec<(&Try, Dial)>> = BTreeMap::new();
     for each in &world.tries {
         let Some(dial) = each.dial(&inventory) else { continue };
         let path = match &each.from.program {

@@ -58,17 +58,20 @@ impl Lab {
 
     /// Runs `palisade ARGUMENTS --name NAME` and gives its standard output; fails with what it said.
     pub fn palisade(&self, arguments: &[&str]) -> String {
-        let mut command = palisade();
-        // `--name` goes before the `--` that ends the options.
-        let (options, rest) = match arguments.iter().position(|argument| *argument == "--") {
-            Some(end) => arguments.split_at(end),
-            None => (arguments, &[] as &[&str]),
-        };
-        command.args(options).args(["--name", &self.name]).args(rest).stdin(Stdio::null());
-        let output = command.output().expect("the binary starts");
+        let output = self.command(arguments).output().expect("the binary starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "palisade {arguments:?}: {}\n{said}", output.status);
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The command `palisade ARGUMENTS --name NAME`.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = palisade();
+        // `--name` goes before the `--` that ends the options.
+        let end = arguments.iter().position(|argument| *argument == "--").unwrap_or(arguments.len());
+        let (options, rest) = arguments.split_at(end);
+        command.args(options).args(["--name", &self.name]).args(rest).stdin(Stdio::null());
+        command
     }
 
     /// Starts an agent and waits until its socket answers.
@@ -81,7 +84,7 @@ impl Lab {
             .stderr(log)
             .spawn()
             .expect("the binary starts");
-        let mut agent = Agent { child, socket: self.state().join("agent.sock"), log: self.folder.join("agent.log") };
+        let agent = Agent { child, socket: self.state().join("agent.sock"), log: self.folder.join("agent.log") };
         agent.wait_for("the agent's socket", |agent| agent.ask(r#"{"status":{}}"#).is_some());
         agent
     }
@@ -98,9 +101,8 @@ impl Lab {
 
     /// Makes `tries` one after the other as `program` in the container.
     pub fn try_all(&self, pod: &str, container: &str, program: &str, tries: &[attempt::Try]) -> Vec<attempt::Answer> {
-        let mut child = palisade()
-            .args(["lab", "exec", pod, "-c", container, "--name", &self.name, "--"])
-            .args([program, "lab", "calls"])
+        let mut child = self
+            .command(&["lab", "exec", pod, "-c", container, "--", program, "lab", "calls"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -147,13 +149,18 @@ impl Agent {
     /// Waits until every running pod of the lab is ready and guarded.
     pub fn wait_until_guarded(&self, lab: &Lab) {
         let pods_are_guarded = |agent: &Self| {
-            lab.inventory().pods.iter().all(|pod| {
-                let uid = pod.meta.uid.as_deref().unwrap_or_default();
-                let question = format!(r#"{{"guarded":{{"podUid":"{uid}"}}}}"#);
-                pod.ready != Some(false) && agent.ask(&question).is_some_and(|answer| answer["guarded"] == true)
-            })
+            lab.inventory()
+                .pods
+                .iter()
+                .all(|pod| pod.ready != Some(false) && agent.is_guarded(pod.meta.uid.as_deref().unwrap_or_default()))
         };
         self.wait_for("every pod guarded and ready", pods_are_guarded);
+    }
+
+    /// Whether the pod is guarded.
+    pub fn is_guarded(&self, uid: &str) -> bool {
+        let question = format!(r#"{{"guarded":{{"podUid":"{uid}"}}}}"#);
+        self.ask(&question).is_some_and(|answer| answer["guarded"] == true)
     }
 
     /// One question, one answer.
