@@ -59,6 +59,8 @@ fn pins_of(state: &Path) -> PathBuf {
 /// # Errors
 /// When a pin cannot be removed or the bpffs not unmounted; that there is nothing is no error.
 pub fn unload(state: &Path) -> Result<()> {
+    // What the revision meant is of use only beside its pins.
+    let _ = std::fs::remove_dir_all(state.join("agent"));
     pins::unmount(&pins_of(state)).map_err(Error::Pins)
 }
 
@@ -207,7 +209,7 @@ impl Agent {
         self.nodes.retain(|node| lab_nodes.iter().any(|lab_node| node.guards_cgroup_of(lab_node)));
         for lab_node in lab_nodes {
             if !self.nodes.iter().any(|node| node.name == lab_node.name) {
-                self.nodes.push(Node::new(lab_node, &self.config.pins())?);
+                self.nodes.push(Node::new(lab_node, &self.config.pins(), &self.config.state)?);
             }
         }
         let now = Timestamp::now();

@@ -152,9 +152,12 @@ pub(crate) struct Directory {
     names: Arc<Names>,
     /// Pods and containers of the node, by cgroup: position in `names.pods`, and the container.
     cgroups: HashMap<u64, (usize, Option<Arc<str>>)>,
-    decisions: Vec<CompiledDecision>,
-    rules: Vec<RuleRef>,
+    /// By decision: enforced and would-be.
+    verdicts: Vec<Verdicts>,
 }
+
+/// The enforced and the would-be verdict, ready for a record.
+pub(crate) type Verdicts = (FlowVerdict, FlowVerdict);
 
 impl Directory {
     pub(crate) fn new(names: Arc<Names>, rules: &NodeRules, placed: &[PlacedPod]) -> Self {
@@ -171,7 +174,12 @@ impl Directory {
             }
         }
         drop(positions);
-        Self { names, cgroups, decisions: rules.decisions.clone(), rules: rules.rules.clone() }
+        Self { names, cgroups, verdicts: rules.decisions.iter().map(|decision| both(decision, &rules.rules)).collect() }
+    }
+
+    /// By decision: what each means.
+    pub(crate) fn all_verdicts(&self) -> &[Verdicts] {
+        &self.verdicts
     }
 
     /// The caller of an event, without its program.
@@ -206,48 +214,46 @@ impl Directory {
     }
 
     /// The enforced and the would-be verdict of an event.
-    pub(crate) fn verdicts(&self, event: &JudgedEvent) -> (FlowVerdict, FlowVerdict) {
-        let decision = self.decisions.get(event.decision as usize);
-        match (u32::from(event.cause), decision) {
-            (c::CAUSE_TABLE, Some(decision)) => (self.verdict(&decision.enforced), self.verdict(&decision.would_be)),
-            // The container that made the socket is refused: its rule, under a reason that says so.
-            (c::CAUSE_FOREIGN_SOCKET, Some(decision)) => {
-                let verdict = FlowVerdict { reason: "foreign-socket".to_string(), ..self.verdict(&decision.enforced) };
-                (verdict.clone(), FlowVerdict { verdict: word(event.would), ..verdict })
-            }
-            (cause, _) => (plain(event.enforced, cause), plain(event.would, cause)),
-        }
-    }
-
-    fn verdict(&self, compiled: &CompiledVerdict) -> FlowVerdict {
-        let rule = compiled.rule.and_then(|rule| self.rules.get(rule as usize));
-        FlowVerdict {
-            verdict: if compiled.allowed { VerdictWord::Allowed } else { VerdictWord::Denied },
-            reason: compiled.reason.as_str().to_string(),
-            rule: rule.map(ToString::to_string),
-            place: rule.map(|rule| rule.place.to_string()),
-            end: rule.map(|_| match compiled.end {
-                Direction::Ingress => FlowDirection::Ingress,
-                Direction::Egress => FlowDirection::Egress,
-            }),
-        }
+    pub(crate) fn verdicts(&self, event: &JudgedEvent) -> Verdicts {
+        verdicts_by(&self.verdicts, event)
     }
 }
 
-/// The verdicts of an event whose revision nobody remembers: an earlier agent's.
-pub(crate) fn verdicts_of_the_past(event: &JudgedEvent) -> (FlowVerdict, FlowVerdict) {
-    let plain = |number| FlowVerdict {
-        verdict: word(number),
-        reason: "earlier-revision".to_string(),
-        rule: None,
-        place: None,
-        end: None,
-    };
-    (plain(event.enforced), plain(event.would))
+/// The verdicts of an event by what the decisions of its revision mean.
+pub(crate) fn verdicts_by(decisions: &[Verdicts], event: &JudgedEvent) -> Verdicts {
+    match (u32::from(event.cause), decisions.get(event.decision as usize)) {
+        (c::CAUSE_TABLE, Some(verdicts)) => verdicts.clone(),
+        // The container that made the socket is refused: its rule, under a reason that says so.
+        (c::CAUSE_FOREIGN_SOCKET, Some((enforced, _))) => {
+            let verdict = FlowVerdict { reason: "foreign-socket".to_string(), ..enforced.clone() };
+            (verdict.clone(), FlowVerdict { verdict: word(event.would), ..verdict })
+        }
+        (cause, _) => (plain(event.enforced, cause), plain(event.would, cause)),
+    }
+}
+
+fn both(decision: &CompiledDecision, rules: &[RuleRef]) -> Verdicts {
+    (readable(&decision.enforced, rules), readable(&decision.would_be, rules))
+}
+
+fn readable(compiled: &CompiledVerdict, rules: &[RuleRef]) -> FlowVerdict {
+    let rule = compiled.rule.and_then(|rule| rules.get(rule as usize));
+    FlowVerdict {
+        verdict: if compiled.allowed { VerdictWord::Allowed } else { VerdictWord::Denied },
+        reason: compiled.reason.as_str().to_string(),
+        rule: rule.map(ToString::to_string),
+        place: rule.map(|rule| rule.place.to_string()),
+        end: rule.map(|_| match compiled.end {
+            Direction::Ingress => FlowDirection::Ingress,
+            Direction::Egress => FlowDirection::Egress,
+        }),
+    }
 }
 
 fn plain(number: u8, cause: u32) -> FlowVerdict {
     let reason = match cause {
+        // Of a revision whose meaning nobody has kept.
+        c::CAUSE_TABLE => "earlier-revision",
         c::CAUSE_NO_RULE => "no-rule",
         c::CAUSE_UNKNOWN_POD => "unknown-pod",
         c::CAUSE_HOST_NETWORK => "host-network",

@@ -18,6 +18,7 @@ mod flows;
 mod history;
 mod lab_state;
 mod node;
+mod past;
 mod program_paths;
 mod server;
 mod status;

@@ -14,10 +14,11 @@ use palisade_model::flow::{Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, Fl
 use palisade_model::port::Protocol;
 use palisade_policy::compile::NodeRules;
 
-use crate::directory::{Directory, verdicts_of_the_past};
+use crate::directory::{Directory, verdicts_by};
 use crate::error::{Error, Result};
 use crate::flows::{Flows, flow_id};
 use crate::lab_state::LabNode;
+use crate::past::Past;
 use crate::program_paths::{ProgramPaths, ResolvedPrograms};
 use crate::status::NodeStatus;
 use crate::tables::{self, PlacedPod};
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     guard: Guard,
     live: Option<Live>,
     directories: VecDeque<(u64, Arc<Directory>)>,
+    past: Past,
+    past_path: PathBuf,
     resolved: ResolvedPrograms,
     paths: ProgramPaths,
     flows: Flows,
@@ -51,7 +54,8 @@ struct Live {
 
 impl Node {
     /// Takes over or loads the node's guard.
-    pub(crate) fn new(node: &LabNode, pins: &Path) -> Result<Self> {
+    pub(crate) fn new(node: &LabNode, pins: &Path, state: &Path) -> Result<Self> {
+        let past_path = Past::path(state, &node.name);
         let options = Options { pins: pins.join(&node.name), cgroup: node.cgroup.clone(), ring_bytes: RING_BYTES };
         let guard = Guard::load(&options).map_err(|source| Error::Guard { node: node.name.clone(), source })?;
         let lost = guard.counters().map(|counters| counters.lost()).unwrap_or(0);
@@ -61,6 +65,8 @@ impl Node {
             guard,
             live: None,
             directories: VecDeque::new(),
+            past: Past::read(&past_path),
+            past_path,
             resolved: ResolvedPrograms::default(),
             paths: ProgramPaths::default(),
             flows: Flows::default(),
@@ -103,6 +109,9 @@ impl Node {
         while self.directories.len() > REVISIONS_KEPT {
             self.directories.pop_front();
         }
+        if let Some((_, directory)) = self.directories.back() {
+            Past::keep(&self.past_path, revision, directory);
+        }
         self.live = Some(Live { rules, placed, tables });
         self.tai_ahead = tai_ahead;
         Ok(true)
@@ -135,10 +144,10 @@ impl Node {
 
     /// Reads what the kernel has to tell; hands each record and each count of lost events on.
     pub(crate) fn read(&mut self, tell: &mut dyn FnMut(Told)) -> Result<()> {
-        let Self { guard, directories, paths, flows, name, .. } = self;
+        let Self { guard, directories, past, paths, flows, name, .. } = self;
         let result = guard.events(Duration::ZERO, &mut |event| match event {
             Event::Judged(judged) => {
-                let record = record(&judged, name, directories, paths);
+                let record = record(&judged, name, directories, past, paths);
                 for record in flows.judged(&judged, record) {
                     tell(Told::Record(Box::new(record)));
                 }
@@ -211,6 +220,7 @@ fn record(
     event: &JudgedEvent,
     node: &str,
     directories: &VecDeque<(u64, Arc<Directory>)>,
+    past: &Past,
     paths: &mut ProgramPaths,
 ) -> FlowRecord {
     let address = address(event.address);
@@ -219,7 +229,8 @@ fn record(
     let directory = exact.or(directories.back()).map(|(_, directory)| directory);
     let (verdict, would_be) = match exact {
         Some((_, directory)) => directory.verdicts(event),
-        None => verdicts_of_the_past(event),
+        None if event.revision() == past.revision => verdicts_by(&past.verdicts, event),
+        None => verdicts_by(&[], event),
     };
     let mut from = directory.map(|directory| directory.from(event)).unwrap_or_default();
     from.program = Some(paths.path(event).map_or_else(|| event.command_text(), |path| path.to_string()));

@@ -122,8 +122,10 @@ fn verdicts_outlive_the_agent_and_revisions_go_on() {
         assert_eq!(status["nodes"][0]["takenOver"], true);
         assert!(status["nodes"][0]["revision"].as_u64().expect("a revision") > before);
         assert_eq!(web.connect(db), Came::Through);
-        // What happened in between was kept by the kernel.
-        assert_eq!(second.observe("start").of(&web).verdict.reason, "earlier-revision");
+        // What happened in between was kept by the kernel, and what its decision meant beside the pins.
+        let record = second.observe("start").of(&web);
+        assert_eq!((record.revision, record.verdict.reason.as_str()), (before, "closed"));
+        assert!(record.verdict.rule.is_some_and(|rule| rule.contains("Perimeter shop/default")));
         drop(second);
         palisade_agent::unload(&lab.state).expect("unloaded");
         assert!(!lab.state.join("bpf").exists());
