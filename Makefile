@@ -26,7 +26,8 @@ check: setup ## format, lints, layers, licences and sources of what comes in
 	$(CARGO) test $(CARGO_FLAGS) -q -p palisade-house
 
 bench: setup ## measure what docs/performance.md reports (root)
-	$(CARGO) bench $(CARGO_FLAGS) -p palisade -p palisade-policy --benches
+	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade-policy --bench engine
+	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade --bench guard
 
 ebpf: setup ## build only the kernel's half (bpf/) and its bindings
 	$(CARGO) build $(CARGO_FLAGS) -p palisade-bpf

@@ -34,13 +34,31 @@ pub struct Lab {
 impl Lab {
     /// Starts the objects of `yaml` on `nodes` nodes and waits until every pod is ready.
     pub fn up(name: &str, yaml: &str, nodes: u8) -> Self {
+        let lab = Self::prepare(name);
+        std::fs::write(lab.manifests(), yaml).expect("it can be written");
+        lab.start(&[lab.manifests()], nodes);
+        lab
+    }
+
+    /// Starts the objects of files and folders on one node.
+    pub fn up_files(name: &str, manifests: &[PathBuf]) -> Self {
+        let lab = Self::prepare(name);
+        lab.start(manifests, 1);
+        lab
+    }
+
+    fn prepare(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("palisade-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
-        std::fs::write(folder.join("world.yaml"), yaml).expect("it can be written");
-        let lab = Self { name: name.to_owned(), folder };
-        let manifests = lab.folder.join("world.yaml").display().to_string();
-        lab.palisade(&["lab", "up", "--detach", "-f", &manifests, "--nodes", &nodes.to_string()]);
-        lab
+        Self { name: name.to_owned(), folder }
+    }
+
+    fn start(&self, manifests: &[PathBuf], nodes: u8) {
+        let (paths, nodes) = (manifests.iter().map(|path| path.display().to_string()), nodes.to_string());
+        let paths: Vec<String> = paths.flat_map(|path| ["-f".to_owned(), path]).collect();
+        let paths = paths.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["lab", "up", "--detach", "--nodes", &nodes].into_iter().chain(paths).collect();
+        self.palisade(&arguments);
     }
 
     /// The file that the lab was started from; a change of it reaches the agent.
