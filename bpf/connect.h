@@ -19,6 +19,12 @@
 
 /* One event stands for the sends of a socket to one place within this time. */
 #define SENDS_MERGED_FOR 5000000000ULL
+/*
+ * A process that is refused the same again and again has this many events in
+ * this time; so the ring is not lost to one that tries in a loop.
+ */
+#define REFUSALS_TOLD 8
+#define REFUSALS_MERGED_FOR 1000000000ULL
 /* The answer to a datagram that came in passes for this long. */
 #define ANSWER_FOR 180000000000ULL
 
@@ -199,48 +205,57 @@ static __always_inline int verdict(const struct flow *flow)
 	return REFUSE;
 }
 
-static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool six)
+/* True when events of this caller and place went out a moment ago: this try is then counted into the next one. */
+static __always_inline bool merged(struct flow *flow, __u64 caller, __u32 told_at_most, __u64 merged_for)
 {
-	struct flow flow;
+	struct try_key key = {};
+	struct try_value fresh = {};
+	struct try_value *last;
 
-	count(COUNTER_CONNECTS);
-	judge_call(ctx, six, &flow);
-	report(&flow, HOOK_CONNECT);
-	if (flow.judgement.enforced == VERDICT_ALLOW)
-		remember(&flow, ctx->sk);
-	return verdict(&flow);
-}
-
-/* True when an event of this socket and place went out a moment ago: this send is then counted into the next one. */
-static __always_inline bool merged(struct flow *flow)
-{
-	struct send_key key = {};
-	struct send_value fresh = {};
-	struct send_value *last;
-
-	key.socket = flow->socket;
+	key.caller = caller;
 	key.container = flow->caller.container;
 	__builtin_memcpy(key.address, flow->target.address, 16);
 	key.port = flow->target.port;
 	key.protocol = flow->target.protocol;
 	key.enforced = flow->judgement.enforced;
 	key.decision = flow->judgement.decision;
-	last = bpf_map_lookup_elem(&sends, &key);
+	last = bpf_map_lookup_elem(&tries, &key);
 	if (!last) {
 		fresh.time = flow->now;
-		if (bpf_map_update_elem(&sends, &key, &fresh, BPF_ANY))
+		fresh.told = 1;
+		if (bpf_map_update_elem(&tries, &key, &fresh, BPF_ANY))
 			count(COUNTER_MAP_FULL);
 		return false;
 	}
-	if (flow->now - last->time < SENDS_MERGED_FOR) {
-		__sync_fetch_and_add(&last->repeats, 1);
-		count(COUNTER_SENDS_MERGED);
-		return true;
+	if (flow->now - last->time >= merged_for) {
+		last->time = flow->now;
+		last->told = 1;
+		flow->repeats = *(volatile __u32 *)&last->repeats;
+		__sync_fetch_and_add(&last->repeats, -flow->repeats);
+		return false;
 	}
-	last->time = flow->now;
-	flow->repeats = last->repeats;
-	last->repeats = 0;
-	return false;
+	if (last->told < told_at_most) {
+		last->told += 1;
+		return false;
+	}
+	__sync_fetch_and_add(&last->repeats, 1);
+	count(COUNTER_MERGED);
+	return true;
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool six)
+{
+	struct flow flow;
+
+	count(COUNTER_CONNECTS);
+	judge_call(ctx, six, &flow);
+	if (flow.judgement.enforced == VERDICT_ALLOW) {
+		report(&flow, HOOK_CONNECT);
+		remember(&flow, ctx->sk);
+	} else if (!merged(&flow, bpf_get_current_pid_tgid() >> 32, REFUSALS_TOLD, REFUSALS_MERGED_FOR)) {
+		report(&flow, HOOK_CONNECT);
+	}
+	return verdict(&flow);
 }
 
 static __always_inline void answer_to(struct bpf_sock_addr *ctx, bool six, struct answer_key *key)
@@ -268,7 +283,7 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 		return PASS;
 	}
 	judge_call(ctx, six, &flow);
-	if (!merged(&flow))
+	if (!merged(&flow, flow.socket, 1, SENDS_MERGED_FOR))
 		report(&flow, HOOK_SENDMSG);
 	return verdict(&flow);
 }

@@ -183,7 +183,7 @@ struct judged_event {
 	__u32 class;
 	__u32 destination;
 	__u32 decision;
-	__u32 repeats; /* sends that this event also stands for */
+	__u32 repeats; /* earlier tries like it that had no event of their own */
 	__u8 address[16];
 	__u16 port;
 	__u8 protocol;
@@ -273,9 +273,9 @@ struct started_from {
 	__u32 unused;
 };
 
-/* Sends without connection to one place: one event in a while stands for many. */
-struct send_key {
-	__u64 socket;
+/* The same try again and again: after the first ones, one event in a while stands for many. */
+struct try_key {
+	__u64 caller; /* the socket of a send; the process of a refused connect */
 	__u64 container;
 	__u8 address[16];
 	__u16 port;
@@ -284,10 +284,10 @@ struct send_key {
 	__u32 decision;
 };
 
-struct send_value {
+struct try_value {
 	__u64 time;
-	__u32 repeats;
-	__u32 unused;
+	__u32 repeats; /* without an event of their own */
+	__u32 told;
 };
 
 /* A datagram came in from there: the answer to it is not a new flow. */
@@ -306,7 +306,7 @@ enum counter {
 	COUNTER_EXECS = 3,
 	COUNTER_REFUSED = 4,
 	COUNTER_LOST = 5,
-	COUNTER_SENDS_MERGED = 6,
+	COUNTER_MERGED = 6,
 	COUNTER_ANSWERS = 7,
 	COUNTER_NO_STATE = 8,
 	COUNTER_NO_TABLE = 9,

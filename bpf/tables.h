@@ -64,9 +64,9 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 2048);
-	__type(key, struct send_key);
-	__type(value, struct send_value);
-} sends SEC(".maps");
+	__type(key, struct try_key);
+	__type(value, struct try_value);
+} tries SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

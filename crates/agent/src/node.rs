@@ -255,5 +255,6 @@ fn record(
         would_be,
         outcome: FlowOutcome::Pending,
         revision: event.revision(),
+        repeats: event.repeats,
     }
 }

@@ -10,7 +10,7 @@ const NAMES: [(u32, &str); 22] = [
     (c::COUNTER_EXECS, "execs"),
     (c::COUNTER_REFUSED, "refused"),
     (c::COUNTER_LOST, "events-lost"),
-    (c::COUNTER_SENDS_MERGED, "sends-merged"),
+    (c::COUNTER_MERGED, "merged"),
     (c::COUNTER_ANSWERS, "answers"),
     (c::COUNTER_NO_STATE, "no-state"),
     (c::COUNTER_NO_TABLE, "no-table"),
@@ -51,9 +51,9 @@ impl Counters {
         self.values[c::COUNTER_REFUSED as usize]
     }
 
-    /// Sends without connection that no event of their own tells of.
-    pub fn sends_merged(&self) -> u64 {
-        self.values[c::COUNTER_SENDS_MERGED as usize]
+    /// Tries that no event of their own tells of, because many like them went before.
+    pub fn merged(&self) -> u64 {
+        self.values[c::COUNTER_MERGED as usize]
     }
 
     /// Every counter by its name.

@@ -37,7 +37,7 @@ const PROGRAMS: [(&str, u32); 12] = [
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 7] = ["state", "events", "counters", "connects", "sends", "answers", "starts"];
+const PLAIN_MAPS: [&str; 7] = ["state", "events", "counters", "connects", "tries", "answers", "starts"];
 
 /// What a guard is made for.
 #[derive(Clone, Debug)]

@@ -206,7 +206,7 @@ pub struct JudgedEvent {
     pub class: u32,
     pub destination: u32,
     pub decision: u32,
-    /// Sends that this event also stands for.
+    /// Earlier tries like it that had no event of their own.
     pub repeats: u32,
     pub address: [u8; 16],
     pub port: u16,

@@ -42,6 +42,13 @@ pub struct FlowRecord {
     pub outcome: FlowOutcome,
     /// The engine's revision that gave the verdicts.
     pub revision: u64,
+    /// Earlier tries of the same process to the same place, with the same answer, that have no record of their own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeats: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Which end observed.

@@ -9,8 +9,8 @@ use palisade_bpf::tables::{Container, ContainerKind, Frontend, Network, Program,
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED, came};
 use crate::world::{
-    ALLOW, DENY, SELF, TCP, WORLD, World, add_address, await_judged, cell, container, file_key, listener, network,
-    tables,
+    ALLOW, DENY, SELF, TCP, WORLD, World, add_address, await_judged, cell, container, drain, file_key, listener,
+    network, tables,
 };
 
 #[test]
@@ -233,5 +233,34 @@ fn a_multipath_connect_is_judged() {
         }
         assert_eq!(came(&answer), REFUSED);
         assert_eq!(await_judged(&mut guard, puppet.pid()).protocol, TCP);
+    });
+}
+
+#[test]
+fn a_process_that_is_refused_in_a_loop_does_not_fill_the_ring() {
+    privileged(|| {
+        let world = World::new();
+        let (web, id) = world.make_cgroup("pod1/web");
+        let program = world.program("program");
+        let mut guard = world.guard();
+        let mut rules = tables(1);
+        rules.containers = vec![container(id, 0, 10)];
+        guard.install(&rules).expect("installed");
+        let mut puppet = Puppet::start(&program, &web);
+        let answer = puppet.tell("hammer 127.0.0.1:9 1300");
+        let refused: u64 = answer.split(' ').nth(1).and_then(|number| number.parse().ok()).expect("a number");
+        assert!(refused > 1000, "{answer}");
+        let events: Vec<_> = drain(&mut guard)
+            .into_iter()
+            .filter_map(|event| match event {
+                palisade_bpf::Event::Judged(judged) => Some(judged),
+                _ => None,
+            })
+            .collect();
+        let counters = guard.counters().expect("counters");
+        assert_eq!(counters.lost(), 0);
+        assert_eq!(events.len() as u64 + counters.merged(), refused, "every refusal has an event or is counted");
+        assert!((9..=32).contains(&events.len()), "{}", events.len());
+        assert!(events.iter().any(|event| event.repeats > 100), "the next event tells of those before it");
     });
 }

@@ -36,7 +36,7 @@ fn each_send_is_judged_and_repeats_are_told_together() {
         }
         let told = drain(&mut guard).iter().filter(|event| matches!(event, Event::Judged(_))).count();
         assert_eq!(told, 1, "fifty sends of one socket to one place are one event");
-        assert_eq!(guard.counters().expect("counters").sends_merged(), 49);
+        assert_eq!(guard.counters().expect("counters").merged(), 49);
     });
 }
 
