@@ -20,11 +20,13 @@
 /* One event stands for the sends of a socket to one place within this time. */
 #define SENDS_MERGED_FOR 5000000000ULL
 /*
- * A process that is refused the same again and again has this many events in
- * this time; so the ring is not lost to one that tries in a loop.
+ * A process that is refused the same again and again, or connects datagram
+ * sockets to one place, has this many events in this time; so the ring is not
+ * lost to one that tries in a loop. An allowed TCP connect always has its own,
+ * because its outcome is its own.
  */
-#define REFUSALS_TOLD 8
-#define REFUSALS_MERGED_FOR 1000000000ULL
+#define CONNECTS_TOLD 8
+#define CONNECTS_MERGED_FOR 1000000000ULL
 /* The answer to a datagram that came in passes for this long. */
 #define ANSWER_FOR 180000000000ULL
 
@@ -249,12 +251,11 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool six)
 
 	count(COUNTER_CONNECTS);
 	judge_call(ctx, six, &flow);
-	if (flow.judgement.enforced == VERDICT_ALLOW) {
-		report(&flow, HOOK_CONNECT);
+	if (flow.judgement.enforced == VERDICT_ALLOW)
 		remember(&flow, ctx->sk);
-	} else if (!merged(&flow, bpf_get_current_pid_tgid() >> 32, REFUSALS_TOLD, REFUSALS_MERGED_FOR)) {
+	if ((flow.judgement.enforced == VERDICT_ALLOW && flow.target.protocol == IPPROTO_TCP) ||
+	    !merged(&flow, bpf_get_current_pid_tgid() >> 32, CONNECTS_TOLD, CONNECTS_MERGED_FOR))
 		report(&flow, HOOK_CONNECT);
-	}
 	return verdict(&flow);
 }
 
