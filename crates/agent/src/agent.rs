@@ -21,8 +21,9 @@ use crate::watch::Watch;
 /// How long the agent sleeps when nothing wakes it. The kernel wakes it only when much waits, so this is also how old a
 /// record may be before it is told.
 const TICK: Duration = Duration::from_millis(20);
-/// Some pods had no cgroup or no first process yet when they were last looked at: again after this long.
-const RETRY: Duration = Duration::from_millis(50);
+/// Some pods had no cgroup or no first process yet when they were last looked at: again after this long, and after twice
+/// as long each time, up to the second.
+const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 /// How often the clocks are compared.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
 /// Problems that the status shows.
@@ -78,6 +79,7 @@ pub struct Agent {
     last_change: Duration,
     trouble: Option<String>,
     retry_at: Option<Instant>,
+    retry_after: Duration,
     clock_check_at: Instant,
 }
 
@@ -105,6 +107,7 @@ impl Agent {
             last_change: Duration::ZERO,
             trouble: None,
             retry_at: None,
+            retry_after: RETRY[0],
             clock_check_at: Instant::now() + CLOCK_CHECK,
         };
         agent.watch_manifests();
@@ -137,7 +140,11 @@ impl Agent {
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             self.wait()?;
-            if self.watch.take() || self.is_time_to_retry() {
+            let changed = self.watch.take();
+            if changed {
+                self.retry_after = RETRY[0];
+            }
+            if changed || self.is_time_to_retry() {
                 if !LabState::path(&self.config.state).exists() {
                     return unload(&self.config.state);
                 }
@@ -180,6 +187,11 @@ impl Agent {
         false
     }
 
+    fn retry_later(&mut self) {
+        self.retry_at = Some(Instant::now() + self.retry_after);
+        self.retry_after = (2 * self.retry_after).min(RETRY[1]);
+    }
+
     /// Reads everything anew and brings it into the kernel. What fails leaves the old rules in force, and is told.
     fn reload(&mut self) {
         let began = Instant::now();
@@ -197,7 +209,7 @@ impl Agent {
             Ok(false) => self.trouble = None,
             Err(error) => {
                 self.trouble = Some(chain(&error));
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.retry_later();
             }
         }
     }
@@ -218,7 +230,7 @@ impl Agent {
             changed |= node.apply(&self.view, now)?;
         }
         if !self.all_are_placed() {
-            self.retry_at = Some(Instant::now() + RETRY);
+            self.retry_later();
         }
         Ok(changed)
     }

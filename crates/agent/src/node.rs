@@ -58,7 +58,7 @@ impl Node {
         let past_path = Past::path(state, &node.name);
         let options = Options { pins: pins.join(&node.name), cgroup: node.cgroup.clone(), ring_bytes: RING_BYTES };
         let guard = Guard::load(&options).map_err(|source| Error::Guard { node: node.name.clone(), source })?;
-        let lost = guard.counters().map(|counters| counters.lost()).unwrap_or(0);
+        let lost = guard.lost().unwrap_or(0);
         Ok(Self {
             name: node.name.clone(),
             cgroup: node.cgroup.clone(),
@@ -164,7 +164,7 @@ impl Node {
         for record in self.flows.due(clock::since_boot()) {
             tell(Told::Record(Box::new(record)));
         }
-        let lost = self.guard.counters().map(|counters| counters.lost()).unwrap_or(self.lost);
+        let lost = self.guard.lost().unwrap_or(self.lost);
         if lost > self.lost {
             tell(Told::Lost(lost - self.lost));
             self.lost = lost;

@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::install::{self, TABLES};
-use crate::layout::constants::STATE_REVISION_SHIFT;
+use crate::layout::constants::{COUNTER_LOST, STATE_REVISION_SHIFT};
 use crate::memory::{self, Memory};
 use crate::pins::{self, Generation};
 use crate::ring::Ring;
@@ -191,18 +191,26 @@ impl Guard {
     pub fn counters(&self) -> Result<Counters> {
         let mut totals = Counters::default();
         for index in 0..Counters::LENGTH {
-            let key = (index as u32).to_ne_bytes();
-            let per_processor = self
-                .counters
-                .lookup_percpu(&key, MapFlags::ANY)
-                .map_err(|error| Error::kernel("read", "counters", error))?
-                .unwrap_or_default();
-            totals.add(
-                index,
-                per_processor.iter().filter_map(|value| value.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum(),
-            );
+            totals.add(index, self.counter(index)?);
         }
         Ok(totals)
+    }
+
+    /// Events that did not fit into the ring: [`Counters::lost`] without reading the others.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn lost(&self) -> Result<u64> {
+        self.counter(COUNTER_LOST as usize)
+    }
+
+    fn counter(&self, index: usize) -> Result<u64> {
+        let per_processor = self
+            .counters
+            .lookup_percpu(&(index as u32).to_ne_bytes(), MapFlags::ANY)
+            .map_err(|error| Error::kernel("read", "counters", error))?
+            .unwrap_or_default();
+        Ok(per_processor.iter().filter_map(|value| value.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum())
     }
 
     /// What programs and maps hold of the kernel's memory.
