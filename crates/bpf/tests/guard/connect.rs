@@ -10,7 +10,7 @@ use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED, came};
 use crate::world::{
     ALLOW, DENY, SELF, TCP, WORLD, World, add_address, await_judged, cell, container, drain, file_key, listener,
-    network, tables,
+    network, tables, udp_cell,
 };
 
 #[test]
@@ -140,6 +140,17 @@ fn mapped_ipv4_and_every_spelling_of_the_own_address_are_judged_as_what_they_are
             let event = await_judged(&mut guard, puppet.pid());
             assert_eq!(event.destination, SELF, "{address}");
         }
+        rules.revision = 2;
+        rules.destinations.push(network("fd00:10::", 32, 9));
+        rules.cells.extend([cell(10, 9, DENY), udp_cell(10, 9, DENY), udp_cell(10, SELF, ALLOW)]);
+        guard.install(&rules).expect("installed");
+        let six: SocketAddr = "[fd00:10::7]:80".parse().expect("an address");
+        assert_eq!((puppet.connect(six), puppet.send(six)), (REFUSED, REFUSED));
+        for _ in 0..2 {
+            assert_eq!(await_judged(&mut guard, puppet.pid()).destination, 9);
+        }
+        assert_eq!(puppet.send(SocketAddr::new("::1".parse().expect("an address"), 9)), Came::Through);
+        assert_eq!(await_judged(&mut guard, puppet.pid()).destination, SELF);
         for address in ["10.9.9.8", "::ffff:10.9.9.8"] {
             let address = SocketAddr::new(address.parse().expect("an address"), port);
             assert_eq!(puppet.connect(address), REFUSED, "{address}");
