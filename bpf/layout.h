@@ -216,10 +216,12 @@ struct listen_event {
 	__u64 cgroup;
 	__u64 network;
 	struct process process;
+	struct program_file program;
 	__u8 address[16];
+	__u32 program_flags;
 	__u16 port;
 	__u8 protocol;
-	__u8 unused[5];
+	__u8 unused;
 };
 
 #define PATH_BYTES 768

@@ -36,13 +36,14 @@ static __always_inline void on_listen(struct sock *socket)
 	event->cgroup = bpf_get_current_cgroup_id();
 	event->network = BPF_CORE_READ(socket, __sk_common.skc_net.net, net_cookie);
 	read_process(&event->process);
+	read_program(&event->program, &event->program_flags);
 	if (socket->__sk_common.skc_family == AF_INET)
 		write_ipv4(event->address, socket->__sk_common.skc_rcv_saddr);
 	else
 		BPF_CORE_READ_INTO((struct in6_addr *)event->address, socket, __sk_common.skc_v6_rcv_saddr);
 	event->port = socket->__sk_common.skc_num;
 	event->protocol = IPPROTO_TCP;
-	__builtin_memset(event->unused, 0, sizeof(event->unused));
+	event->unused = 0;
 	SUBMIT(event);
 }
 

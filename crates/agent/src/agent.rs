@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::lab_state::LabState;
+use crate::listeners::Listeners;
 use crate::node::{Node, Told};
 use crate::server::{Guarded, Request, Server, lost_line};
 use crate::status::{STATUS_VERSION, Status, resident_bytes};
@@ -75,6 +76,7 @@ pub struct Agent {
     view: View,
     nodes: Vec<Node>,
     history: History,
+    listeners: Listeners,
     loads: u64,
     last_change: Duration,
     trouble: Option<String>,
@@ -103,6 +105,7 @@ impl Agent {
             view,
             nodes: Vec::new(),
             history: History::default(),
+            listeners: Listeners::default(),
             loads: 1,
             last_change: Duration::ZERO,
             trouble: None,
@@ -114,6 +117,9 @@ impl Agent {
         // What changed between the first load and the watch is seen now.
         agent.view = View::load(&agent.config.state)?;
         agent.install()?;
+        for node in &agent.nodes {
+            node.note_earlier_listeners(&agent.view, &mut agent.listeners);
+        }
         Ok(agent)
     }
 
@@ -261,9 +267,9 @@ impl Agent {
     }
 
     fn read_events(&mut self) -> Result<()> {
-        let Self { nodes, history, .. } = self;
+        let Self { nodes, history, listeners, .. } = self;
         for node in nodes {
-            node.read(&mut |told| match told {
+            node.read(listeners, &mut |told| match told {
                 Told::Record(record) => match serde_json::to_string(&record) {
                     Ok(line) => history.push(line),
                     Err(_) => history.push(lost_line(1)),

@@ -177,6 +177,13 @@ impl Directory {
         Self { names, cgroups, verdicts: rules.decisions.iter().map(|decision| both(decision, &rules.rules)).collect() }
     }
 
+    /// `namespace/name` of the pod and the container that a cgroup is known by.
+    pub(crate) fn container(&self, cgroup: u64) -> Option<(String, &Arc<str>)> {
+        let (position, container) = self.cgroups.get(&cgroup)?;
+        let pod = &self.names.pods[*position];
+        Some((format!("{}/{}", pod.namespace, pod.name), container.as_ref()?))
+    }
+
     /// By decision: what each means.
     pub(crate) fn all_verdicts(&self) -> &[Verdicts] {
         &self.verdicts

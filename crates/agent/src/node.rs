@@ -18,6 +18,7 @@ use crate::directory::{Directory, verdicts_by};
 use crate::error::{Error, Result};
 use crate::flows::{Flows, flow_id};
 use crate::lab_state::LabNode;
+use crate::listeners::{Listener, Listeners};
 use crate::past::Past;
 use crate::program_paths::{ProgramPaths, ResolvedPrograms};
 use crate::status::NodeStatus;
@@ -117,6 +118,19 @@ impl Node {
         Ok(true)
     }
 
+    /// Notes who listens in a container that ran before the agent: no event tells of that.
+    pub(crate) fn note_earlier_listeners(&self, view: &View, listeners: &mut Listeners) {
+        let Some(live) = &self.live else { return };
+        for pod in &live.placed {
+            let subject = &live.rules.subjects[pod.subject];
+            for placed in &pod.containers {
+                let pid = view.lab.containers.get(&placed.id).map_or(0, |container| container.pid);
+                let name = format!("{}/{}", subject.namespace, subject.name);
+                listeners.note_earlier(&name, &subject.containers[placed.container].name, pid);
+            }
+        }
+    }
+
     /// True when TAI and the wall clock have moved apart since expiries were written into the kernel.
     pub(crate) fn clock_moved(&self) -> bool {
         clock::tai_ahead_of_wall_clock() != self.tai_ahead
@@ -142,12 +156,14 @@ impl Node {
         self.guard.descriptor()
     }
 
-    /// Reads what the kernel has to tell; hands each record and each count of lost events on.
-    pub(crate) fn read(&mut self, tell: &mut dyn FnMut(Told)) -> Result<()> {
+    /// Reads what the kernel has to tell; hands each record and each count of lost events on. Who listens is noted for
+    /// all nodes together.
+    pub(crate) fn read(&mut self, listeners: &mut Listeners, tell: &mut dyn FnMut(Told)) -> Result<()> {
         let Self { guard, directories, past, paths, flows, name, .. } = self;
         let result = guard.events(Duration::ZERO, &mut |event| match event {
             Event::Judged(judged) => {
-                let record = record(&judged, name, directories, past, paths);
+                let mut record = record(&judged, name, directories, past, paths);
+                listeners.complete(&mut record);
                 for record in flows.judged(&judged, record) {
                     tell(Told::Record(Box::new(record)));
                 }
@@ -158,7 +174,14 @@ impl Node {
                 }
             }
             Event::Exec(exec) => paths.learn(&exec),
-            Event::Exit(_) | Event::Listen(_) | Event::Unknown(_) => {}
+            Event::Listen(listen) => {
+                let known = directories.back().and_then(|(_, directory)| directory.container(listen.container));
+                let program = paths.path(listen.container, listen.program, &listen.process);
+                if let (Some((pod, container)), Some(program)) = (known, program) {
+                    listeners.note(pod, listen.port, Listener { container: container.clone(), program });
+                }
+            }
+            Event::Exit(_) | Event::Unknown(_) => {}
         });
         result.map_err(|source| Error::Guard { node: self.name.clone(), source })?;
         for record in self.flows.due(clock::since_boot()) {
@@ -233,7 +256,11 @@ fn record(
         None => verdicts_by(&[], event),
     };
     let mut from = directory.map(|directory| directory.from(event)).unwrap_or_default();
-    from.program = Some(paths.path(event).map_or_else(|| event.command_text(), |path| path.to_string()));
+    from.program = Some(
+        paths
+            .path(event.container, event.program, &event.process)
+            .map_or_else(|| event.command_text(), |path| path.to_string()),
+    );
     from.program_named = Some(event.program_flags & palisade_bpf::layout::constants::PROGRAM_NAMED != 0);
     let time = clock::wall_clock(event.header.time);
     FlowRecord {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use palisade_bpf::Exec;
-use palisade_bpf::layout::{JudgedEvent, Process};
+use palisade_bpf::layout::{Process, ProgramFile};
 use palisade_bpf::tables::FileKey;
 use palisade_bpf::{clock, program_file};
 
@@ -99,15 +99,15 @@ impl ProgramPaths {
         }
     }
 
-    /// The path of the program that an event tells of. One that was started before the agent is looked up now, by its
-    /// pid and start.
-    pub(crate) fn path(&mut self, event: &JudgedEvent) -> Option<Arc<str>> {
-        let file = FileKey::from(event.program);
-        if let Some(known) = self.paths.get(&(event.container, file)) {
+    /// The path of the program of a process in a container. One that was started before the agent is looked up now, by
+    /// its pid and start.
+    pub(crate) fn path(&mut self, container: u64, file: ProgramFile, process: &Process) -> Option<Arc<str>> {
+        let file = FileKey::from(file);
+        if let Some(known) = self.paths.get(&(container, file)) {
             return Some(known.clone());
         }
-        let path: Arc<str> = executable_of(&event.process)?.into();
-        self.insert(event.container, file, path.clone());
+        let path: Arc<str> = executable_of(process)?.into();
+        self.insert(container, file, path.clone());
         Some(path)
     }
 
@@ -123,12 +123,16 @@ fn executable_of(process: &Process) -> Option<String> {
     if !same(process.pid) {
         return None;
     }
-    let path = fs::read_link(format!("/proc/{}/exe", process.pid)).ok()?;
-    let root = fs::read_link(format!("/proc/{}/root", process.pid)).ok()?;
-    // As the process itself would name it.
-    let path = path.strip_prefix(&root).map_or(path.clone(), |below| std::path::Path::new("/").join(below));
-    let path = path.to_string_lossy().into_owned();
+    let path = executable(process.pid)?;
     same(process.pid).then_some(path)
+}
+
+/// What runs under a pid now, as the process itself would name it.
+pub(crate) fn executable(pid: u32) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let root = fs::read_link(format!("/proc/{pid}/root")).ok()?;
+    let path = path.strip_prefix(&root).map_or(path.clone(), |below| std::path::Path::new("/").join(below));
+    Some(path.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ pub(crate) fn tables(rules: &NodeRules, placed: &[PlacedPod], unknown_pods: Unkn
         .map(|(cell, table)| Cell {
             class: cell.class.0,
             destination: cell.destination.0,
-            protocol: cell.protocol.number(),
+            protocol: cell.carrier.number(),
             port_table: table.0,
         })
         .collect();

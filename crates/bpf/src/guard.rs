@@ -163,9 +163,9 @@ impl Guard {
             return Err(Error::OldRevision { revision: tables.revision, live });
         }
         install::install(&self.tables, &self.state, tables)?;
-        if let Some(fresh) = self.fresh.take() {
-            attach(&fresh, &self.generation)?;
-            drop(fresh);
+        if let Some(fresh) = &self.fresh {
+            attach(fresh, &self.generation)?;
+            self.fresh = None;
             self.remove_others()?;
         }
         Ok(())
@@ -283,6 +283,10 @@ fn load_programs(root: &cgroup::Identity, options: &Options, generation: &Genera
 /// Attaches every program and pins its link.
 fn attach(fresh: &Fresh, generation: &Generation) -> Result<()> {
     for ((name, kind), program) in PROGRAMS.iter().zip(&fresh.programs) {
+        // Attached by a try that failed half-way.
+        if generation.link(name).exists() {
+            continue;
+        }
         let target = if *kind == libbpf_sys::BPF_TRACE_RAW_TP { 0 } else { fresh.cgroup.as_raw_fd() };
         // SAFETY: both descriptors are open; no options are passed.
         let link = unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), target, *kind, std::ptr::null()) };

@@ -244,10 +244,12 @@ pub struct ListenEvent {
     pub cgroup: u64,
     pub network: u64,
     pub process: Process,
+    pub program: ProgramFile,
     pub address: [u8; 16],
+    pub program_flags: u32,
     pub port: u16,
     pub protocol: u8,
-    pub unused: [u8; 5],
+    pub unused: u8,
 }
 
 /// A program was started.

@@ -72,7 +72,13 @@ fn a_record_names_container_program_rule_and_outcome() {
         assert_eq!(sidecar.connect(db), REFUSED);
         assert_eq!(observer.of(&sidecar).from.container.as_deref(), Some("side"));
 
+        let mut postgres = Puppet::start_in(&root, Path::new("/usr/bin/curl"), &lab.cgroup_of("db", "postgres"));
         drop(listener);
+        assert_eq!(postgres.bind(db), Came::Through);
+        assert_eq!(nginx.connect(db), Came::Through);
+        let to = observer.of(&nginx).to;
+        assert_eq!((to.container.as_deref(), to.program.as_deref()), (Some("postgres"), Some("/usr/bin/curl")));
+        drop(postgres);
         assert_eq!(nginx.connect(db), Came::Errno(libc::ECONNREFUSED));
         assert_eq!(observer.of(&nginx).outcome, FlowOutcome::NobodyListens);
 
