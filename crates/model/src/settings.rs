@@ -19,6 +19,19 @@ pub struct Settings {
     pub gateways: Vec<(Name, Selector)>,
     /// Namespace and name of the cluster DNS Service.
     pub dns_service: (Name, Name),
+    /// What becomes of a Service whose backends get different verdicts.
+    pub mixed_services: MixedServices,
+}
+
+/// What becomes of a Service whose backends get different verdicts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MixedServices {
+    /// Refused at connect, as `service-mixed`.
+    #[default]
+    Refused,
+    /// Passed at connect; the first packet is judged after translation.
+    JudgedOnThePacket,
 }
 
 impl Default for Settings {
@@ -29,6 +42,7 @@ impl Default for Settings {
             guarded: Guarded::All,
             gateways: Vec::new(),
             dns_service: ("kube-system".into(), "kube-dns".into()),
+            mixed_services: MixedServices::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 
 use palisade_model::access_policy::{PeerTarget, PodPeer};
 use palisade_model::object::Name;
+use palisade_model::perimeter::OnRefusal;
 use palisade_model::port::Protocol;
 use palisade_model::verdict::{Because, Direction, Judgement, RuleRef};
 use palisade_model::{IpNet, Timestamp};
@@ -50,6 +51,24 @@ id!(
     DecisionId
 );
 
+id!(
+    /// Source addresses that get the same answers of a receiver.
+    SourceId
+);
+id!(
+    /// Receivers that give the same answers.
+    ReceiverId
+);
+
+impl SourceId {
+    /// A socket of the receiver's own node, proven by the packet's socket.
+    pub const OWN_NODE: Self = Self(0);
+    /// IPv4: forwarded or masqueraded by a node, so that its address says nothing.
+    pub const STRANGER_4: Self = Self(1);
+    /// The same over IPv6.
+    pub const STRANGER_6: Self = Self(2);
+}
+
 impl DestinationId {
     /// The sender's own address, loopback and the unspecified address.
     pub const SELF: Self = Self(1);
@@ -69,8 +88,13 @@ pub struct NodeRules {
     pub destinations: Vec<(IpNet, Destination)>,
     /// Service addresses and ports.
     pub frontends: Vec<(Frontend, DestinationId)>,
-    /// The answers; what is not here is refused.
+    /// The sender's answers; what is not here is refused.
     pub cells: Vec<(Cell, PortTableId)>,
+    /// Who sent a packet that no proven process of this node sent, by its source address; longest
+    /// prefix first wins. A node's address without a socket of that node is a stranger's.
+    pub sources: Vec<(IpNet, SourceId)>,
+    /// The receiver's answers to such packets; what is not here is refused.
+    pub receiver_cells: Vec<(ReceiverCell, PortTableId)>,
     /// Spans of ports, each table sorted and covering every port.
     pub port_tables: Vec<Vec<PortSpan>>,
     /// Distinct answers.
@@ -95,6 +119,10 @@ pub struct Subject {
     pub host_network: bool,
     /// The class of a container that is not known.
     pub class: ClassId,
+    /// What it is as a receiver.
+    pub receiver: ReceiverId,
+    /// What a refused sender sees, by the first Perimeter that closes the pod's ingress.
+    pub on_refusal: OnRefusal,
     /// Its containers.
     pub containers: Vec<SubjectContainer>,
 }
@@ -144,7 +172,60 @@ pub struct Cell {
     /// Whom.
     pub destination: DestinationId,
     /// By what.
-    pub protocol: Protocol,
+    pub carrier: Carrier,
+}
+
+/// The key of a receiver's answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct ReceiverCell {
+    /// Who receives.
+    pub receiver: ReceiverId,
+    /// From whom.
+    pub source: SourceId,
+    /// By what.
+    pub carrier: Carrier,
+}
+
+/// What carries a link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Carrier {
+    Tcp,
+    Udp,
+    Sctp,
+    /// ICMP echo, of either family: only rules without ports cover it.
+    Portless,
+}
+
+impl Carrier {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Sctp, Self::Portless];
+
+    /// The protocol with ports, if it is one.
+    pub fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Tcp => Some(Protocol::Tcp),
+            Self::Udp => Some(Protocol::Udp),
+            Self::Sctp => Some(Protocol::Sctp),
+            Self::Portless => None,
+        }
+    }
+
+    /// The IANA number in the kernel's keys; 0 when it has no ports.
+    pub fn number(self) -> u8 {
+        self.protocol().map_or(0, Protocol::number)
+    }
+}
+
+impl From<Protocol> for Carrier {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tcp => Self::Tcp,
+            Protocol::Udp => Self::Udp,
+            Protocol::Sctp => Self::Sctp,
+        }
+    }
 }
 
 /// Ports with one answer.

@@ -12,7 +12,7 @@ use palisade_model::access_policy::{
 };
 use palisade_model::link::Link;
 use palisade_model::object::{Kind, Meta, Name, ObjectRef};
-use palisade_model::port::{PortMatch, PortRange, PortRule};
+use palisade_model::port::{PortMatch, PortRange, PortRule, Protocol};
 use palisade_model::verdict::{Because, Direction, Judgement, Verdict};
 use palisade_model::{IpNet, Labels, Place};
 use serde::Serialize;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::explain::render_party;
 use crate::matching::{self, Side};
 use crate::model::{Model, PodFacts};
-use crate::party::{AddressKind, Party, Situation};
+use crate::party::{AddressKind, Party, Situation, Transport};
 
 /// Whom the proposed objects name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,14 +101,19 @@ fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: G
         namespace: Some(namespace.clone()),
         name: format!("{}-to-{}", short_name(situation, Side::From), short_name(situation, Side::To)).into(),
     };
-    let port = PortRule { protocol: situation.protocol, port: PortMatch::Range(PortRange::single(situation.port)) };
+    let ports = match situation.transport {
+        Transport::Port { protocol, port } => {
+            vec![PortRule { protocol, port: PortMatch::Range(PortRange::single(port)) }]
+        }
+        Transport::Portless => Vec::new(),
+    };
     let rule = AccessRule {
         place: place.clone(),
         name: None,
         action: Action::Allow,
         from: vec![from],
         to: vec![to],
-        ports: vec![port],
+        ports,
         http: Vec::new(),
         expires: None,
         owner: None,
@@ -188,14 +193,21 @@ fn render(policy: &AccessPolicy) -> String {
         PeerTarget::Entity(entity) => format!("entity: {entity}"),
         PeerTarget::Fqdn(name) => format!("fqdn: {}", quoted(name)),
     };
-    let port = match &rule.ports[0] {
-        PortRule { protocol: palisade_model::Protocol::Tcp, port: PortMatch::Range(range) } => format!("port: {range}"),
-        PortRule { protocol, port: PortMatch::Range(range) } => format!("port: {range}, protocol: {protocol}"),
-        PortRule { protocol, port: PortMatch::Any | PortMatch::Name(_) } => format!("protocol: {protocol}"),
+    let ports = match rule.ports.first() {
+        None => String::new(),
+        Some(PortRule { protocol: Protocol::Tcp, port: PortMatch::Range(range) }) => {
+            format!("    ports: [{{port: {range}}}]\n")
+        }
+        Some(PortRule { protocol, port: PortMatch::Range(range) }) => {
+            format!("    ports: [{{port: {range}, protocol: {protocol}}}]\n")
+        }
+        Some(PortRule { protocol, port: PortMatch::Any | PortMatch::Name(_) }) => {
+            format!("    ports: [{{protocol: {protocol}}}]\n")
+        }
     };
     let _ = write!(
         yaml,
-        "apiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: {}, namespace: {namespace}}}\nspec:\n  rules:\n  - action: Allow\n    from: [{{{}}}]\n    to: [{{{}}}]\n    ports: [{{{port}}}]\n",
+        "apiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: {}, namespace: {namespace}}}\nspec:\n  rules:\n  - action: Allow\n    from: [{{{}}}]\n    to: [{{{}}}]\n{ports}",
         quoted(name),
         peer(&rule.from[0]),
         peer(&rule.to[0]),

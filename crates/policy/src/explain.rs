@@ -262,7 +262,7 @@ impl Model {
                 _ => format!("the namespace of {whom} has other labels"),
             },
             WhyNot::Container if side == Side::To => {
-                format!("port {} of {whom} belongs to another container", situation.port)
+                format!("{} of {whom} belongs to another container", situation.transport)
             }
             WhyNot::Container => format!("the container is {container}"),
             WhyNot::Program => format!("the program is {program}"),
@@ -271,7 +271,7 @@ impl Model {
                 return format!("{shown} matches; {}", render_ports(why, scope.ports, situation));
             }
             WhyNot::ServicePort => {
-                format!("port {} is not behind the Service's ports that the rule names", situation.port)
+                format!("{} is not behind the Service's ports that the rule names", situation.transport)
             }
             _ => plain_reason(why, &whom),
         };
@@ -415,7 +415,7 @@ fn render_ports(why: WhyNot, ports: &[PortRule], situation: &Situation<'_>) -> S
         WhyNot::NamedPortOfOther => ", and a named port means pods alone",
         _ => "",
     };
-    format!("ports are {}; the link is {} {}{tail}", listed.join(", "), situation.protocol, situation.port)
+    format!("ports are {}; the link is {}{tail}", listed.join(", "), situation.transport)
 }
 
 /// An end for people: `namespace/name`, a node, an address and what it is.

@@ -13,7 +13,7 @@ use palisade_model::verdict::Missing;
 
 use crate::dial::BackendEnd;
 use crate::model::{Model, PodFacts};
-use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation};
+use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation, Transport};
 
 /// Whether something matches.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -186,12 +186,10 @@ pub(crate) fn ports(model: &Model, ports: &[PortRule], situation: &Situation<'_>
 }
 
 fn port(model: &Model, rule: &PortRule, situation: &Situation<'_>) -> Match {
-    if rule.protocol != situation.protocol {
-        return Match::No(WhyNot::Protocol);
-    }
+    let Some(port) = situation.transport.port_of(rule.protocol) else { return Match::No(WhyNot::Protocol) };
     match &rule.port {
         PortMatch::Any => Match::Yes,
-        PortMatch::Range(range) => Match::from_bool(range.contains(situation.port), WhyNot::Port),
+        PortMatch::Range(range) => Match::from_bool(range.contains(port), WhyNot::Port),
         // On an address peer a name matches nothing, which is no error.
         PortMatch::Name(name) => match &situation.to {
             Party::Pod { pod, .. } => {
@@ -199,7 +197,7 @@ fn port(model: &Model, rule: &PortRule, situation: &Situation<'_>) -> Match {
                 if numbers.peek().is_none() {
                     return Match::No(WhyNot::NamedPortMissing);
                 }
-                Match::from_bool(numbers.any(|number| number == situation.port), WhyNot::Port)
+                Match::from_bool(numbers.any(|number| number == port), WhyNot::Port)
             }
             Party::Node { .. } | Party::Address { .. } => Match::No(WhyNot::NamedPortOfOther),
         },
@@ -317,8 +315,8 @@ fn service_peer(
             })
     });
     let reached = covered
-        .filter(|port| port.protocol == situation.protocol)
-        .any(|port| model.target_ports(service, port, pod).contains(&situation.port));
+        .filter_map(|port| Some((port, situation.transport.port_of(port.protocol)?)))
+        .any(|(port, reached)| model.target_ports(service, port, pod).contains(&reached));
     Match::from_bool(reached, WhyNot::ServicePort)
 }
 
@@ -342,7 +340,7 @@ fn process_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, situation
             (Which::Other, _) => Match::No(WhyNot::Container),
             (Which::Unsaid, Side::From) => Match::Unknown(Missing::Container { pod: pod.full_name() }),
             (Which::Unsaid, Side::To) => {
-                Match::from_bool(owns_port(model, pod, wanted, situation.protocol, situation.port), WhyNot::Container)
+                Match::from_bool(owns_port(model, pod, wanted, situation.transport), WhyNot::Container)
             }
         },
     };
@@ -356,8 +354,12 @@ fn process_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, situation
 
 /// Whether `container` owns the port: it is the first that declares it; a port that no container
 /// declares belongs to the one that a rule names.
-fn owns_port(model: &Model, pod: &PodFacts, container: &Name, protocol: Protocol, port: u16) -> bool {
-    match model.port_owner(pod, protocol, port) {
+fn owns_port(model: &Model, pod: &PodFacts, container: &Name, transport: Transport) -> bool {
+    let owner = match transport {
+        Transport::Port { protocol, port } => model.port_owner(pod, protocol, port),
+        Transport::Portless => None,
+    };
+    match owner {
         Some(owner) => owner == container,
         None => model.spec(pod).containers.iter().any(|candidate| candidate.name == *container),
     }
@@ -393,17 +395,17 @@ pub(crate) fn entity_is(model: &Model, entity: Entity, situation: &Situation<'_>
         Entity::Apiserver => model.apiserver_endpoints.iter().any(|endpoint| {
             let reached = match side {
                 Side::From => true,
-                Side::To => {
-                    endpoint.protocol == situation.protocol && endpoint.port.is_none_or(|port| port == situation.port)
-                }
+                Side::To => situation
+                    .transport
+                    .port_of(endpoint.protocol)
+                    .is_some_and(|reached| endpoint.port.is_none_or(|port| port == reached)),
             };
             reached && addresses_of(party).contains(&endpoint.address)
         }),
         Entity::Dns => {
             side == Side::To
                 && model.dns_backends.iter().any(|backend| {
-                    backend.protocol == situation.protocol
-                        && backend.port == situation.port
+                    situation.transport.port_of(backend.protocol) == Some(backend.port)
                         && match (backend.end, party) {
                             (BackendEnd::Pod(index), Party::Pod { pod, .. }) => pod.decides() && pod.index == index,
                             (BackendEnd::Pod(index), Party::Node { host_pod: Some(pod), .. }) => pod.index == index,
@@ -437,11 +439,11 @@ fn addresses_of<'a>(party: &'a Party<'_>) -> &'a [IpAddr] {
 
 fn is_probe(model: &Model, situation: &Situation<'_>) -> bool {
     let Party::Pod { pod, .. } = &situation.to else { return false };
-    situation.protocol == Protocol::Tcp
-        && model
-            .spec(pod)
-            .containers
-            .iter()
-            .filter(|container| container.role != ContainerRole::Ephemeral)
-            .any(|container| container.probes().any(|probe| probe.tcp_port(container) == Some(situation.port)))
+    let Some(port) = situation.transport.port_of(Protocol::Tcp) else { return false };
+    model
+        .spec(pod)
+        .containers
+        .iter()
+        .filter(|container| container.role != ContainerRole::Ephemeral)
+        .any(|container| container.probes().any(|probe| probe.tcp_port(container) == Some(port)))
 }

@@ -72,13 +72,40 @@ impl AddressKind {
 pub(crate) struct Situation<'m> {
     pub(crate) from: Party<'m>,
     pub(crate) to: Party<'m>,
-    pub(crate) protocol: Protocol,
-    pub(crate) port: u16,
+    pub(crate) transport: Transport,
     pub(crate) now: Timestamp,
     /// The pod talks to itself.
     pub(crate) own_address: bool,
     /// What the judging node knows of the sender.
     pub(crate) sender_proof: SenderProof,
+}
+
+/// What carries the link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Transport {
+    /// A protocol with ports, and the receiver's port.
+    Port { protocol: Protocol, port: u16 },
+    /// ICMP echo: only rules without ports cover it.
+    Portless,
+}
+
+impl Transport {
+    /// The port, when the transport is `protocol`.
+    pub(crate) fn port_of(self, protocol: Protocol) -> Option<u16> {
+        match self {
+            Self::Port { protocol: own, port } => (own == protocol).then_some(port),
+            Self::Portless => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Port { protocol, port } => write!(f, "{protocol} {port}"),
+            Self::Portless => f.write_str("ICMP"),
+        }
+    }
 }
 
 /// What the judging node knows of the sender.
@@ -109,8 +136,7 @@ impl Model {
         Ok(Situation {
             from,
             to,
-            protocol: link.protocol,
-            port: link.port,
+            transport: Transport::Port { protocol: link.protocol, port: link.port },
             now,
             own_address,
             sender_proof: SenderProof::Process,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use palisade_model::link::{End, Link, PodEnd, Which};
 use palisade_model::port::Protocol;
-use palisade_model::settings::Settings;
+use palisade_model::settings::{Guarded, Settings};
 use palisade_model::verdict::{Decision, Judgement, Verdict};
 use palisade_model::{Inventory, Timestamp};
 use palisade_policy::Model;
 use palisade_policy::compile::{
-    Cell, ClassId, CompiledDecision, CompiledVerdict, DestinationId, Frontend, NodeRules, Reason, ServiceWord, reason,
+    Carrier, Cell, ClassId, CompiledDecision, CompiledVerdict, DestinationId, Frontend, NodeRules, Reason,
+    ReceiverCell, ServiceWord, SourceId, reason,
 };
 use palisade_policy::dial::{BackendEnd, Dial};
 use palisade_worlds::runnable;
@@ -103,7 +104,7 @@ fn look_up(
             _ => found.id,
         }
     });
-    let cell = Cell { class, destination, protocol };
+    let cell = Cell { class, destination, carrier: protocol.into() };
     let position = rules.cells.binary_search_by_key(&cell, |(cell, _)| *cell).expect("each destination has its cell");
     let table = &rules.port_tables[rules.cells[position].1.0 as usize];
     let span = table.iter().find(|span| (span.first..=span.last).contains(&port)).expect("a table covers every port");
@@ -170,4 +171,74 @@ fn compare(rules: &NodeRules, actual: CompiledDecision, expected: &Expected, ask
         let rule = rule.map(|position| rules.rules[position as usize].clone());
         assert_eq!((allowed, reason, rule), wanted, "{asked}");
     }
+}
+
+#[test]
+fn the_receivers_lookup_gives_the_engines_answer() {
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a constant");
+    let mut compared = 0;
+    for seed in 0..WORLDS {
+        let world = runnable::generate(seed);
+        let inventory = palisade_manifests::load_text("world", &world.as_if_running).value;
+        let only_first = Guarded::Only([runnable::NODES[0].into()].into_iter().collect());
+        for guarded in [Guarded::All, only_first] {
+            let settings = Settings { guarded, ..Settings::default() };
+            let model = Model::new(Arc::new(inventory.clone()), settings).value;
+            // The receiver's node is guarded in both.
+            let rules = model.compile(runnable::NODES[0], 1, now);
+            for subject in rules.subjects.iter().filter(|subject| !subject.host_network) {
+                for (from, source) in sources(&rules, &model, &inventory) {
+                    for port in PORTS {
+                        let to = End::Pod(PodEnd {
+                            namespace: subject.namespace.clone(),
+                            name: subject.name.clone(),
+                            container: Which::Unsaid,
+                            program: Which::Unsaid,
+                            address: None,
+                        });
+                        let link = Link { from: from.clone(), to, protocol: Protocol::Tcp, port };
+                        let enforcement = model.enforcement(&link, now).expect("the ends are in the world");
+                        let expected = enforcement.receiver.expect("the receiver's node is guarded");
+                        let cell = ReceiverCell { receiver: subject.receiver, source, carrier: Carrier::Tcp };
+                        let position = rules
+                            .receiver_cells
+                            .binary_search_by_key(&cell, |(cell, _)| *cell)
+                            .expect("each has its cell");
+                        let table = &rules.port_tables[rules.receiver_cells[position].1.0 as usize];
+                        let span = table.iter().find(|span| (span.first..=span.last).contains(&port));
+                        let decision = &rules.decisions[span.expect("a table covers every port").decision.0 as usize];
+                        let actual = [decision.enforced, decision.would_be];
+                        for (compiled, of_engine) in actual.iter().zip([&expected.enforced, &expected.would_be]) {
+                            let rule = compiled.rule.map(|position| &rules.rules[position as usize]);
+                            let of_engine = &of_engine.ingress;
+                            let asked = format!("seed {seed}: {link:?}");
+                            assert_eq!((compiled.allowed, rule), (of_engine.is_allow(), of_engine.rule()), "{asked}");
+                        }
+                        compared += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(compared > 10_000, "only {compared} lookups were compared");
+}
+
+/// Everybody whom the first node can tell by address: pods of the other node, the outside, and its
+/// own processes.
+fn sources(rules: &NodeRules, model: &Model, inventory: &Inventory) -> Vec<(End, SourceId)> {
+    let looked_up = |address: IpAddr| {
+        let covering = rules.sources.iter().filter(|(prefix, _)| prefix.contains(&address));
+        covering.max_by_key(|(prefix, _)| prefix.prefix_len()).expect("the default routes are there").1
+    };
+    let elsewhere = model.pods().iter().filter(|pod| pod.node.as_deref() == Some(runnable::NODES[1]));
+    let pods = elsewhere.flat_map(|pod| pod.addresses.clone()).filter(IpAddr::is_ipv4);
+    let outside = ["203.0.113.10", "198.51.100.1"].into_iter().map(|text| text.parse().expect("a constant"));
+    let mut sources: Vec<(End, SourceId)> =
+        pods.chain(outside).map(|address| (End::Address(address), looked_up(address))).collect();
+    sources.push((End::Node { name: runnable::NODES[0].into(), address: None }, SourceId::OWN_NODE));
+    // Whoever comes from a node's address without a socket of that node is a stranger.
+    for address in inventory.nodes.iter().flat_map(|node| &node.addresses).filter(|address| address.is_ipv4()) {
+        assert_eq!(looked_up(*address), SourceId::STRANGER_4);
+    }
+    sources
 }

@@ -1,13 +1,16 @@
 //! Asks the engine every question that the pods of a node can ask, each once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use palisade_model::access_policy::Mode;
 use palisade_model::link::Which;
 use palisade_model::object::Name;
+use palisade_model::perimeter::OnRefusal;
 use palisade_model::port::{PortMatch, PortRule, Protocol};
 use palisade_model::service::{Service, ServicePort};
+use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Direction, Judgement, RuleRef, Verdict};
 use palisade_model::{IpNet, Timestamp};
 
@@ -15,17 +18,19 @@ use super::interner::{Interner, position_u32};
 use super::likeness::Likeness;
 use super::prefixes::{ALWAYS, policy_blocks, uncovered_address};
 use super::{
-    Cell, ClassId, CompiledDecision, CompiledVerdict, DecisionId, Destination, DestinationId, Frontend, NodeRules,
-    PortSpan, PortTableId, Reason, ServiceVerdict, ServiceWord, Subject, SubjectContainer, reason,
+    Carrier, Cell, ClassId, CompiledDecision, CompiledVerdict, DecisionId, Destination, DestinationId, Frontend,
+    NodeRules, PortSpan, PortTableId, Reason, ReceiverCell, ReceiverId, ServiceVerdict, ServiceWord, SourceId, Subject,
+    SubjectContainer, reason,
 };
+use crate::judge::Objects;
 use crate::model::{AddressOwner, Closer, Model, PodFacts, PodIndex};
-use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation, receiver};
+use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation, Transport, receiver};
 
 /// Position 0 of the targets.
 const NO_SERVICE_PORT: DestinationId = DestinationId(0);
 
 /// The answers of one class of senders.
-type Row = Vec<(DestinationId, Protocol, PortTableId)>;
+type Row = Vec<(DestinationId, Carrier, PortTableId)>;
 
 /// A sender as far as answers differ: its kind, the policies' blocks that its addresses lie in,
 /// and the container and program that rules could name.
@@ -46,6 +51,7 @@ pub(super) struct Compiler<'m> {
     rules: Interner<RuleRef>,
     tables: Interner<Vec<PortSpan>>,
     rows: Interner<Row>,
+    receivers: Receivers<'m>,
 }
 
 /// What stands behind a destination.
@@ -91,6 +97,7 @@ impl<'m> Compiler<'m> {
             rules: Interner::default(),
             tables: Interner::default(),
             rows: Interner::default(),
+            receivers: Receivers::default(),
         }
     }
 
@@ -101,9 +108,13 @@ impl<'m> Compiler<'m> {
         let identities: BTreeMap<PodIndex, u32> = local.iter().map(|pod| pod.index).zip(1..).collect();
         let destinations = self.destinations(&identities);
         let frontends = self.frontends();
+        let sources = self.sources();
         let subjects = local.iter().map(|pod| self.subject(pod, identities[&pod.index])).collect();
         let cells = (0..).map(ClassId).zip(self.rows.values).flat_map(|(class, row)| {
-            row.into_iter().map(move |(destination, protocol, table)| (Cell { class, destination, protocol }, table))
+            row.into_iter().map(move |(destination, carrier, table)| (Cell { class, destination, carrier }, table))
+        });
+        let receiver_cells = (0..).map(ReceiverId).zip(self.receivers.rows.values).flat_map(|(receiver, row)| {
+            row.into_iter().map(move |(source, carrier, table)| (ReceiverCell { receiver, source, carrier }, table))
         });
         NodeRules {
             node: self.node,
@@ -112,6 +123,8 @@ impl<'m> Compiler<'m> {
             destinations,
             frontends,
             cells: cells.collect(),
+            sources,
+            receiver_cells: receiver_cells.collect(),
             port_tables: self.tables.values,
             decisions: self.decisions.values,
             rules: self.rules.values,
@@ -242,6 +255,8 @@ impl<'m> Compiler<'m> {
             name: pod.name.clone(),
             host_network: spec.host_network,
             class: other,
+            receiver: self.receiver(pod),
+            on_refusal: self.on_refusal(pod),
             containers,
         }
     }
@@ -272,10 +287,10 @@ impl<'m> Compiler<'m> {
                 continue;
             }
             let target = self.targets[position].clone();
-            for protocol in Protocol::ALL {
-                if let Some(spans) = self.spans(sender, &target, protocol) {
+            for carrier in Carrier::ALL {
+                if let Some(spans) = self.spans(sender, &target, carrier) {
                     let table = PortTableId(self.tables.intern(spans));
-                    row.push((DestinationId(position_u32(position)), protocol, table));
+                    row.push((DestinationId(position_u32(position)), carrier, table));
                 }
             }
         }
@@ -283,27 +298,142 @@ impl<'m> Compiler<'m> {
     }
 
     /// The answers for every port; `None` when the destination does not speak the protocol.
-    fn spans(&mut self, sender: &Sender<'_, 'm>, target: &Target<'m>, protocol: Protocol) -> Option<Vec<PortSpan>> {
-        let whole = |decision| vec![PortSpan { first: 0, last: u16::MAX, decision }];
+    fn spans(&mut self, sender: &Sender<'_, 'm>, target: &Target<'m>, carrier: Carrier) -> Option<Vec<PortSpan>> {
         let (to, own) = match target {
             Target::NoServicePort => return Some(whole(self.fixed(Reason::NoServicePort))),
-            Target::Service(service) if service.protocol != protocol => return None,
+            Target::Service(service) if carrier != service.protocol.into() => return None,
             Target::Service(service) => return Some(whole(self.service_decision(sender, service))),
             Target::Own => (receiver(sender.pod, sender.pod.addresses.first().copied()), OwnAddress::Yes),
             // The kernel looks a sender's own address up as SELF: here it stands for the others alike.
             Target::Party(to) => (to.clone(), OwnAddress::No),
         };
+        let now = self.now;
+        let Some(protocol) = carrier.protocol() else {
+            return Some(whole(self.decision(sender.situation(to, own, Transport::Portless, now))));
+        };
         let starts = self.breakpoints(sender.pod, &to, protocol);
+        Some(self.port_spans(&starts, |compiler, port| {
+            compiler.decision(sender.situation(to.clone(), own, Transport::Port { protocol, port }, now))
+        }))
+    }
+
+    fn port_spans(&mut self, starts: &[u16], mut judge: impl FnMut(&mut Self, u16) -> DecisionId) -> Vec<PortSpan> {
         let mut spans: Vec<PortSpan> = Vec::new();
         let lasts = starts.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
         for (first, last) in starts.iter().copied().zip(lasts) {
-            let decision = self.decision(sender, &to, own, protocol, first);
+            let decision = judge(self, first);
             match spans.last_mut() {
                 Some(before) if before.decision == decision => before.last = last,
                 _ => spans.push(PortSpan { first, last, decision }),
             }
         }
-        Some(spans)
+        spans
+    }
+
+    // Receivers
+
+    /// The source addresses, told apart as far as receivers' answers differ.
+    fn sources(&mut self) -> Vec<(IpNet, SourceId)> {
+        let model = self.model;
+        self.receivers.sources = vec![
+            Source { party: self.own_node(), proof: SenderProof::Process },
+            // No block that a policy names is as narrow as these: only "everyone" and "world" match.
+            Source::stranger(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            Source::stranger(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        ];
+        let prefixes = prefixes(model);
+        let mut of_pods: BTreeMap<(u32, bool, Vec<u32>), SourceId> = BTreeMap::new();
+        let mut sources = Vec::with_capacity(prefixes.len());
+        for (position, prefix) in prefixes.iter().enumerate() {
+            let inside = prefixes[position + 1..].iter().take_while(|inner| prefix.contains(*inner));
+            let Some(address) = uncovered_address(prefix, inside) else { continue };
+            let id = match model.owner_of(address) {
+                Some(AddressOwner::Pod(index)) => {
+                    let key = (self.likeness.kind(index), address.is_ipv4(), self.likeness.blocks_of(address));
+                    let source = self.pod_source(model.pod(index), address);
+                    *of_pods.entry(key).or_insert_with(|| self.receivers.add(source))
+                }
+                Some(AddressOwner::Node(_) | AddressOwner::Service(_)) => stranger_of(address),
+                None => match AddressKind::of(address) {
+                    AddressKind::Loopback => stranger_of(address),
+                    kind @ (AddressKind::World
+                    | AddressKind::Service
+                    | AddressKind::Metadata
+                    | AddressKind::LinkLocal) => {
+                        let party = Party::Address { address, kind };
+                        self.receivers.add(Source { party, proof: SenderProof::Address })
+                    }
+                },
+            };
+            sources.push((*prefix, id));
+        }
+        sources
+    }
+
+    fn own_node(&self) -> Party<'m> {
+        let own = self.model.inventory.nodes.iter().filter(|node| *node.meta.name() == *self.node);
+        let addresses = own.flat_map(|node| node.addresses.iter().map(|address| address.to_canonical())).collect();
+        Party::Node { name: Some(self.node.clone()), addresses, host_pod: None }
+    }
+
+    /// A pod by its address alone. When another, guarded node runs it, that node has judged its
+    /// containers and programs; of a pod of this node only a proven process counts for more.
+    fn pod_source(&self, pod: &'m PodFacts, address: IpAddr) -> Source<'m> {
+        let elsewhere = pod.node.as_ref() != Some(&self.node);
+        let judged = elsewhere && self.model.settings.guarded.contains(pod.node.as_deref());
+        let proof = if judged { SenderProof::JudgedPod } else { SenderProof::Address };
+        Source { party: receiver(pod, Some(address)), proof }
+    }
+
+    fn receiver(&mut self, pod: &'m PodFacts) -> ReceiverId {
+        let kind = self.likeness.kind(pod.index);
+        if let Some(id) = self.receivers.of_kind.get(&kind) {
+            return *id;
+        }
+        let mut row = Vec::new();
+        for position in 0..self.receivers.sources.len() {
+            for carrier in Carrier::ALL {
+                let spans = self.receiver_spans(pod, position, carrier);
+                let table = PortTableId(self.tables.intern(spans));
+                row.push((SourceId(position_u32(position)), carrier, table));
+            }
+        }
+        let id = ReceiverId(self.receivers.rows.intern(row));
+        self.receivers.of_kind.insert(kind, id);
+        id
+    }
+
+    fn receiver_spans(&mut self, pod: &'m PodFacts, source: usize, carrier: Carrier) -> Vec<PortSpan> {
+        let Source { party, proof } = self.receivers.sources[source].clone();
+        let to = receiver(pod, source_address(pod, &party));
+        let now = self.now;
+        let situation = |transport| Situation {
+            from: party.clone(),
+            to: to.clone(),
+            transport,
+            now,
+            own_address: false,
+            sender_proof: proof,
+        };
+        let Some(protocol) = carrier.protocol() else {
+            return whole(self.ingress_decision(situation(Transport::Portless)));
+        };
+        let mut starts = BTreeSet::from([0]);
+        starts.extend(self.receiver_ports(pod, protocol).iter());
+        let starts: Vec<u16> = starts.into_iter().collect();
+        self.port_spans(&starts, |compiler, port| {
+            compiler.ingress_decision(situation(Transport::Port { protocol, port }))
+        })
+    }
+
+    fn on_refusal(&self, pod: &PodFacts) -> OnRefusal {
+        let closers = pod.closers(Direction::Ingress).iter();
+        let perimeters = closers.filter_map(|closer| match closer {
+            Closer::Perimeter(position) => Some(self.model.perimeter(*position)),
+            Closer::NetworkPolicy(_) => None,
+        });
+        let mut enforced = perimeters.filter(|perimeter| perimeter.mode == Mode::Enforce);
+        enforced.next().map_or_else(OnRefusal::default, |perimeter| perimeter.on_refusal)
     }
 
     // Ports
@@ -319,33 +449,38 @@ impl<'m> Compiler<'m> {
             }
         };
         let Party::Pod { pod, .. } = to else { return of_sender.iter().copied().collect() };
-        let of_receiver = match self.receiver_ports.get(&(pod.index, protocol)) {
-            Some(ports) => ports.clone(),
-            None => {
-                let behind = self.likeness.services(pod.index);
-                let ports = Rc::new(receiver_ports(self.model, pod, behind, protocol));
-                self.receiver_ports.insert((pod.index, protocol), ports.clone());
-                ports
-            }
-        };
+        let of_receiver = self.receiver_ports(pod, protocol);
         of_sender.union(&of_receiver).copied().collect()
+    }
+
+    fn receiver_ports(&mut self, pod: &PodFacts, protocol: Protocol) -> Rc<BTreeSet<u16>> {
+        if let Some(ports) = self.receiver_ports.get(&(pod.index, protocol)) {
+            return ports.clone();
+        }
+        let behind = self.likeness.services(pod.index);
+        let ports = Rc::new(receiver_ports(self.model, pod, behind, protocol));
+        self.receiver_ports.insert((pod.index, protocol), ports.clone());
+        ports
     }
 
     // Answers
 
-    fn decision(
-        &mut self,
-        sender: &Sender<'_, 'm>,
-        to: &Party<'m>,
-        own: OwnAddress,
-        protocol: Protocol,
-        port: u16,
-    ) -> DecisionId {
-        let mut situation = sender.situation(to.clone(), own, protocol, port, self.now);
+    fn decision(&mut self, mut situation: Situation<'m>) -> DecisionId {
         self.over_time(|compiler, now| {
             situation.now = now;
             let Judgement { enforced, would_be } = compiler.model.judge_situation(&situation);
             (compiler.link_verdict(&enforced), compiler.link_verdict(&would_be))
+        })
+    }
+
+    fn ingress_decision(&mut self, mut situation: Situation<'m>) -> DecisionId {
+        self.over_time(|compiler, now| {
+            situation.now = now;
+            let [enforced, would_be] = [Objects::Enforced, Objects::All].map(|objects| {
+                let verdict = compiler.model.judge_end(&situation, Direction::Ingress, objects);
+                compiler.verdict(&verdict, Direction::Ingress)
+            });
+            (enforced, would_be)
         })
     }
 
@@ -355,19 +490,26 @@ impl<'m> Compiler<'m> {
             Some(backends) if backends.is_empty() => return self.fixed(Reason::NoEndpoints),
             Some(backends) => backends,
         };
+        let mixed_services = self.model.settings.mixed_services;
         self.over_time(|compiler, now| {
             let judge = |(to, port): &(Party<'m>, u16)| {
                 let own = match to {
                     Party::Pod { pod, .. } if pod.index == sender.pod.index => OwnAddress::Yes,
                     Party::Pod { .. } | Party::Node { .. } | Party::Address { .. } => OwnAddress::No,
                 };
-                let situation = sender.situation(to.clone(), own, service.protocol, *port, now);
+                let transport = Transport::Port { protocol: service.protocol, port: *port };
+                let situation = sender.situation(to.clone(), own, transport, now);
                 compiler.model.judge_situation(&situation)
             };
             let answers: Vec<Judgement> = backends.iter().map(judge).collect();
             let ServiceVerdict { enforced, would_be } = compiler.model.service_verdict(&answers);
             let mut verdict = |word, of: fn(&Judgement) -> &Decision| match word {
-                ServiceWord::Mixed => fixed_verdict(Reason::ServiceMixed),
+                ServiceWord::Mixed => match mixed_services {
+                    MixedServices::Refused => fixed_verdict(Reason::ServiceMixed),
+                    MixedServices::JudgedOnThePacket => {
+                        CompiledVerdict { allowed: true, ..fixed_verdict(Reason::ServiceMixed) }
+                    }
+                },
                 ServiceWord::Allowed | ServiceWord::Denied | ServiceWord::NoEndpoints => {
                     compiler.link_verdict(of(&answers[0]))
                 }
@@ -406,6 +548,10 @@ impl<'m> Compiler<'m> {
 
     fn link_verdict(&mut self, decision: &Decision) -> CompiledVerdict {
         let (end, verdict) = decision.link();
+        self.verdict(verdict, end)
+    }
+
+    fn verdict(&mut self, verdict: &Verdict, end: Direction) -> CompiledVerdict {
         let reason = match verdict {
             Verdict::Allow(because) | Verdict::Deny(because) => reason(because),
             Verdict::Undecided(_) => Reason::Undecided,
@@ -423,14 +569,7 @@ struct Sender<'s, 'm> {
 }
 
 impl<'m> Sender<'_, 'm> {
-    fn situation(
-        &self,
-        to: Party<'m>,
-        own: OwnAddress,
-        protocol: Protocol,
-        port: u16,
-        now: Timestamp,
-    ) -> Situation<'m> {
+    fn situation(&self, to: Party<'m>, own: OwnAddress, transport: Transport, now: Timestamp) -> Situation<'m> {
         Situation {
             from: Party::Pod {
                 pod: self.pod,
@@ -439,13 +578,48 @@ impl<'m> Sender<'_, 'm> {
                 address: source_address(self.pod, &to),
             },
             to,
-            protocol,
-            port,
+            transport,
             now,
             own_address: own == OwnAddress::Yes,
             sender_proof: SenderProof::Process,
         }
     }
+}
+
+/// Who sends, as a receiver's node can tell by the packet alone.
+#[derive(Clone)]
+struct Source<'m> {
+    party: Party<'m>,
+    proof: SenderProof,
+}
+
+impl Source<'_> {
+    fn stranger(address: IpAddr) -> Self {
+        Self { party: Party::Address { address, kind: AddressKind::World }, proof: SenderProof::Address }
+    }
+}
+
+/// The receiver's half: sources by number, and the answers of each kind of receiver.
+#[derive(Default)]
+struct Receivers<'m> {
+    sources: Vec<Source<'m>>,
+    of_kind: BTreeMap<u32, ReceiverId>,
+    rows: Interner<Vec<(SourceId, Carrier, PortTableId)>>,
+}
+
+impl<'m> Receivers<'m> {
+    fn add(&mut self, source: Source<'m>) -> SourceId {
+        self.sources.push(source);
+        SourceId(position_u32(self.sources.len() - 1))
+    }
+}
+
+fn stranger_of(address: IpAddr) -> SourceId {
+    if address.is_ipv4() { SourceId::STRANGER_4 } else { SourceId::STRANGER_6 }
+}
+
+fn whole(decision: DecisionId) -> Vec<PortSpan> {
+    vec![PortSpan { first: 0, last: u16::MAX, decision }]
 }
 
 /// The address from which `pod` talks to `to`: of the same family.

@@ -25,6 +25,7 @@ struct Features<'m> {
     /// Positions of the Services that it is behind.
     services: Vec<usize>,
     dns_ports: Vec<(Protocol, u16)>,
+    apiserver_ports: Vec<(Protocol, Option<u16>)>,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +95,7 @@ fn features<'m>(model: &'m Model, pod: &'m PodFacts, services: Vec<usize>) -> Fe
         BackendEnd::Pod(index) => index == pod.index,
         BackendEnd::Address(address) => pod.addresses.contains(&address),
     });
+    let apiserver_ports = model.apiserver_endpoints.iter().filter(|endpoint| pod.addresses.contains(&endpoint.address));
     Features {
         namespace: &pod.namespace,
         workload: &pod.workload,
@@ -103,5 +105,6 @@ fn features<'m>(model: &'m Model, pod: &'m PodFacts, services: Vec<usize>) -> Fe
         containers: containers.collect(),
         services,
         dns_ports: dns_ports.map(|backend| (backend.protocol, backend.port)).collect(),
+        apiserver_ports: apiserver_ports.map(|endpoint| (endpoint.protocol, endpoint.port)).collect(),
     }
 }
