@@ -16,18 +16,18 @@ use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
 use palisade_model::link::{End, Which};
 use palisade_model::settings::Settings;
 use palisade_model::verdict::{Decision, Judgement, Verdict};
-use palisade_model::{Inventory, Timestamp};
+use palisade_model::{Inventory, Protocol, Timestamp};
 use palisade_policy::Model;
 use palisade_policy::compile::{Reason, ServiceWord, reason};
 use palisade_worlds::Coverage;
-use palisade_worlds::runnable::{self, Dial, Program, RunnableWorld, Target, Try};
+use palisade_worlds::runnable::{self, Dial, Family, Program, RunnableWorld, Target, Try};
 
 use lab::Lab;
 
 /// How many worlds `make test` runs.
 const WORLDS: u64 = 20;
 /// How often each word of the coverage must decide over all of them.
-const FLOOR: u64 = 10;
+const FLOOR: u64 = 20;
 /// Where a program is dropped into a running container.
 const DROPPED: &str = "/tmp/dropped";
 /// "Permission denied": what a refused connect returns.
@@ -78,15 +78,26 @@ fn run(world: &RunnableWorld, coverage: &mut Coverage) -> RunOutcome {
     let inventory = lab.inventory();
     let model = Model::new(std::sync::Arc::new(inventory.clone()), Settings::default()).value;
     let now = Timestamp::now();
-    let mut groups: BTreeMap<Process, Vec<(&Try, Dial)>> = BTreeMap::new();
-    for each in &world.tries {
-        let Some(dial) = each.dial(&inventory) else { continue };
+    let mut groups: BTreeMap<Process, Vec<Made<'_>>> = BTreeMap::new();
+    // Each try over TCP and IPv4, and in turn over another protocol and family.
+    let others = [
+        (Protocol::Tcp, Family::V6, Socket::Connected),
+        (Protocol::Udp, Family::V4, Socket::Connected),
+        (Protocol::Udp, Family::V6, Socket::Unconnected),
+        (Protocol::Udp, Family::V4, Socket::Unconnected),
+        (Protocol::Udp, Family::V6, Socket::Connected),
+    ];
+    let tries = world.tries.iter().zip(others.iter().cycle()).flat_map(|(each, other)| {
+        [&(Protocol::Tcp, Family::V4, Socket::Connected), other]
+            .map(|(protocol, family, socket)| Some((each, each.dial_over(&inventory, *protocol, *family)?, *socket)))
+    });
+    for (each, dial, socket) in tries.flatten() {
         let path = match &each.from.program {
             Program::OfImage(path) => path.clone(),
             Program::Dropped => DROPPED.to_owned(),
         };
         let pod = format!("{}/{}", dial.pod.0, dial.pod.1);
-        groups.entry((pod, each.from.container.clone(), path)).or_default().push((each, dial));
+        groups.entry((pod, each.from.container.clone(), path)).or_default().push((each, dial, socket));
     }
     let mut outcome = RunOutcome::default();
     let mut made = Vec::new();
@@ -94,19 +105,18 @@ fn run(world: &RunnableWorld, coverage: &mut Coverage) -> RunOutcome {
         if program == DROPPED {
             lab.drop_program(&pod, &container, DROPPED);
         }
-        let attempts: Vec<attempt::Try> = tries
-            .iter()
-            .map(|(_, dial)| attempt::Try::tcp(std::net::SocketAddr::new(dial.address, dial.port).to_string()))
-            .collect();
+        let attempts: Vec<attempt::Try> = tries.iter().map(attempt).collect();
         let answers = lab.try_all(&pod, &container, &program, &attempts);
         assert_eq!(answers.len(), tries.len(), "each try has its answer");
         made.push((pod, container, program, tries, answers));
     }
     let wanted: usize = made.iter().map(|(.., answers)| answers.len()).sum();
-    let records = agent.records(wanted, |record| is_ours(record, &made));
+    let is_ours =
+        |record: &FlowRecord| made.iter().any(|(pod, container, program, ..)| is_from(record, pod, container, program));
+    let records = agent.records(wanted, is_ours);
     for (pod, container, program, tries, answers) in made {
         let mut own = records.iter().filter(|record| is_from(record, &pod, &container, &program));
-        for ((each, dial), answer) in tries.iter().zip(answers) {
+        for ((each, dial, _), answer) in tries.iter().zip(answers) {
             outcome.tried += 1;
             let expected = Expected::of(&model, &inventory, each, dial, now, coverage);
             outcome.allowed += usize::from(expected.enforced.allowed);
@@ -126,10 +136,26 @@ fn run(world: &RunnableWorld, coverage: &mut Coverage) -> RunOutcome {
     outcome
 }
 
-type Made<'a> = (String, String, String, Vec<(&'a Try, Dial)>, Vec<attempt::Answer>);
+/// A try, what is dialled, and by what kind of socket.
+type Made<'a> = (&'a Try, Dial, Socket);
 
-fn is_ours(record: &FlowRecord, made: &[Made<'_>]) -> bool {
-    made.iter().any(|(pod, container, program, ..)| is_from(record, pod, container, program))
+/// How a datagram is sent; TCP always connects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Socket {
+    Connected,
+    Unconnected,
+}
+
+fn attempt((_, dial, socket): &Made<'_>) -> attempt::Try {
+    /// Nobody has to answer a datagram, and nothing here is far away.
+    const PATIENCE_MS: u64 = 40;
+    let mut attempt = attempt::Try::tcp(std::net::SocketAddr::new(dial.address, dial.port).to_string());
+    if dial.protocol == Protocol::Udp {
+        attempt.udp = true;
+        attempt.unconnected = *socket == Socket::Unconnected;
+        attempt.timeout_ms = PATIENCE_MS;
+    }
+    attempt
 }
 
 fn is_from(record: &FlowRecord, pod: &str, container: &str, program: &str) -> bool {
@@ -169,7 +195,7 @@ impl Expected {
         }
         let is_service = matches!(each.to, Target::Service { .. });
         let word = model.service_verdict(&answers);
-        let no_such_port = is_service && !service_has_port(inventory, each);
+        let no_such_port = is_service && !service_has_port(inventory, each, dial.protocol);
         let verdict = |word: ServiceWord, of: fn(&Judgement) -> &Decision| {
             let fixed =
                 |reason: Reason| ExpectedVerdict { allowed: false, because: vec![(reason.as_str().to_owned(), None)] };
@@ -225,8 +251,8 @@ impl Expected {
             | FlowOutcome::Unreachable
             | FlowOutcome::NeverSent
             | FlowOutcome::Pending
-            | FlowOutcome::Failed
-            | FlowOutcome::Sent => false,
+            | FlowOutcome::Failed => false,
+            FlowOutcome::Sent => dial.protocol == Protocol::Udp && !refused,
         };
         if !outcome_fits {
             wrong.push(format!("outcome {:?} but the call said {answer:?} ({:?})", record.outcome, each.to));
@@ -252,13 +278,11 @@ fn compare_verdict(which: &str, expected: &ExpectedVerdict, actual: &FlowVerdict
     }
 }
 
-fn service_has_port(inventory: &Inventory, each: &Try) -> bool {
+fn service_has_port(inventory: &Inventory, each: &Try, protocol: Protocol) -> bool {
     let Target::Service { namespace, name } = &each.to else { return false };
     let is_it = |meta: &palisade_model::Meta| meta.namespace() == namespace && meta.name() == name;
     let service = inventory.services.iter().find(|service| is_it(&service.meta));
-    service.is_some_and(|service| {
-        service.ports.iter().any(|port| port.port == each.port && port.protocol == palisade_model::Protocol::Tcp)
-    })
+    service.is_some_and(|service| service.ports.iter().any(|port| port.port == each.port && port.protocol == protocol))
 }
 
 /// The kind of the receiver and its name, as a record shows them.

@@ -20,8 +20,9 @@ pub(crate) fn find(model: &Model) -> Vec<Problem> {
     problems
 }
 
+/// Pods that policies can mean; those that have ended included, since the next of a job will be like them.
 fn guarded_pods(model: &Model) -> impl Iterator<Item = &PodFacts> {
-    model.pods().iter().filter(|pod| pod.decides() && !model.spec(pod).host_network)
+    model.pods().iter().filter(|pod| !model.spec(pod).host_network)
 }
 
 fn network_policies(model: &Model) -> Vec<Problem> {
@@ -129,15 +130,15 @@ fn perimeters(model: &Model) -> Vec<Problem> {
 fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
     let mut problems = Vec::new();
     for peer in policy.rules.iter().flat_map(|rule| rule.from.iter().chain(&rule.to)) {
-        let mut matched =
-            model.pods().iter().filter(|pod| pod.decides() && peer_selects(policy, peer, pod, model)).peekable();
+        // A job's pod that has ended was somebody, and the next one will be.
+        let mut matched = model.pods().iter().filter(|pod| peer_selects(policy, peer, pod, model)).peekable();
         if matches!(peer.target, PeerTarget::Pods(_)) && matched.peek().is_none() {
             let message = format!("peer {} matches no pod", render_peer(peer));
             problems.push(
                 Problem::warning("peer-matches-nothing", message).at(&peer.place).of(policy.meta.reference.clone()),
             );
         }
-        problems.extend(matched.filter(|pod| model.spec(pod).host_network).map(|pod| {
+        problems.extend(matched.filter(|pod| pod.decides() && model.spec(pod).host_network).map(|pod| {
             let message = format!(
                 "peer {} matches `{}`, which is on its node's network: name it as `entity: nodes`",
                 render_peer(peer),

@@ -3,7 +3,7 @@
 //! The lab gives the addresses; so a [`Try`] names workloads, and [`Try::dial`] finds in the inventory
 //! of the running lab what to dial and which links the engine is to be asked about.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade_model::Inventory;
 use palisade_model::access_policy::Entity;
@@ -114,6 +114,8 @@ pub struct Dial {
     pub pod: (Name, Name),
     /// The address to dial.
     pub address: IpAddr,
+    /// Over what.
+    pub protocol: Protocol,
     /// The port to dial.
     pub port: u16,
     /// The one link; to a Service one a ready backend: mixed answers are refused as `service-mixed`,
@@ -143,9 +145,14 @@ impl PodOf {
 }
 
 impl Try {
-    /// What to dial in the running lab that `inventory` was read from; `None` when it lacks an end or
-    /// an IPv4 address of it.
+    /// What to dial over TCP and IPv4 in the running lab that `inventory` was read from; `None` when it
+    /// lacks an end or such an address of it.
     pub fn dial(&self, inventory: &Inventory) -> Option<Dial> {
+        self.dial_over(inventory, Protocol::Tcp, Family::V4)
+    }
+
+    /// The same over another protocol or family.
+    pub fn dial_over(&self, inventory: &Inventory, protocol: Protocol, family: Family) -> Option<Dial> {
         let sender = self.from.pod.find(inventory)?;
         let from = End::Pod(PodEnd {
             namespace: sender.meta.namespace().into(),
@@ -157,11 +164,11 @@ impl Try {
             },
             address: None,
         });
-        let address = self.address(inventory, sender)?;
-        let link = |to, port| Link { from: from.clone(), to, protocol: Protocol::Tcp, port };
+        let address = self.address(inventory, sender, family)?;
+        let link = |to, port| Link { from: from.clone(), to, protocol, port };
         let links = match &self.to {
             Target::Service { namespace, name } => {
-                let backends = backends(inventory, namespace, name, self.port);
+                let backends = backends(inventory, (namespace, name), (protocol, self.port), family);
                 backends.into_iter().map(|(address, port)| link(End::Address(address), port)).collect()
             }
             Target::Pod(_) | Target::OwnPod | Target::Loopback | Target::Node(_) | Target::Outside(_) => {
@@ -169,31 +176,50 @@ impl Try {
             }
         };
         let pod = (sender.meta.namespace().into(), sender.meta.reference.name.clone());
-        Some(Dial { pod, address, port: self.port, links })
+        Some(Dial { pod, address, protocol, port: self.port, links })
     }
 
-    fn address(&self, inventory: &Inventory, sender: &Pod) -> Option<IpAddr> {
-        let first_v4 = |addresses: &[IpAddr]| addresses.iter().copied().find(IpAddr::is_ipv4);
+    fn address(&self, inventory: &Inventory, sender: &Pod, family: Family) -> Option<IpAddr> {
+        let first = |addresses: &[IpAddr]| addresses.iter().copied().find(|address| family.has(*address));
         match &self.to {
-            Target::Pod(pod) => first_v4(pod.find(inventory)?.own_addresses()),
-            Target::OwnPod => first_v4(sender.own_addresses()),
-            Target::Loopback => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Target::Pod(pod) => first(pod.find(inventory)?.own_addresses()),
+            Target::OwnPod => first(sender.own_addresses()),
+            Target::Loopback => first(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
             Target::Service { namespace, name } => {
                 let is_it = |meta: &palisade_model::Meta| meta.namespace() == namespace && meta.name() == name;
-                first_v4(&inventory.services.iter().find(|service| is_it(&service.meta))?.cluster_ips)
+                first(&inventory.services.iter().find(|service| is_it(&service.meta))?.cluster_ips)
             }
-            Target::Node(name) => first_v4(&inventory.nodes.iter().find(|node| node.meta.name() == name)?.addresses),
-            Target::Outside(address) => Some(*address),
+            Target::Node(name) => first(&inventory.nodes.iter().find(|node| node.meta.name() == name)?.addresses),
+            Target::Outside(address) => first(&[*address]),
         }
     }
 }
 
-/// Address and port of each ready endpoint behind one TCP port of a Service, from its slices.
-fn backends(inventory: &Inventory, namespace: &str, name: &str, port: u16) -> Vec<(IpAddr, u16)> {
+/// The address family of a try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn has(self, address: IpAddr) -> bool {
+        address.is_ipv4() == (self == Self::V4)
+    }
+}
+
+/// Address and port of each ready endpoint behind one port of a Service, from its slices.
+fn backends(
+    inventory: &Inventory,
+    (namespace, name): (&str, &str),
+    (protocol, port): (Protocol, u16),
+    family: Family,
+) -> Vec<(IpAddr, u16)> {
     let mut backends = Vec::new();
     let services = inventory.services.iter();
     for service in services.filter(|service| service.meta.namespace() == namespace && service.meta.name() == name) {
-        for own in service.ports.iter().filter(|own| own.port == port && own.protocol == Protocol::Tcp) {
+        for own in service.ports.iter().filter(|own| own.port == port && own.protocol == protocol) {
             let slices = inventory.endpoint_slices.iter();
             for slice in
                 slices.filter(|slice| slice.meta.namespace() == namespace && slice.service.as_deref() == Some(name))
@@ -204,7 +230,7 @@ fn backends(inventory: &Inventory, namespace: &str, name: &str, port: u16) -> Ve
                 };
                 let Some(number) = slice.ports.iter().find(same_port).and_then(|listed| listed.port) else { continue };
                 let ready = slice.endpoints.iter().filter(|endpoint| endpoint.ready);
-                let addresses = ready.flat_map(|endpoint| &endpoint.addresses).filter(|address| address.is_ipv4());
+                let addresses = ready.flat_map(|endpoint| &endpoint.addresses).filter(|address| family.has(**address));
                 backends.extend(addresses.map(|address| (*address, number)));
             }
         }
