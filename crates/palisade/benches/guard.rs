@@ -7,13 +7,10 @@
 mod lab;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use palisade_lab::stand_in::attempt::{Answer, Try};
-
-use lab::Lab;
+use lab::{Caller, Lab};
 
 /// "Permission denied": what a refused connect returns.
 const EACCES: i32 = 13;
@@ -50,7 +47,7 @@ fn connect_latency(rounds: usize, tries: usize) {
     // Many servers: the kernel looks ever longer for a free port to one of them, since ports rest
     // for a minute after each connection.
     let lab = Lab::up("bench-connect", &world(SERVERS + 1), 1);
-    let targets: Vec<String> = (0..SERVERS).map(|server| address_of(&lab, &format!("server-{server}"))).collect();
+    let targets: Vec<String> = (0..SERVERS).map(|server| lab.address_of(&format!("server-{server}"), 8080)).collect();
     let layers = [
         (Layer::Bare, "no agent"),
         (Layer::DeadAgent, "agent killed, its programs judge"),
@@ -73,11 +70,11 @@ fn connect_latency(rounds: usize, tries: usize) {
                 (Layer::Observed, agent) => (agent, Some(observer(&lab))),
                 (_, agent) => (agent, None),
             };
-            let mut client = Client::start(&lab);
+            let mut client = client(&lab);
             for target in targets.iter().cycle().take(tries / 10) {
-                client.connect(target);
+                client.call(target);
             }
-            let times = targets.iter().cycle().take(tries).map(|target| client.connect(target));
+            let times = targets.iter().cycle().take(tries).map(|target| client.call(target));
             micros[position].extend(times.map(|answer| {
                 assert!(answer.ok, "the rule allows it: {answer:?}");
                 answer.micros
@@ -147,13 +144,13 @@ fn policy_change(rounds: usize) {
     let lab = Lab::up("bench-policy", &yaml, 1);
     let agent = lab.agent();
     agent.wait_until_guarded(&lab);
-    let targets: Vec<String> = (0..9).map(|server| address_of(&lab, &format!("server-{server}"))).collect();
+    let targets: Vec<String> = (0..9).map(|server| lab.address_of(&format!("server-{server}"), 8080)).collect();
     let mut targets = targets.iter().cycle();
-    let mut client = Client::start(&lab);
+    let mut client = client(&lab);
     let mut connect = || {
         // Not faster than a server accepts.
         std::thread::sleep(Duration::from_micros(200));
-        client.connect(targets.next().expect("they go round"))
+        client.call(targets.next().expect("they go round"))
     };
     assert!(connect().ok, "the rule allows it before it is changed");
     let denied = yaml.replace("action: Allow", "action: Deny");
@@ -171,10 +168,8 @@ fn policy_change(rounds: usize) {
 }
 
 fn time_until(lab: &Lab, yaml: &str, mut holds: impl FnMut() -> bool) -> u64 {
-    let new = lab.manifests().with_extension("new");
-    std::fs::write(&new, yaml).expect("it can be written");
     let begun = Instant::now();
-    std::fs::rename(&new, lab.manifests()).expect("it can be renamed");
+    lab.replace(yaml);
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(10), "the change never holds");
     }
@@ -246,44 +241,8 @@ fn pod(name: &str) -> String {
     yaml
 }
 
-fn address_of(lab: &Lab, name: &str) -> String {
-    let inventory = lab.inventory();
-    let pod = inventory.pods.iter().find(|pod| pod.meta.name() == name).expect("it runs");
-    let address = pod.addresses.iter().find(|address| address.is_ipv4()).expect("it has an IPv4 address");
-    format!("{address}:8080")
-}
-
-/// A program in the client's container that connects when told.
-struct Client {
-    child: Child,
-    tries: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Client {
-    fn start(lab: &Lab) -> Self {
-        let mut command = lab.command(&["lab", "exec", "bench/client", "--", "/app/client", "lab", "calls"]);
-        let piped = std::process::Stdio::piped;
-        let mut child = command.stdin(piped()).stdout(piped()).spawn().expect("the binary starts");
-        let tries = child.stdin.take().expect("piped");
-        let answers = BufReader::new(child.stdout.take().expect("piped"));
-        Self { child, tries, answers }
-    }
-
-    fn connect(&mut self, target: &str) -> Answer {
-        let line = serde_json::to_string(&Try::tcp(target)).expect("a try is JSON");
-        writeln!(self.tries, "{line}").expect("the client reads");
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("the client answers");
-        serde_json::from_str(&answer).expect("an answer is JSON")
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn client(lab: &Lab) -> Caller {
+    Caller::start(lab, "bench/client", "main", "/app/client")
 }
 
 // Numbers

@@ -107,6 +107,21 @@ impl Lab {
         agent
     }
 
+    /// Replaces the file that the lab was started from, at once and whole.
+    pub fn replace(&self, yaml: &str) {
+        let new = self.manifests().with_extension("new");
+        std::fs::write(&new, yaml).expect("it can be written");
+        std::fs::rename(&new, self.manifests()).expect("it can be renamed");
+    }
+
+    /// The IPv4 address of the pod `name`, with `port`.
+    pub fn address_of(&self, name: &str, port: u16) -> String {
+        let inventory = self.inventory();
+        let pod = inventory.pods.iter().find(|pod| pod.meta.name() == name).expect("it runs");
+        let address = pod.addresses.iter().find(|address| address.is_ipv4()).expect("it has an IPv4 address");
+        format!("{address}:{port}")
+    }
+
     /// What is known of the lab now.
     pub fn inventory(&self) -> Inventory {
         palisade_manifests::load_lab(&self.state()).expect("the lab's state can be read").value
@@ -243,4 +258,37 @@ fn palisade() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
     command.env_remove("PALISADE_LAB").env("NO_COLOR", "1");
     command
+}
+
+/// A program in a container that connects when told.
+pub struct Caller {
+    child: Child,
+    tries: std::process::ChildStdin,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Caller {
+    pub fn start(lab: &Lab, pod: &str, container: &str, program: &str) -> Self {
+        let mut command = lab.command(&["lab", "exec", pod, "-c", container, "--", program, "lab", "calls"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        let tries = child.stdin.take().expect("piped");
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, tries, answers }
+    }
+
+    /// Connects to `target` over TCP.
+    pub fn call(&mut self, target: &str) -> attempt::Answer {
+        let line = serde_json::to_string(&attempt::Try::tcp(target)).expect("a try is JSON");
+        writeln!(self.tries, "{line}").expect("the caller reads");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("the caller answers");
+        serde_json::from_str(&answer).expect("an answer is JSON")
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
