@@ -105,7 +105,7 @@ fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: G
         Transport::Port { protocol, port } => {
             vec![PortRule { protocol, port: PortMatch::Range(PortRange::single(port)) }]
         }
-        Transport::Portless => Vec::new(),
+        Transport::Portless | Transport::AnyPort(_) => Vec::new(),
     };
     let rule = AccessRule {
         place: place.clone(),

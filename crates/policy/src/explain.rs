@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::consent::{self, Consent, Grant};
 use crate::findings::{nearest, render_peer};
-use crate::judge::{Cover, Objects, access_ref, deciding_pod};
+use crate::judge::{Cover, Objects, Rules, access_ref, deciding_pod};
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
 use crate::model::{Closer, Model, PodFacts};
 use crate::party::{AddressKind, Party, Situation, UnknownEnd};
@@ -104,7 +104,7 @@ impl Model {
         let closers: Vec<Closer> = self.closing(pod, situation, direction, Objects::All).collect();
         explanation.closed_by = closers.iter().map(|closer| self.closer_ref(*closer, direction)).collect();
         for action in [Action::Deny, Action::Allow] {
-            for (policy, index, rule) in self.access_rules(pod, Objects::All, action) {
+            for (policy, index, rule) in self.access_rules(pod, Rules::All, Objects::All, action) {
                 match self.explain_access_rule(policy, index, rule, situation, side) {
                     Some(rule) => explanation.rules.push(rule),
                     None => explanation.about_others += 1,

@@ -105,7 +105,7 @@ impl Model {
             };
             let end = |objects| Decision {
                 egress: Verdict::Allow(Because::NotGuarded),
-                ingress: self.judge_end(&situation, Direction::Ingress, objects),
+                ingress: self.judge_end(&situation, Direction::Ingress, objects, Rules::All),
             };
             Judgement { enforced: end(Objects::Enforced), would_be: end(Objects::All) }
         });
@@ -118,10 +118,20 @@ impl Model {
         Ok(Enforcement { judged, sender, receiver })
     }
 
-    pub(crate) fn judge_situation(&self, situation: &Situation<'_>) -> Judgement {
+    pub(crate) fn judge_situation<'m>(&'m self, situation: &Situation<'m>) -> Judgement {
+        self.judge_by(situation, Rules::All, Rules::All)
+    }
+
+    /// Judges by the rules given for the egress and for the ingress end.
+    pub(crate) fn judge_by<'m>(
+        &'m self,
+        situation: &Situation<'m>,
+        egress: Rules<'_, 'm>,
+        ingress: Rules<'_, 'm>,
+    ) -> Judgement {
         let decision = |objects| Decision {
-            egress: self.judge_end(situation, Direction::Egress, objects),
-            ingress: self.judge_end(situation, Direction::Ingress, objects),
+            egress: self.judge_end(situation, Direction::Egress, objects, egress),
+            ingress: self.judge_end(situation, Direction::Ingress, objects, ingress),
         };
         let enforced = decision(Objects::Enforced);
         let would_be = if self.has_audit { decision(Objects::All) } else { enforced.clone() };
@@ -129,20 +139,26 @@ impl Model {
     }
 
     /// What one end says.
-    pub(crate) fn judge_end(&self, situation: &Situation<'_>, direction: Direction, objects: Objects) -> Verdict {
+    pub(crate) fn judge_end<'m>(
+        &'m self,
+        situation: &Situation<'m>,
+        direction: Direction,
+        objects: Objects,
+        rules: Rules<'_, 'm>,
+    ) -> Verdict {
         let Some(pod) = deciding_pod(situation, direction) else { return Verdict::Allow(Because::NotGuarded) };
         if let Some(missing) = self.unreadable_for(pod, situation.own_address) {
             return Verdict::Undecided(missing);
         }
         let mut unknown_deny: Option<Missing> = None;
-        for (policy, index, rule) in self.access_rules(pod, objects, Action::Deny) {
+        for (policy, index, rule) in self.access_rules(pod, rules, objects, Action::Deny) {
             match self.covers(policy, index, rule, situation) {
                 Cover::Yes(rule) => return Verdict::Deny(Because::Rule { rule }),
                 Cover::No(_) => {}
                 Cover::Unknown(missing) => unknown_deny = unknown_deny.or(Some(missing)),
             }
         }
-        let allowed = self.allowed(pod, situation, direction, objects);
+        let allowed = self.allowed(pod, situation, direction, objects, rules);
         let closed_by = self.closing(pod, situation, direction, objects).next();
         match (allowed, closed_by) {
             (Allowed::Yes(because), _) => match unknown_deny {
@@ -162,9 +178,16 @@ impl Model {
     }
 
     /// Step 3, in its order.
-    fn allowed(&self, pod: &PodFacts, situation: &Situation<'_>, direction: Direction, objects: Objects) -> Allowed {
+    fn allowed<'m>(
+        &'m self,
+        pod: &'m PodFacts,
+        situation: &Situation<'m>,
+        direction: Direction,
+        objects: Objects,
+        rules: Rules<'_, 'm>,
+    ) -> Allowed {
         let mut unknown = None;
-        for (policy, index, rule) in self.access_rules(pod, objects, Action::Allow) {
+        for (policy, index, rule) in self.access_rules(pod, rules, objects, Action::Allow) {
             match self.covers(policy, index, rule, situation) {
                 Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
                 Cover::No(_) => {}
@@ -172,14 +195,11 @@ impl Model {
             }
         }
         let closers: Vec<Closer> = self.closing(pod, situation, direction, objects).collect();
-        for closer in &closers {
-            let Closer::NetworkPolicy(position) = closer else { continue };
-            for index in 0..self.network_policy_rules(*position, direction).len() {
-                match self.network_policy_covers(*position, index, situation, direction) {
-                    Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
-                    Cover::No(_) => {}
-                    Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
-                }
+        for (position, index) in self.network_rules(&closers, rules, direction) {
+            match self.network_policy_covers(position, index, situation, direction) {
+                Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
+                Cover::No(_) => {}
+                Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
             }
         }
         let other = match direction {
@@ -206,16 +226,62 @@ impl Model {
 
     /// The rules with `action` that act on ends of `pod`'s namespace, in the order of their
     /// references.
-    pub(crate) fn access_rules<'m>(
+    pub(crate) fn access_rules<'r, 'm>(
         &'m self,
         pod: &'m PodFacts,
+        rules: Rules<'r, 'm>,
         objects: Objects,
         action: Action,
-    ) -> impl Iterator<Item = (&'m AccessPolicy, usize, &'m AccessRule)> {
-        self.access_policies_of(&pod.namespace)
-            .filter(move |policy| objects.include(policy.mode))
-            .flat_map(|policy| policy.rules.iter().enumerate().map(move |(index, rule)| (policy, index, rule)))
-            .filter(move |(_, _, rule)| rule.action == action)
+    ) -> impl Iterator<Item = AccessCandidate<'m>> + use<'r, 'm> {
+        let (all, relevant) = match rules {
+            Rules::All => (Some(self.access_policies_of(&pod.namespace)), None),
+            Rules::Relevant(relevant) => (None, Some(relevant.access.iter().copied())),
+        };
+        let all = all.into_iter().flatten();
+        all.flat_map(|policy| policy.rules.iter().enumerate().map(move |(index, rule)| (policy, index, rule)))
+            .chain(relevant.into_iter().flatten())
+            .filter(move |(policy, _, rule)| rule.action == action && objects.include(policy.mode))
+    }
+
+    /// Rules of the NetworkPolicies among `closers`, as position of the policy and index.
+    fn network_rules<'r>(
+        &self,
+        closers: &[Closer],
+        rules: Rules<'r, '_>,
+        direction: Direction,
+    ) -> impl Iterator<Item = (usize, usize)> + use<'r> {
+        let (all, relevant) = match rules {
+            Rules::All => {
+                let of = |closer: &Closer| match closer {
+                    Closer::NetworkPolicy(position) => Some(*position),
+                    Closer::Perimeter(_) => None,
+                };
+                let positions = closers.iter().filter_map(of);
+                let rules = positions.flat_map(|position| {
+                    (0..self.network_policy_rules(position, direction).len()).map(move |index| (position, index))
+                });
+                (rules.collect::<Vec<_>>(), None)
+            }
+            Rules::Relevant(relevant) => (Vec::new(), Some(relevant.network.iter().copied())),
+        };
+        all.into_iter().chain(relevant.into_iter().flatten())
+    }
+
+    /// The rules of one end that could cover the pair of `situation` on some port: its transport is
+    /// [`Transport::AnyPort`].
+    pub(crate) fn relevant<'m>(&'m self, situation: &Situation<'m>, direction: Direction) -> Relevant<'m> {
+        let Some(pod) = deciding_pod(situation, direction) else { return Relevant::default() };
+        let access = [Action::Deny, Action::Allow]
+            .into_iter()
+            .flat_map(|action| self.access_rules(pod, Rules::All, Objects::All, action));
+        let access = access
+            .filter(|(policy, index, rule)| !matches!(self.covers(policy, *index, rule, situation), Cover::No(_)));
+        let access = access.collect();
+        let closers: Vec<Closer> = self.closing(pod, situation, direction, Objects::All).collect();
+        let network = self.network_rules(&closers, Rules::All, direction).filter(|(position, index)| {
+            !matches!(self.network_policy_covers(*position, *index, situation, direction), Cover::No(_))
+        });
+        Relevant { access, network: network.collect() }
     }
 
     /// The policies that close `pod` in `direction` for this link.
@@ -355,6 +421,26 @@ fn nearer(before: Option<WhyNot>, why: WhyNot) -> WhyNot {
         Some(before) if is_port(before) || !is_port(why) => before,
         Some(_) | None => why,
     }
+}
+
+/// A rule of an AccessPolicy with its index.
+pub(crate) type AccessCandidate<'m> = (&'m AccessPolicy, usize, &'m AccessRule);
+
+/// By which rules an end is judged.
+#[derive(Clone, Copy)]
+pub(crate) enum Rules<'r, 'm> {
+    /// All that act on it.
+    All,
+    /// Those that could cover the pair: for many questions about one pair.
+    Relevant(&'r Relevant<'m>),
+}
+
+/// The rules of one end that could cover a pair on some port, in the order of decision.
+#[derive(Clone, Default)]
+pub(crate) struct Relevant<'m> {
+    pub(crate) access: Vec<AccessCandidate<'m>>,
+    /// Positions of NetworkPolicies and indices of their rules.
+    pub(crate) network: Vec<(usize, usize)>,
 }
 
 /// Whether a rule covers a link.

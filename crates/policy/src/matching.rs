@@ -186,18 +186,22 @@ pub(crate) fn ports(model: &Model, ports: &[PortRule], situation: &Situation<'_>
 }
 
 fn port(model: &Model, rule: &PortRule, situation: &Situation<'_>) -> Match {
-    let Some(port) = situation.transport.port_of(rule.protocol) else { return Match::No(WhyNot::Protocol) };
+    if !situation.transport.is(rule.protocol, |_| true) {
+        return Match::No(WhyNot::Protocol);
+    }
+    let is =
+        |wanted: &dyn Fn(u16) -> bool| Match::from_bool(situation.transport.is(rule.protocol, wanted), WhyNot::Port);
     match &rule.port {
         PortMatch::Any => Match::Yes,
-        PortMatch::Range(range) => Match::from_bool(range.contains(port), WhyNot::Port),
+        PortMatch::Range(range) => is(&|port| range.contains(port)),
         // On an address peer a name matches nothing, which is no error.
         PortMatch::Name(name) => match &situation.to {
             Party::Pod { pod, .. } => {
-                let mut numbers = model.spec(pod).named_port(name, rule.protocol).peekable();
-                if numbers.peek().is_none() {
+                let numbers = || model.spec(pod).named_port(name, rule.protocol);
+                if numbers().next().is_none() {
                     return Match::No(WhyNot::NamedPortMissing);
                 }
-                Match::from_bool(numbers.any(|number| number == port), WhyNot::Port)
+                is(&|port| numbers().any(|number| number == port))
             }
             Party::Node { .. } | Party::Address { .. } => Match::No(WhyNot::NamedPortOfOther),
         },
@@ -303,7 +307,7 @@ fn service_peer(
     if !model.is_behind(service, pod) {
         return Match::No(WhyNot::NotABackend);
     }
-    let covered = service.ports.iter().filter(|port| {
+    let mut covered = service.ports.iter().filter(|port| {
         scope.ports.is_empty()
             || scope.ports.iter().any(|rule| {
                 rule.protocol == port.protocol
@@ -314,9 +318,9 @@ fn service_peer(
                     }
             })
     });
-    let reached = covered
-        .filter_map(|port| Some((port, situation.transport.port_of(port.protocol)?)))
-        .any(|(port, reached)| model.target_ports(service, port, pod).contains(&reached));
+    let reached = covered.any(|port| {
+        situation.transport.is(port.protocol, |reached| model.target_ports(service, port, pod).contains(&reached))
+    });
     Match::from_bool(reached, WhyNot::ServicePort)
 }
 
@@ -357,7 +361,7 @@ fn process_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, situation
 fn owns_port(model: &Model, pod: &PodFacts, container: &Name, transport: Transport) -> bool {
     let owner = match transport {
         Transport::Port { protocol, port } => model.port_owner(pod, protocol, port),
-        Transport::Portless => None,
+        Transport::Portless | Transport::AnyPort(_) => None,
     };
     match owner {
         Some(owner) => owner == container,
@@ -397,15 +401,14 @@ pub(crate) fn entity_is(model: &Model, entity: Entity, situation: &Situation<'_>
                 Side::From => true,
                 Side::To => situation
                     .transport
-                    .port_of(endpoint.protocol)
-                    .is_some_and(|reached| endpoint.port.is_none_or(|port| port == reached)),
+                    .is(endpoint.protocol, |reached| endpoint.port.is_none_or(|port| port == reached)),
             };
             reached && addresses_of(party).contains(&endpoint.address)
         }),
         Entity::Dns => {
             side == Side::To
                 && model.dns_backends.iter().any(|backend| {
-                    situation.transport.port_of(backend.protocol) == Some(backend.port)
+                    situation.transport.is(backend.protocol, |port| port == backend.port)
                         && match (backend.end, party) {
                             (BackendEnd::Pod(index), Party::Pod { pod, .. }) => pod.decides() && pod.index == index,
                             (BackendEnd::Pod(index), Party::Node { host_pod: Some(pod), .. }) => pod.index == index,
@@ -439,11 +442,8 @@ fn addresses_of<'a>(party: &'a Party<'_>) -> &'a [IpAddr] {
 
 fn is_probe(model: &Model, situation: &Situation<'_>) -> bool {
     let Party::Pod { pod, .. } = &situation.to else { return false };
-    let Some(port) = situation.transport.port_of(Protocol::Tcp) else { return false };
-    model
-        .spec(pod)
-        .containers
-        .iter()
-        .filter(|container| container.role != ContainerRole::Ephemeral)
-        .any(|container| container.probes().any(|probe| probe.tcp_port(container) == Some(port)))
+    model.spec(pod).containers.iter().filter(|container| container.role != ContainerRole::Ephemeral).any(|container| {
+        let mut ports = container.probes().filter_map(|probe| probe.tcp_port(container));
+        ports.any(|probed| situation.transport.is(Protocol::Tcp, |port| port == probed))
+    })
 }

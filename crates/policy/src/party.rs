@@ -87,14 +87,18 @@ pub(crate) enum Transport {
     Port { protocol: Protocol, port: u16 },
     /// ICMP echo: only rules without ports cover it.
     Portless,
+    /// Some port of the protocol: what could match on any does. For finding the rules that matter to
+    /// a pair, never for a verdict.
+    AnyPort(Protocol),
 }
 
 impl Transport {
-    /// The port, when the transport is `protocol`.
-    pub(crate) fn port_of(self, protocol: Protocol) -> Option<u16> {
+    /// Whether it is `protocol`, on a port that `wanted` takes.
+    pub(crate) fn is(self, protocol: Protocol, wanted: impl FnOnce(u16) -> bool) -> bool {
         match self {
-            Self::Port { protocol: own, port } => (own == protocol).then_some(port),
-            Self::Portless => None,
+            Self::Port { protocol: own, port } => own == protocol && wanted(port),
+            Self::AnyPort(own) => own == protocol,
+            Self::Portless => false,
         }
     }
 }
@@ -104,6 +108,7 @@ impl std::fmt::Display for Transport {
         match self {
             Self::Port { protocol, port } => write!(f, "{protocol} {port}"),
             Self::Portless => f.write_str("ICMP"),
+            Self::AnyPort(protocol) => write!(f, "{protocol}"),
         }
     }
 }

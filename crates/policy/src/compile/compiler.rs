@@ -8,7 +8,7 @@ use palisade_model::access_policy::Mode;
 use palisade_model::link::Which;
 use palisade_model::object::Name;
 use palisade_model::perimeter::OnRefusal;
-use palisade_model::port::{PortMatch, PortRule, Protocol};
+use palisade_model::port::{PortMatch, Protocol};
 use palisade_model::service::{Service, ServicePort};
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Direction, Judgement, RuleRef, Verdict};
@@ -22,7 +22,7 @@ use super::{
     NodeRules, PortSpan, PortTableId, Reason, ReceiverCell, ReceiverId, ServiceVerdict, ServiceWord, SourceId, Subject,
     SubjectContainer, reason,
 };
-use crate::judge::Objects;
+use crate::judge::{Objects, Relevant, Rules};
 use crate::model::{AddressOwner, Closer, Model, PodFacts, PodIndex};
 use crate::party::{AddressKind, METADATA, Party, SenderProof, Situation, Transport, receiver};
 
@@ -45,8 +45,7 @@ pub(super) struct Compiler<'m> {
     expiries: Vec<Timestamp>,
     targets: Vec<Target<'m>>,
     shared_rows: BTreeMap<SenderKey, Rc<Row>>,
-    sender_ports: BTreeMap<(PodIndex, Protocol), Rc<BTreeSet<u16>>>,
-    receiver_ports: BTreeMap<(PodIndex, Protocol), Rc<BTreeSet<u16>>>,
+    receiver_ports: BTreeMap<(PodIndex, Protocol), BTreeSet<u16>>,
     decisions: Interner<CompiledDecision>,
     rules: Interner<RuleRef>,
     tables: Interner<Vec<PortSpan>>,
@@ -91,7 +90,6 @@ impl<'m> Compiler<'m> {
             expiries: expiries.into_iter().rev().collect(),
             targets: vec![Target::NoServicePort, Target::Own],
             shared_rows: BTreeMap::new(),
-            sender_ports: BTreeMap::new(),
             receiver_ports: BTreeMap::new(),
             decisions: Interner::default(),
             rules: Interner::default(),
@@ -309,15 +307,26 @@ impl<'m> Compiler<'m> {
         };
         let now = self.now;
         let Some(protocol) = carrier.protocol() else {
-            return Some(whole(self.decision(sender.situation(to, own, Transport::Portless, now))));
+            let situation = sender.situation(to, own, Transport::Portless, now);
+            return Some(whole(self.decision(situation, Rules::All, Rules::All)));
         };
-        let starts = self.breakpoints(sender.pod, &to, protocol);
+        let any = sender.situation(to, own, Transport::AnyPort(protocol), now);
+        let egress = self.model.relevant(&any, Direction::Egress);
+        let ingress = self.model.relevant(&any, Direction::Ingress);
+        let mut starts = self.breakpoints(&any.to, protocol);
+        rule_ports(self.model, &egress, Direction::Egress, protocol, &mut starts);
+        rule_ports(self.model, &ingress, Direction::Ingress, protocol, &mut starts);
         Some(self.port_spans(&starts, |compiler, port| {
-            compiler.decision(sender.situation(to.clone(), own, Transport::Port { protocol, port }, now))
+            let situation = Situation { transport: Transport::Port { protocol, port }, ..any.clone() };
+            compiler.decision(situation, Rules::Relevant(&egress), Rules::Relevant(&ingress))
         }))
     }
 
-    fn port_spans(&mut self, starts: &[u16], mut judge: impl FnMut(&mut Self, u16) -> DecisionId) -> Vec<PortSpan> {
+    fn port_spans(
+        &mut self,
+        starts: &BTreeSet<u16>,
+        mut judge: impl FnMut(&mut Self, u16) -> DecisionId,
+    ) -> Vec<PortSpan> {
         let mut spans: Vec<PortSpan> = Vec::new();
         let lasts = starts.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
         for (first, last) in starts.iter().copied().zip(lasts) {
@@ -416,13 +425,14 @@ impl<'m> Compiler<'m> {
             sender_proof: proof,
         };
         let Some(protocol) = carrier.protocol() else {
-            return whole(self.ingress_decision(situation(Transport::Portless)));
+            return whole(self.ingress_decision(situation(Transport::Portless), Rules::All));
         };
-        let mut starts = BTreeSet::from([0]);
-        starts.extend(self.receiver_ports(pod, protocol).iter());
-        let starts: Vec<u16> = starts.into_iter().collect();
+        let any = situation(Transport::AnyPort(protocol));
+        let ingress = self.model.relevant(&any, Direction::Ingress);
+        let mut starts = self.breakpoints(&any.to, protocol);
+        rule_ports(self.model, &ingress, Direction::Ingress, protocol, &mut starts);
         self.port_spans(&starts, |compiler, port| {
-            compiler.ingress_decision(situation(Transport::Port { protocol, port }))
+            compiler.ingress_decision(situation(Transport::Port { protocol, port }), Rules::Relevant(&ingress))
         })
     }
 
@@ -438,49 +448,41 @@ impl<'m> Compiler<'m> {
 
     // Ports
 
-    /// The ports at which the answer can change: 0 always.
-    fn breakpoints(&mut self, from: &PodFacts, to: &Party<'m>, protocol: Protocol) -> Vec<u16> {
-        let of_sender = match self.sender_ports.get(&(from.index, protocol)) {
-            Some(ports) => ports.clone(),
-            None => {
-                let ports = Rc::new(sender_ports(self.model, from, protocol));
-                self.sender_ports.insert((from.index, protocol), ports.clone());
-                ports
-            }
-        };
-        let Party::Pod { pod, .. } = to else { return of_sender.iter().copied().collect() };
-        let of_receiver = self.receiver_ports(pod, protocol);
-        of_sender.union(&of_receiver).copied().collect()
-    }
-
-    fn receiver_ports(&mut self, pod: &PodFacts, protocol: Protocol) -> Rc<BTreeSet<u16>> {
-        if let Some(ports) = self.receiver_ports.get(&(pod.index, protocol)) {
-            return ports.clone();
+    /// The ports at which the answer can change, whatever the rules: 0 always, those that the receiver
+    /// declares or that Services reach, and those of DNS and the API server.
+    fn breakpoints(&mut self, to: &Party<'m>, protocol: Protocol) -> BTreeSet<u16> {
+        let mut starts = BTreeSet::from([0]);
+        if let Party::Pod { pod, .. } = to {
+            let ports = self.receiver_ports.entry((pod.index, protocol));
+            let behind = self.likeness.services(pod.index);
+            starts.extend(ports.or_insert_with(|| receiver_ports(self.model, pod, behind, protocol)).iter());
         }
-        let behind = self.likeness.services(pod.index);
-        let ports = Rc::new(receiver_ports(self.model, pod, behind, protocol));
-        self.receiver_ports.insert((pod.index, protocol), ports.clone());
-        ports
+        let mut single = |port: u16| add_range(&mut starts, port, port);
+        self.model.apiserver_endpoints.iter().filter_map(|endpoint| endpoint.port).for_each(&mut single);
+        self.model.dns_backends.iter().for_each(|backend| single(backend.port));
+        starts
     }
 
     // Answers
 
-    fn decision(&mut self, mut situation: Situation<'m>) -> DecisionId {
+    fn decision(&mut self, mut situation: Situation<'m>, egress: Rules<'_, 'm>, ingress: Rules<'_, 'm>) -> DecisionId {
         self.over_time(|compiler, now| {
             situation.now = now;
-            let Judgement { enforced, would_be } = compiler.model.judge_situation(&situation);
+            let Judgement { enforced, would_be } = compiler.model.judge_by(&situation, egress, ingress);
             (compiler.link_verdict(&enforced), compiler.link_verdict(&would_be))
         })
     }
 
-    fn ingress_decision(&mut self, mut situation: Situation<'m>) -> DecisionId {
+    fn ingress_decision(&mut self, mut situation: Situation<'m>, rules: Rules<'_, 'm>) -> DecisionId {
         self.over_time(|compiler, now| {
             situation.now = now;
-            let [enforced, would_be] = [Objects::Enforced, Objects::All].map(|objects| {
-                let verdict = compiler.model.judge_end(&situation, Direction::Ingress, objects);
+            let has_audit = compiler.model.has_audit;
+            let mut verdict = |objects| {
+                let verdict = compiler.model.judge_end(&situation, Direction::Ingress, objects, rules);
                 compiler.verdict(&verdict, Direction::Ingress)
-            });
-            (enforced, would_be)
+            };
+            let enforced = verdict(Objects::Enforced);
+            (enforced, if has_audit { verdict(Objects::All) } else { enforced })
         })
     }
 
@@ -666,19 +668,9 @@ fn prefixes(model: &Model) -> Vec<IpNet> {
     prefixes.into_iter().collect()
 }
 
-/// The ports at which rules for the sender's end change, whoever receives; 0 always.
-fn sender_ports(model: &Model, pod: &PodFacts, protocol: Protocol) -> BTreeSet<u16> {
-    let mut ports = end_ports(model, pod, Direction::Egress, protocol);
-    ports.insert(0);
-    let mut single = |port: u16| add_range(&mut ports, port, port);
-    model.apiserver_endpoints.iter().filter_map(|endpoint| endpoint.port).for_each(&mut single);
-    model.dns_backends.iter().for_each(|backend| single(backend.port));
-    ports
-}
-
-/// The ports at which rules for the receiver's end change, and those that it declares.
+/// The ports that the receiver declares, that its probes ask and that Services reach.
 fn receiver_ports(model: &Model, pod: &PodFacts, behind: &[usize], protocol: Protocol) -> BTreeSet<u16> {
-    let mut ports = end_ports(model, pod, Direction::Ingress, protocol);
+    let mut ports = BTreeSet::new();
     let mut single = |port: u16| add_range(&mut ports, port, port);
     for container in &model.spec(pod).containers {
         let declared = container.ports.iter().filter(|port| port.protocol == protocol);
@@ -693,25 +685,22 @@ fn receiver_ports(model: &Model, pod: &PodFacts, behind: &[usize], protocol: Pro
     ports
 }
 
-fn end_ports(model: &Model, pod: &PodFacts, direction: Direction, protocol: Protocol) -> BTreeSet<u16> {
-    let mut ports = BTreeSet::new();
-    let mut add_rules = |rules: &[PortRule]| {
-        for rule in rules.iter().filter(|rule| rule.protocol == protocol) {
-            if let PortMatch::Range(range) = rule.port {
-                add_range(&mut ports, range.first(), range.last());
-            }
-        }
-    };
-    for rule in model.access_policies_of(&pod.namespace).flat_map(|policy| &policy.rules) {
-        add_rules(&rule.ports);
-    }
-    for closer in pod.closers(direction) {
-        if let Closer::NetworkPolicy(position) = closer {
-            let rules = model.network_policy_rules(*position, direction);
-            rules.iter().for_each(|rule| add_rules(&rule.ports));
+/// Adds the ports at which the numbers of `rules` begin and end.
+fn rule_ports(
+    model: &Model,
+    rules: &Relevant<'_>,
+    direction: Direction,
+    protocol: Protocol,
+    starts: &mut BTreeSet<u16>,
+) {
+    let network =
+        rules.network.iter().map(|(position, index)| &model.network_policy_rules(*position, direction)[*index]);
+    let lists = rules.access.iter().map(|(_, _, rule)| &rule.ports).chain(network.map(|rule| &rule.ports));
+    for rule in lists.flatten().filter(|rule| rule.protocol == protocol) {
+        if let PortMatch::Range(range) = rule.port {
+            add_range(starts, range.first(), range.last());
         }
     }
-    ports
 }
 
 fn add_range(ports: &mut BTreeSet<u16>, first: u16, last: u16) {
