@@ -1,0 +1,134 @@
+//! Attacks by where a process is, and by when a pod comes.
+
+use std::fs;
+use std::time::Duration;
+
+use super::capture::Trace;
+use super::frame::{self, hexadecimal};
+use super::stage::{Outcome, Stage, within};
+use super::tool::MARKER;
+use super::world::{NODE_PORT, ORDERS, ORDERS_UDP, OWNED_UDP, PROBED, hasty_pod};
+
+/// A process of another container is moved into the allowed one before it connects: its socket is from before.
+pub fn moved_process(stage: &Stage) -> Outcome {
+    let pod = stage.pod("web");
+    moved(stage, &cgroup_of(pod.pid("nginx")))
+}
+
+/// A process is moved out of the pods' cgroups before it connects.
+pub fn moved_out(stage: &Stage) -> Outcome {
+    moved(stage, &cgroup_of(std::process::id()))
+}
+
+fn moved(stage: &Stage, cgroup: &std::path::Path) -> Outcome {
+    let from = stage.pod("web").v4();
+    let target = format!("{}:{ORDERS}", stage.orders.v4());
+    stage.at_orders(Trace::From(from, ORDERS), || {
+        let process = stage.start("web:shipper", &["dial", "tcp", &target, "wait"]);
+        let pid = attacker_below(process.pid());
+        fs::write(cgroup.join("cgroup.procs"), pid.to_string()).expect("it can be moved");
+        process.go_on()
+    })
+}
+
+/// The intruder's process, which `lab exec` started below itself.
+fn attacker_below(pid: u32) -> u32 {
+    let children = |pid: u32| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut pid = pid;
+    while let Some(child) = children(pid).split_whitespace().next().and_then(|child| child.parse().ok()) {
+        pid = child;
+    }
+    pid
+}
+
+fn cgroup_of(pid: u32) -> std::path::PathBuf {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("procfs");
+    let mount = mounts.lines().find_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words.get(2) == Some(&"cgroup2")).then(|| words[1].to_owned())
+    });
+    let list = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("the process lives");
+    let relative = list.lines().find_map(|line| line.strip_prefix("0::/")).expect("a cgroup of version 2");
+    std::path::Path::new(&mount.expect("cgroup2 is mounted")).join(relative)
+}
+
+pub fn node_port(stage: &Stage) -> Outcome {
+    node_port_of(stage, "172.31.0.11")
+}
+
+pub fn node_port_elsewhere(stage: &Stage) -> Outcome {
+    node_port_of(stage, "172.31.0.12")
+}
+
+/// What a node masquerades is not from the node. The victim answers nobody but the prober of its node.
+fn node_port_of(stage: &Stage, node: &str) -> Outcome {
+    let pod = stage.pod("probed");
+    let victim = stage.watch(&pod);
+    within(Duration::from_secs(5), || stage.pod("probed").status.ready);
+    let target = format!("{node}:{NODE_PORT}");
+    let outcome = stage.at(&victim, Trace::Marker, || stage.attack("world", &["dial", "tcp", &target]));
+    let port = PROBED;
+    Outcome { said: format!("{} (port {port})", outcome.said), ..outcome }
+}
+
+/// A new container speaks as soon as it runs, and must not be heard even once.
+pub fn first_packet(stage: &Stage) -> Outcome {
+    new_pod(stage, "hasty")
+}
+
+pub fn agent_killed(stage: &Stage) -> Outcome {
+    stage.kill_agent();
+    new_pod(stage, "orphan")
+}
+
+fn new_pod(stage: &Stage, name: &str) -> Outcome {
+    let path = stage.lab.manifests().with_file_name(format!("{name}.yaml"));
+    fs::write(&path, hasty_pod(name, stage.orders.v4())).expect("it can be written");
+    stage.victim.forget();
+    stage.lab.palisade(&["lab", "pod", "add", "-f", &path.display().to_string()]);
+    let pod = stage.pod(name);
+    std::thread::sleep(Duration::from_millis(300));
+    Outcome { arrived: stage.victim.saw(Trace::Any(pod.v4())), said: String::new() }
+}
+
+/// A datagram of the new pod by a packet socket, which no hook of the pods' cgroups sees.
+pub fn frame_of_orphan(stage: &Stage) -> Outcome {
+    let pod = stage.pod("orphan");
+    let (from, to) = (pod.v4(), stage.orders.v4());
+    let packet = frame::ip(from, to, frame::UDP, &frame::udp(from, to, (4444, ORDERS_UDP), MARKER));
+    let frame = hexadecimal(&frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &packet));
+    stage.at_orders(Trace::Marker, || stage.attack("orphan", &["frames", "eth0", &frame]))
+}
+
+/// A pod that may ask; the answer needs no rule.
+pub fn asked_and_answered(stage: &Stage) -> Outcome {
+    let target = format!("{}:{ORDERS_UDP}", stage.orders.v4());
+    let said = stage.attack("neighbour", &["ask", &target]);
+    Outcome { arrived: said.contains("ok answered"), said }
+}
+
+/// One pod opens many flows, as many as it may; a connection and a question of another go on.
+pub fn flood(stage: &Stage) -> Outcome {
+    let (tcp, udp) = (format!("{}:{ORDERS}", stage.orders.v4()), format!("{}:9000", stage.orders.v4()));
+    let held = stage.start("neighbour", &["converse", &tcp]);
+    let flooded = stage.attack("flooder", &["flood", &udp, FLOOD]);
+    let went_on = held.go_on();
+    let asked = asked_and_answered(stage);
+    let arrived = asked.arrived && went_on.contains("ok answered");
+    Outcome { arrived, said: format!("{flooded}{went_on}{}", asked.said) }
+}
+
+/// More than any table of flows is likely to hold for one pod.
+const FLOOD: &str = "20000";
+
+/// A server under closed egress takes its time to answer; meanwhile another pod fills what the guard remembers.
+pub fn answer_under_flood(stage: &Stage) -> Outcome {
+    let mut server = stage.start("shared:owner", &["serve-slowly", &format!("0.0.0.0:{OWNED_UDP}")]);
+    let target = format!("{}:{OWNED_UDP}", stage.pod("shared").v4());
+    let client = stage.start("neighbour", &["ask-patiently", &target]);
+    assert_eq!(server.next_line(), "came");
+    let flooded = stage.attack("flooder", &["flood-itself", FLOOD]);
+    let served = server.go_on();
+    let said = client.go_on();
+    Outcome { arrived: said.contains("ok answered"), said: format!("{flooded}{served}{said}") }
+}

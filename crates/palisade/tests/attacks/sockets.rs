@@ -1,0 +1,184 @@
+//! Attacks by ordinary sockets, made and set up in every way that a container may.
+
+use std::net::IpAddr;
+
+use super::capture::Trace;
+use super::frame::{self, hexadecimal};
+use super::stage::{Outcome, Stage};
+use super::world::{ORDERS, ORDERS_UDP, OWNED, OWNED_HIGH, OWNED_UDP};
+
+/// Dials the orders pod from the container that no rule names.
+fn dial(stage: &Stage, kind: &str, target: IpAddr, port: u16, options: &[&str]) -> Outcome {
+    let pod = stage.pod("web");
+    let from = if stage.orders.v6() == target { pod.v6() } else { pod.v4() };
+    let target = std::net::SocketAddr::new(target, port).to_string();
+    stage.at_orders(Trace::From(from, port), || {
+        stage.attack("web:shipper", &[&["dial", kind, &target], options].concat())
+    })
+}
+
+pub fn unconnected(stage: &Stage) -> Outcome {
+    dial(stage, "unconnected", stage.orders.v4(), ORDERS_UDP, &[])
+}
+
+pub fn ipv6(stage: &Stage) -> Outcome {
+    dial(stage, "tcp", stage.orders.v6(), ORDERS, &[])
+}
+
+pub fn mapped(stage: &Stage) -> Outcome {
+    let IpAddr::V4(address) = stage.orders.v4() else { unreachable!("asked for IPv4") };
+    dial(stage, "tcp", address.to_ipv6_mapped().into(), ORDERS, &[])
+}
+
+pub fn udp_lite(stage: &Stage) -> Outcome {
+    dial(stage, "udp-lite", stage.orders.v4(), ORDERS_UDP, &[])
+}
+
+pub fn multipath(stage: &Stage) -> Outcome {
+    dial(stage, "mptcp", stage.orders.v4(), ORDERS, &[])
+}
+
+pub fn fast_open(stage: &Stage) -> Outcome {
+    dial(stage, "fast-open", stage.orders.v4(), ORDERS, &[])
+}
+
+pub fn marked(stage: &Stage) -> Outcome {
+    dial(stage, "tcp", stage.orders.v4(), ORDERS, &["mark=16384"])
+}
+
+pub fn bound_to_device(stage: &Stage) -> Outcome {
+    dial(stage, "tcp", stage.orders.v4(), ORDERS, &["device=eth0"])
+}
+
+pub fn by_ring(stage: &Stage) -> Outcome {
+    let from = stage.pod("web").v4();
+    let target = format!("{}:{ORDERS}", stage.orders.v4());
+    stage.at_orders(Trace::From(from, ORDERS), || stage.attack("web:shipper", &["uring", &target]))
+}
+
+pub fn transparent(stage: &Stage) -> Outcome {
+    let neighbour = stage.pod("neighbour").v4();
+    let (target, option) = (format!("{}:{ORDERS_UDP}", stage.orders.v4()), format!("transparent={neighbour}"));
+    stage.at_orders(Trace::From(neighbour, ORDERS_UDP), || {
+        stage.attack("web:shipper", &["dial", "udp", &target, &option])
+    })
+}
+
+/// On a node that lets its loopback address be routed, as kube-proxy may ask for, this reaches the node's own services.
+///
+/// Source: CVE-2020-8558.
+pub fn loopback_by_device(stage: &Stage) -> Outcome {
+    stage.run("node/node1", &["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet"]);
+    let pod = stage.pod("web");
+    let node = stage.watch_node(&pod.link);
+    let outcome = stage
+        .at(&node, Trace::Marker, || stage.attack("web:shipper", &["dial", "udp", "127.0.0.1:10255", "device=eth0"]));
+    stage.run("node/node1", &["sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet"]);
+    outcome
+}
+
+pub fn ping(stage: &Stage) -> Outcome {
+    let from = stage.pod("web").v4();
+    let target = format!("{}:0", stage.orders.v4());
+    stage.at_orders(Trace::Echo(from), || stage.attack("web:shipper", &["dial", "ping", &target]))
+}
+
+/// A datagram that seems to come from the victim is "answered": answers need no rule.
+pub fn forged_answer(stage: &Stage) -> Outcome {
+    let pod = stage.pod("web");
+    let (own, victim) = (pod.v4(), stage.orders.v4());
+    let forged = frame::udp(victim, own, (ORDERS_UDP, 4321), b"come in");
+    let forged = hexadecimal(&frame::ip(victim, own, frame::UDP, &forged));
+    let (local, target) = (format!("{own}:4321"), format!("{victim}:{ORDERS_UDP}"));
+    stage.at_orders(Trace::Marker, || stage.attack("web:shipper", &["answer", &local, &forged, &target]))
+}
+
+/// The node's end of the pod's link.
+pub fn link_local(stage: &Stage) -> Outcome {
+    let pod = stage.pod("web");
+    let node = stage.watch_node(&pod.link);
+    stage.at(&node, Trace::Marker, || stage.attack("web:shipper", &["dial", "udp", "[fe80::1]:10255", "device=eth0"]))
+}
+
+/// The neighbour may send to orders; a segment routing header makes its packet go to somebody else first.
+pub fn routing_header(stage: &Stage) -> Outcome {
+    let other = stage.pod("probed");
+    let (target, option) = (format!("[{}]:{ORDERS_UDP}", stage.orders.v6()), format!("route={}", other.v6()));
+    let victim = stage.watch(&other);
+    stage.at(&victim, Trace::Marker, || stage.attack("neighbour", &["dial", "udp", &target, &option]))
+}
+
+pub fn loopback(stage: &Stage) -> Outcome {
+    let victim = stage.watch_on(&stage.pod("vault"), "lo");
+    let trace = Trace::From([127, 0, 0, 1].into(), ORDERS);
+    let target = format!("127.0.0.1:{ORDERS}");
+    stage.at(&victim, trace, || stage.attack("vault:side", &["dial", "tcp", &target]))
+}
+
+/// With one capability more than the default (NET_ADMIN), a pod that may send gives itself an address.
+pub fn self_added(stage: &Stage) -> Outcome {
+    stage.run("selfmade", &["ip", "address", "add", "10.244.1.251/32", "dev", "eth0"]);
+    let own = [10, 244, 1, 251];
+    let (target, bind) = (format!("{}:{ORDERS_UDP}", stage.orders.v4()), "bind=10.244.1.251");
+    stage.at_orders(Trace::From(own.into(), ORDERS_UDP), || stage.attack("selfmade", &["dial", "udp", &target, bind]))
+}
+
+/// Connects of a pod that may, until one of them came to the thief.
+fn clients_come(stage: &Stage, port: u16, datagrams: bool) {
+    let target = format!("{}:{port}", stage.pod("shared").v4());
+    let kind = if datagrams { "unconnected" } else { "tcp" };
+    for _ in 0..if datagrams { 1 } else { 8 } {
+        stage.attack("neighbour", &["dial", kind, &target]);
+    }
+}
+
+fn stolen(stage: &Stage, how: &str, port: u16, family: &str) -> Outcome {
+    let datagrams = how == "datagram-range";
+    let thief = stage.start("shared:side", &["steal", how, &format!("{family}:{port}")]);
+    if thief.first == "ready" {
+        clients_come(stage, port, datagrams);
+    }
+    let said = thief.go_on();
+    Outcome { arrived: said.contains("ok somebody came"), said }
+}
+
+pub fn reuse_port(stage: &Stage) -> Outcome {
+    let owner = stage.start("shared:owner", &["owned", &format!("0.0.0.0:{OWNED}")]);
+    assert_eq!(owner.first, "ready", "the owner has its port");
+    let outcome = stolen(stage, "reuse-port", OWNED, "0.0.0.0");
+    owner.go_on();
+    outcome
+}
+
+pub fn dead_owners_port(stage: &Stage) -> Outcome {
+    stolen(stage, "bind", OWNED, "0.0.0.0")
+}
+
+pub fn port_by_range(stage: &Stage) -> Outcome {
+    stolen(stage, "range", OWNED_HIGH, "0.0.0.0")
+}
+
+pub fn datagram_port_by_range(stage: &Stage) -> Outcome {
+    stolen(stage, "datagram-range", OWNED_UDP, "127.0.0.1")
+}
+
+/// Malware in the allowed container makes a socket, and another container connects it.
+pub fn passed(stage: &Stage) -> Outcome {
+    passed_between(stage, "web:nginx", "web:shipper")
+}
+
+/// The other way: the socket is of a container that no rule names.
+pub fn passed_back(stage: &Stage) -> Outcome {
+    passed_between(stage, "web:shipper", "web:nginx")
+}
+
+fn passed_between(stage: &Stage, giver: &str, taker: &str) -> Outcome {
+    let from = stage.pod("web").v4();
+    let (name, target) = (format!("attack-{}", stage.number()), format!("{}:{ORDERS}", stage.orders.v4()));
+    stage.at_orders(Trace::From(from, ORDERS), || {
+        let mut given = stage.background(giver, &["give", &name, "tcp", &target]);
+        let said = stage.attack(taker, &["take", &name, &target]);
+        let _ = given.wait();
+        said
+    })
+}

@@ -1,0 +1,135 @@
+//! The attacks, each with what is expected of it.
+
+use super::stage::{Outcome, Stage};
+use super::{limits, packets, pods, programs, sockets};
+
+/// What is expected of an attack in the guarded world.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected {
+    /// No attack: it goes on, so that what is stopped says something.
+    Allowed,
+    /// No attack: it must go on, and does not. The day it does, this entry is wrong.
+    AllowedNotYet,
+    /// Nothing arrives, and this says so.
+    Stopped(Evidence),
+    /// It works, and must not. The day it does not, this entry is wrong.
+    NotYet,
+    /// It works, as the documentation says.
+    Limit,
+}
+
+/// Where the guard tells that it stopped something.
+#[derive(Clone, Copy, Debug)]
+pub enum Evidence {
+    /// A record of the pod and container, denied.
+    Record(&'static str, Option<&'static str>),
+    /// A counter of the node with this name, or more than one that start so.
+    Counter(&'static str),
+    /// Nowhere: the kernel itself refuses, or the peer does not answer.
+    None,
+}
+
+pub struct Attack {
+    pub name: &'static str,
+    pub expected: Expected,
+    pub make: fn(&Stage) -> Outcome,
+}
+
+use Evidence::Record;
+use Expected::{Allowed, AllowedNotYet, Limit, NotYet, Stopped};
+
+const fn attack(name: &'static str, expected: Expected, make: fn(&Stage) -> Outcome) -> Attack {
+    Attack { name, expected, make }
+}
+
+const SHIPPER: Evidence = Record("web", Some("shipper"));
+const NGINX: Evidence = Record("web", Some("nginx"));
+
+/// In this order: the last ones restart the agent, and end it.
+pub const ATTACKS: &[Attack] = &[
+    attack("the allowed program", Allowed, programs::allowed),
+    attack("the allowed program over IPv6", Allowed, programs::allowed_v6),
+    attack("a datagram of a pod that may, and its answer", Allowed, pods::asked_and_answered),
+    // Who runs what.
+    attack("a second container of the pod", Stopped(SHIPPER), programs::second_container),
+    attack("a dropped program", Stopped(NGINX), programs::dropped),
+    attack("the allowed program, copied elsewhere", Stopped(NGINX), programs::copied),
+    attack("the allowed program, overwritten in place", Stopped(Record("overwritten", None)), programs::overwritten),
+    attack("a program moved over the allowed one", Stopped(Record("moved", None)), programs::moved),
+    attack("a program mounted over the allowed one", Stopped(NGINX), programs::mounted),
+    attack("a hard link of the allowed program", Stopped(Record("linked", None)), programs::linked),
+    attack("a program in memory", Stopped(NGINX), programs::in_memory),
+    // Sockets of every kind.
+    attack("an unconnected datagram", Stopped(SHIPPER), sockets::unconnected),
+    attack("IPv6", Stopped(SHIPPER), sockets::ipv6),
+    attack("IPv4 in an IPv6 socket", Stopped(SHIPPER), sockets::mapped),
+    attack("UDP-Lite", NotYet, sockets::udp_lite),
+    attack("multipath TCP", Stopped(SHIPPER), sockets::multipath),
+    attack("data in the first packet (fast open)", Stopped(SHIPPER), sockets::fast_open),
+    attack("a connect by io_uring", Stopped(SHIPPER), sockets::by_ring),
+    attack("SO_MARK", Stopped(SHIPPER), sockets::marked),
+    attack("SO_BINDTODEVICE", Stopped(SHIPPER), sockets::bound_to_device),
+    attack("IP_TRANSPARENT with another pod's address", Stopped(SHIPPER), sockets::transparent),
+    attack("the loopback address by another device", NotYet, sockets::loopback_by_device),
+    attack("an echo request by an ordinary socket", NotYet, sockets::ping),
+    attack("an answer to a forged datagram", NotYet, sockets::forged_answer),
+    attack("a link-local address", Stopped(SHIPPER), sockets::link_local),
+    attack("a routing header to another pod", NotYet, sockets::routing_header),
+    attack(
+        "a port of another container, on a closed loopback",
+        Stopped(Record("vault", Some("side"))),
+        sockets::loopback,
+    ),
+    attack("a raw packet on a closed loopback", NotYet, packets::loopback),
+    attack("SO_REUSEPORT beside the owner", Stopped(Record("shared", Some("side"))), sockets::reuse_port),
+    attack("the dead owner's port", Stopped(Record("shared", Some("side"))), sockets::dead_owners_port),
+    attack("the dead owner's port, chosen by the kernel", NotYet, sockets::port_by_range),
+    attack("the dead owner's UDP port, chosen by the kernel", NotYet, sockets::datagram_port_by_range),
+    attack("a descriptor passed to another container", Stopped(SHIPPER), sockets::passed),
+    attack("a socket of another container's malware", Stopped(NGINX), sockets::passed_back),
+    attack("a process moved to the allowed container", Stopped(NGINX), pods::moved_process),
+    attack("a process moved out, with its socket", Stopped(Evidence::Counter("refused")), pods::moved_out),
+    // What is no socket of TCP or UDP, or not what it seems.
+    attack("a raw IPv4 packet", NotYet, packets::raw_ipv4),
+    attack("a raw IPv6 packet", NotYet, packets::raw_ipv6),
+    attack("a frame with the pod's own address", NotYet, packets::own_frame),
+    attack("a frame of TCP with the pod's own address", NotYet, packets::own_frame_of_tcp),
+    attack("a spoofed IPv4 address", NotYet, packets::spoofed_ipv4),
+    attack("a spoofed IPv6 address", NotYet, packets::spoofed_ipv6),
+    attack("a spoofed MAC", NotYet, packets::spoofed_mac),
+    attack("ARP for another pod's address", NotYet, packets::arp),
+    attack("neighbour discovery for another pod's address", NotYet, packets::neighbour),
+    attack("a router advertisement", NotYet, packets::router),
+    attack("an address that nobody gave", NotYet, packets::invented),
+    attack("an address that the pod gave itself", NotYet, sockets::self_added),
+    attack("a frame of a link-local address", NotYet, packets::link_local),
+    attack("a VLAN tag", NotYet, packets::vlan),
+    attack("IP in IP", NotYet, packets::ip_in_ip),
+    attack("GRE", NotYet, packets::gre),
+    attack("IPv4 fragments, the last one first", NotYet, packets::fragments),
+    attack("IPv6 fragments", NotYet, packets::fragments_v6),
+    attack("extension headers that hide the port", NotYet, packets::extension_headers),
+    attack("a raw echo request", NotYet, packets::echo),
+    attack("an ICMP error that answers nothing", NotYet, packets::error),
+    attack("a frame in another container's connection", NotYet, packets::in_a_connection),
+    attack("a NodePort from outside, on the pod's node", NotYet, pods::node_port),
+    attack("a NodePort from outside, by another node", NotYet, pods::node_port_elsewhere),
+    // Documented limits.
+    attack("exec after connect", Limit, limits::exec_after_connect),
+    attack("an interpreter that a rule names", Limit, limits::interpreter),
+    #[cfg(target_arch = "x86_64")]
+    attack("LD_PRELOAD into the allowed program", Limit, limits::preload),
+    #[cfg(target_arch = "x86_64")]
+    attack("ptrace of the allowed program", Limit, limits::trace),
+    attack("a connected descriptor passed on", Limit, limits::connected_passed),
+    // Many, and time.
+    attack("another pod's flows, while one floods", Allowed, pods::flood),
+    attack("an answer, while another pod floods", AllowedNotYet, pods::answer_under_flood),
+    attack("the first packet of a new container", Stopped(Record("hasty", None)), pods::first_packet),
+    attack("another program at the path, and a new agent", NotYet, programs::redirected),
+    attack("a privileged pod that mounts over the path, and a new agent", Limit, limits::privileged),
+    attack("a new pod while no agent lives", Stopped(Evidence::None), pods::agent_killed),
+    attack("a frame of a new pod while no agent lives", NotYet, pods::frame_of_orphan),
+    attack("the allowed program while no agent lives", Allowed, programs::allowed),
+    attack("a second container while no agent lives", Stopped(Evidence::None), programs::second_container),
+];
