@@ -161,6 +161,17 @@ pub fn interface(name: &str) -> io::Result<i32> {
     if index == 0 { Err(io::Error::last_os_error()) } else { Ok(index as i32) }
 }
 
+/// Keeps this thread on one processor.
+pub fn run_on(processor: usize) -> io::Result<()> {
+    // SAFETY: all-zero bytes are an empty set; the set has the size that is told.
+    check(unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(processor, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &set)
+    })
+    .map(drop)
+}
+
 pub fn text(text: &str) -> io::Result<CString> {
     CString::new(text).map_err(|_| io::Error::other("a NUL byte"))
 }
