@@ -9,6 +9,13 @@ use super::stage::{Outcome, Stage, within};
 use super::tool::MARKER;
 use super::world::{NODE_PORT, ORDERS, ORDERS_UDP, OWNED_UDP, PROBED, hasty_pod};
 
+/// A container's root may mount the cgroup file system in namespaces of its own, and make cgroups below its own.
+pub fn nested_cgroup(stage: &Stage) -> Outcome {
+    let target = format!("{}:{ORDERS}", stage.orders.v4());
+    let trace = Trace::From(stage.pod("web").v4(), ORDERS);
+    stage.at_orders(trace, || stage.attack("web:shipper", &["nested", &target]))
+}
+
 /// A process of another container is moved into the allowed one before it connects: its socket is from before.
 pub fn moved_process(stage: &Stage) -> Outcome {
     let pod = stage.pod("web");

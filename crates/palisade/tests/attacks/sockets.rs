@@ -30,6 +30,27 @@ pub fn mapped(stage: &Stage) -> Outcome {
     dial(stage, "tcp", address.to_ipv6_mapped().into(), ORDERS, &[])
 }
 
+pub fn mapped_datagram(stage: &Stage) -> Outcome {
+    let IpAddr::V4(address) = stage.orders.v4() else { unreachable!("asked for IPv4") };
+    dial(stage, "unconnected", address.to_ipv6_mapped().into(), ORDERS_UDP, &[])
+}
+
+pub fn unmapped_datagram(stage: &Stage) -> Outcome {
+    dial(stage, "unconnected-in-ipv6", stage.orders.v4(), ORDERS_UDP, &[])
+}
+
+pub fn unmapped_connected(stage: &Stage) -> Outcome {
+    dial(stage, "udp-in-ipv6", stage.orders.v4(), ORDERS_UDP, &[])
+}
+
+pub fn deferred(stage: &Stage) -> Outcome {
+    dial(stage, "tcp", stage.orders.v4(), ORDERS, &["defer"])
+}
+
+pub fn udp_lite_unconnected(stage: &Stage) -> Outcome {
+    dial(stage, "udp-lite-unconnected", stage.orders.v4(), ORDERS_UDP, &[])
+}
+
 pub fn udp_lite(stage: &Stage) -> Outcome {
     dial(stage, "udp-lite", stage.orders.v4(), ORDERS_UDP, &[])
 }

@@ -55,6 +55,7 @@ fn run(words: &[&str]) -> io::Result<String> {
         ["hold", name, descriptor] => pass::hold(name, descriptor),
         ["memory", source, arguments @ ..] => inject::run_from_memory(source, arguments),
         ["mounted", source, path, arguments @ ..] => inject::run_mounted_over(source, path, arguments),
+        ["nested", target] => inject::dial_from_nested_cgroup(target),
         ["trace", program, target] => inject::trace(program, target),
         ["preload", object, target] => inject::write_object(object, target),
         _ => Err(io::Error::other(format!("no such attack: {words:?}"))),

@@ -18,12 +18,16 @@ const IPPROTO_MPTCP: i32 = 262;
 /// Reaches `target` by a socket of that kind, and sends the marker.
 pub fn dial(kind: &str, target: &str, options: &[&str]) -> io::Result<String> {
     let target: SocketAddr = parse(target)?;
-    let family = system::family_of(&target);
+    // An address of one family given to a socket of the other.
+    let (kind, family) = match kind.strip_suffix("-in-ipv6") {
+        Some(kind) => (kind, libc::AF_INET6),
+        None => (kind, system::family_of(&target)),
+    };
     let socket = match kind {
         "tcp" | "fast-open" => system::socket(family, libc::SOCK_STREAM, 0)?,
         "mptcp" => system::socket(family, libc::SOCK_STREAM, IPPROTO_MPTCP)?,
         "udp" | "unconnected" => system::socket(family, libc::SOCK_DGRAM, 0)?,
-        "udp-lite" => system::socket(family, libc::SOCK_DGRAM, IPPROTO_UDPLITE)?,
+        "udp-lite" | "udp-lite-unconnected" => system::socket(family, libc::SOCK_DGRAM, IPPROTO_UDPLITE)?,
         "ping" if family == libc::AF_INET => system::socket(family, libc::SOCK_DGRAM, libc::IPPROTO_ICMP)?,
         "ping" => system::socket(family, libc::SOCK_DGRAM, libc::IPPROTO_ICMPV6)?,
         other => return Err(io::Error::other(format!("no such socket: {other}"))),
@@ -33,7 +37,7 @@ pub fn dial(kind: &str, target: &str, options: &[&str]) -> io::Result<String> {
     }
     let address = Address::of(target);
     match kind {
-        "unconnected" => system::send(&socket, MARKER, 0, Some(&address))?,
+        "unconnected" | "udp-lite-unconnected" => system::send(&socket, MARKER, 0, Some(&address))?,
         "ping" => system::send(&socket, &echo_request(family), 0, Some(&address))?,
         "fast-open" => {
             let outcome = system::send(&socket, MARKER, libc::MSG_FASTOPEN | libc::MSG_DONTWAIT, Some(&address));
@@ -72,6 +76,8 @@ fn apply(socket: &OwnedFd, option: &str) -> io::Result<()> {
             let via: std::net::Ipv6Addr = parse(value)?;
             system::set_option(socket, libc::SOL_IPV6, libc::IPV6_RTHDR, &segment_routing_header(via))
         }
+        // The first packet leaves with the first write.
+        "defer" => system::set_number(socket, libc::SOL_TCP, libc::TCP_FASTOPEN_CONNECT, 1),
         "wait" => {
             println!("ready");
             io::stdin().lock().read_line(&mut String::new()).map(drop)

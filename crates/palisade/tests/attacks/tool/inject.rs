@@ -30,6 +30,21 @@ pub fn run_mounted_over(source: &str, path: &str, arguments: &[&str]) -> io::Res
     Err(Command::new(path).args(arguments).exec())
 }
 
+/// Makes cgroups in the container's own, from inside, and dials from the lowest.
+pub fn dial_from_nested_cgroup(target: &str) -> io::Result<String> {
+    const DEEP: &str = "/tmp/cgroup/a/b/c";
+    // SAFETY: this process has one thread.
+    system::check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP) })?;
+    mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE)?;
+    fs::create_dir_all("/tmp/cgroup")?;
+    let (source, place) = (c"cgroup2".as_ptr(), c"/tmp/cgroup".as_ptr());
+    // SAFETY: the strings end with a NUL; no data is needed.
+    system::check(unsafe { libc::mount(source, place, source, 0, std::ptr::null()) })?;
+    fs::create_dir_all(DEEP)?;
+    fs::write(format!("{DEEP}/cgroup.procs"), "0")?;
+    super::dial::dial("tcp", target, &[])
+}
+
 fn mount(source: &std::ffi::CStr, target: &std::ffi::CStr, flags: libc::c_ulong) -> io::Result<()> {
     let (source, target) = (source.as_ptr(), target.as_ptr());
     // SAFETY: both strings end with a NUL; no type and no data are needed for these flags.
