@@ -11,6 +11,9 @@ use super::world::{ORDERS, ORDERS_UDP};
 /// The port that a forged datagram comes from.
 const SOURCE_PORT: u16 = 4444;
 
+/// The address of the node that the pods are on: `fd00:172:31::11`.
+const NODE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0xfd00, 0x172, 0x31, 0, 0, 0, 0, 0x11));
+
 /// Sends whole packets by a raw socket.
 fn raw(stage: &Stage, packets: &[Vec<u8>]) -> Outcome {
     let texts: Vec<String> = packets.iter().map(|packet| hexadecimal(packet)).collect();
@@ -205,6 +208,27 @@ pub fn error(stage: &Stage) -> Outcome {
     let about = frame::ip(to, from, frame::UDP, &frame::udp(to, from, (ORDERS_UDP, SOURCE_PORT), MARKER));
     let message = frame::icmp(from, to, 3, &[&[0; 4][..], &about].concat());
     raw(stage, &[frame::ip(from, to, frame::ICMP, &message)])
+}
+
+/// Somebody outside says that it is a pod of the node.
+pub fn pod_from_outside(stage: &Stage) -> Outcome {
+    let packet = hexadecimal(&datagram(stage.pod("neighbour").v4(), stage.orders.v4()));
+    stage.at_orders(Trace::Marker, || stage.attack("world", &["packets", &packet]))
+}
+
+/// Nobody but its node may reach the probed pod. IPv6 has no check of a source that is the receiver's own address.
+pub fn node_from_outside(stage: &Stage) -> Outcome {
+    let pod = stage.pod("probed");
+    let victim = stage.watch(&pod);
+    let packet = hexadecimal(&datagram(NODE, pod.v6()));
+    stage.at(&victim, Trace::Marker, || stage.attack("world", &["packets", &packet]))
+}
+
+pub fn node_from_a_pod(stage: &Stage) -> Outcome {
+    let (pod, from) = (stage.pod("probed"), stage.pod("web"));
+    let victim = stage.watch(&pod);
+    let frame = frame::ethernet(from.gateway_mac, from.mac, frame::IPV6, &datagram(NODE, pod.v6()));
+    stage.at(&victim, Trace::Marker, || frames(stage, &[frame]))
 }
 
 /// Two containers of a pod whose loopback is closed.

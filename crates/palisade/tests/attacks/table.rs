@@ -118,6 +118,10 @@ pub const ATTACKS: &[Attack] = &[
     attack("a raw echo request", NotYet, packets::echo),
     attack("an ICMP error that answers nothing", NotYet, packets::error),
     attack("a frame in another container's connection", NotYet, packets::in_a_connection),
+    attack("the node's address, forged by a pod", NotYet, packets::node_from_a_pod),
+    attack("the node's address, forged from outside", NotYet, packets::node_from_outside),
+    attack("a pod's address, forged from outside", NotYet, packets::pod_from_outside),
+    attack("a pod's own address from outside", NotYet, pods::routed),
     attack("a NodePort from outside, on the pod's node", NotYet, pods::node_port),
     attack("a NodePort from outside, by another node", NotYet, pods::node_port_elsewhere),
     // Documented limits.
