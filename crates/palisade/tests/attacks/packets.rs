@@ -107,6 +107,23 @@ pub fn neighbour(stage: &Stage) -> Outcome {
     node_believes(stage, &pod, neighbour, frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV6, &packet))
 }
 
+/// A message between neighbours has no business beyond the link, and its options may hold anything.
+pub fn data_in_neighbour_discovery(stage: &Stage) -> Outcome {
+    let (from, to) = (stage.pod("web").v6(), stage.orders.v6());
+    let (IpAddr::V6(source), IpAddr::V6(target)) = (from, to) else { unreachable!("asked for IPv6") };
+    // Option 14 (a nonce) of three times eight bytes.
+    let option = [&[14, 3][..], MARKER, &[0; 7]].concat();
+    let message = frame::icmp(from, to, 135, &[&[0; 4][..], &target.octets(), &option].concat());
+    raw(stage, &[frame::ipv6(source, target, frame::ICMPV6, 255, &message)])
+}
+
+/// The same in a multicast listener's report.
+pub fn data_in_a_listener_report(stage: &Stage) -> Outcome {
+    let (from, to) = (stage.pod("web").v6(), stage.orders.v6());
+    let message = frame::icmp(from, to, 131, &[&[0; 4][..], MARKER].concat());
+    raw(stage, &[frame::ip(from, to, frame::ICMPV6, &message)])
+}
+
 /// A router takes no other for its own, so what counts is whether the message reaches the node's protocol.
 pub fn router(stage: &Stage) -> Outcome {
     let pod = stage.pod("web");

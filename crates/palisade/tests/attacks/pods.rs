@@ -131,6 +131,16 @@ pub fn flood(stage: &Stage) -> Outcome {
     Outcome { arrived, said: format!("{flooded}{went_on}{}", asked.said) }
 }
 
+/// The world may not reach the pod, and tries so often that there is no room for its tries; its node may.
+pub fn prober_under_flood(stage: &Stage) -> Outcome {
+    let pod = stage.pod("probed");
+    let victim = stage.watch(&pod);
+    let (flooded, target) = (format!("{}:9000", pod.v4()), format!("{}:{PROBED}", pod.v4()));
+    let said = stage.attack("world", &["flood", &flooded, FLOOD]);
+    let outcome = stage.at(&victim, Trace::Marker, || stage.attack("node/node1", &["dial", "tcp", &target]));
+    Outcome { said: said + &outcome.said, ..outcome }
+}
+
 /// More than any table of flows is likely to hold for one pod.
 const FLOOD: &str = "20000";
 

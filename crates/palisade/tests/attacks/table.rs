@@ -105,6 +105,8 @@ pub const ATTACKS: &[Attack] = &[
     attack("a spoofed MAC", NotYet, packets::spoofed_mac),
     attack("ARP for another pod's address", NotYet, packets::arp),
     attack("neighbour discovery for another pod's address", NotYet, packets::neighbour),
+    attack("data in neighbour discovery", NotYet, packets::data_in_neighbour_discovery),
+    attack("data in a multicast listener's report", NotYet, packets::data_in_a_listener_report),
     attack("a router advertisement", NotYet, packets::router),
     attack("an address that nobody gave", NotYet, packets::invented),
     attack("an address that the pod gave itself", NotYet, sockets::self_added),
@@ -134,6 +136,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("a connected descriptor passed on", Limit, limits::connected_passed),
     // Many, and time.
     attack("another pod's flows, while one floods", Allowed, pods::flood),
+    attack("the node's prober, while the world floods the pod", Allowed, pods::prober_under_flood),
     attack("an answer, while another pod floods", AllowedNotYet, pods::answer_under_flood),
     attack("the first packet of a new container", Stopped(Record("hasty", None)), pods::first_packet),
     attack("another program at the path, and a new agent", NotYet, programs::redirected),
