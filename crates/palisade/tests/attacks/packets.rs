@@ -63,6 +63,13 @@ pub fn own_frame_of_tcp(stage: &Stage) -> Outcome {
     stage.at_orders(Trace::Marker, || frames(stage, &[frame]))
 }
 
+pub fn express(stage: &Stage) -> Outcome {
+    let pod = stage.pod("web");
+    let packet = datagram(pod.v4(), stage.orders.v4());
+    let frame = hexadecimal(&frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &packet));
+    stage.at_orders(Trace::Marker, || stage.attack("web:shipper", &["express", "eth0", &frame]))
+}
+
 pub fn spoofed_ipv4(stage: &Stage) -> Outcome {
     framed(stage, &stage.pod("web"), stage.pod("neighbour").v4(), stage.orders.v4())
 }

@@ -100,6 +100,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("a raw IPv6 packet", NotYet, packets::raw_ipv6),
     attack("a frame with the pod's own address", NotYet, packets::own_frame),
     attack("a frame of TCP with the pod's own address", NotYet, packets::own_frame_of_tcp),
+    attack("a frame by AF_XDP", NotYet, packets::express),
     attack("a spoofed IPv4 address", NotYet, packets::spoofed_ipv4),
     attack("a spoofed IPv6 address", NotYet, packets::spoofed_ipv6),
     attack("a spoofed MAC", NotYet, packets::spoofed_mac),

@@ -4,6 +4,7 @@
 
 mod converse;
 mod dial;
+mod express;
 mod inject;
 mod pass;
 mod send;
@@ -39,6 +40,7 @@ fn run(words: &[&str]) -> io::Result<String> {
         ["dial", kind, target, options @ ..] => dial::dial(kind, target, options),
         ["uring", target] => dial::by_ring(target),
         ["frames", device, frames @ ..] => send::frames(device, frames),
+        ["express", device, frame] => send::express(device, frame),
         ["packets", packets @ ..] => send::packets(packets),
         ["answer", local, forged, target] => send::answer_to_forged(local, forged, target),
         ["flood", target, count] => send::flood(target, count),

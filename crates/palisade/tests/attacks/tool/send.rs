@@ -21,6 +21,12 @@ pub fn frames(device: &str, frames: &[&str]) -> io::Result<String> {
     Ok("ok".to_owned())
 }
 
+/// Sends a frame, written in hexadecimal digits, past every packet socket.
+pub fn express(device: &str, frame: &str) -> io::Result<String> {
+    super::express::send(device, &bytes(frame)?)?;
+    Ok("ok".to_owned())
+}
+
 /// Sends each whole IP packet, written in hexadecimal digits, by a raw socket.
 pub fn packets(packets: &[&str]) -> io::Result<String> {
     for packet in packets {
