@@ -69,6 +69,7 @@ static __always_inline void read_target(struct bpf_sock_addr *ctx, bool six, str
 static __always_inline void judge(const struct caller *caller, __u32 class, const struct target *target, __u64 state_word,
 				  struct judgement *judgement)
 {
+	judgement->expires = 0;
 	if (!revision_of(state_word)) {
 		judgement->cause = CAUSE_NOT_READY;
 		judgement->enforced = judgement->would = VERDICT_DENY;
@@ -153,15 +154,8 @@ static __always_inline void report(const struct flow *flow, __u8 hook)
 }
 
 /* What the outcome and later layers need to know about this connection. */
-static __always_inline void remember(const struct flow *flow, struct bpf_sock *socket)
+static __always_inline void write_record(const struct flow *flow, struct connect_record *record)
 {
-	struct connect_record *record =
-		socket ? bpf_sk_storage_get(&connects, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
-
-	if (!record) {
-		count(COUNTER_NO_STORAGE);
-		return;
-	}
 	record->socket = flow->socket;
 	record->container = flow->caller.container;
 	record->state = flow->state;
@@ -176,6 +170,50 @@ static __always_inline void remember(const struct flow *flow, struct bpf_sock *s
 	record->would = flow->judgement.would;
 	record->cause = flow->judgement.cause;
 	record->unused = 0;
+	record->expires = flow->judgement.expires;
+	record->program = flow->program;
+	if (flow->program_flags & ~PROGRAM_NAMED)
+		record->program.inode = 0;
+}
+
+static __always_inline void remember(const struct flow *flow, struct bpf_sock *socket)
+{
+	struct connect_record *record =
+		socket ? bpf_sk_storage_get(&connects, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+
+	if (record)
+		write_record(flow, record);
+	else
+		count(COUNTER_NO_STORAGE);
+}
+
+/* The pod's veth asks for it when the first packet of this exchange leaves. */
+static __always_inline void remember_send(const struct flow *flow)
+{
+	struct send_record record = {};
+	struct send_record *known;
+	struct send_key key = {};
+
+	key.socket = flow->socket;
+	__builtin_memcpy(key.address, flow->target.address, 16);
+	key.port = flow->target.port;
+	known = bpf_map_lookup_elem(&sends, &key);
+	if (known && known->state == flow->state && known->container == flow->caller.container &&
+	    known->class == flow->class)
+		return;
+	record.state = flow->state;
+	record.container = flow->caller.container;
+	record.attempt = flow->now;
+	record.expires = flow->judgement.expires;
+	if (!(flow->program_flags & ~PROGRAM_NAMED))
+		record.program = flow->program;
+	record.decision = flow->judgement.decision;
+	record.class = flow->class;
+	record.enforced = flow->judgement.enforced;
+	record.would = flow->judgement.would;
+	record.cause = flow->judgement.cause;
+	if (bpf_map_update_elem(&sends, &key, &record, BPF_ANY))
+		count(COUNTER_MAP_FULL);
 }
 
 static __always_inline void judge_call(struct bpf_sock_addr *ctx, bool six, struct flow *flow)
@@ -284,6 +322,8 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 		return PASS;
 	}
 	judge_call(ctx, six, &flow);
+	if (flow.judgement.enforced == VERDICT_ALLOW)
+		remember_send(&flow);
 	if (!merged(&flow, flow.socket, 1, SENDS_MERGED_FOR))
 		report(&flow, HOOK_SENDMSG);
 	return verdict(&flow);

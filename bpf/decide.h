@@ -11,6 +11,7 @@ struct target {
 };
 
 struct judgement {
+	__u64 expires; /* of the decision; 0 = never */
 	__u32 destination;
 	__u32 decision;
 	__u8 enforced;
@@ -103,31 +104,26 @@ static __always_inline __u32 find_decision(__u32 slot, const struct cell_value *
 }
 
 /* Refuses by default: each way out without an answer leaves the refusal in place. */
-static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class, const struct target *target,
-				   struct judgement *judgement)
+static __always_inline void refuse_by_default(struct judgement *judgement)
 {
-	__u32 slot = slot_of(state_word);
-	struct cell_key key = {};
-	struct cell_value *cell;
-	__u32 index;
-	void *table;
-
 	judgement->enforced = VERDICT_DENY;
 	judgement->would = VERDICT_DENY;
 	judgement->cause = CAUSE_NO_RULE;
 	judgement->decision = DECISION_NONE;
-	judgement->destination = find_destination(slot, subject, target);
+	judgement->expires = 0;
+}
 
-	key.class = class;
-	key.destination = judgement->destination;
-	key.protocol = target->protocol;
-	table = LIVE(cells, slot);
-	cell = table ? bpf_map_lookup_elem(table, &key) : NULL;
+/* From a cell of the sender's or the receiver's answers to the decision that holds now. */
+static __always_inline void decide_by(__u32 slot, const struct cell_value *cell, __u16 port, struct judgement *judgement)
+{
+	__u32 index;
+	void *table;
+
 	if (!cell) {
 		count(COUNTER_NO_CELL);
 		return;
 	}
-	index = find_decision(slot, cell, target->port);
+	index = find_decision(slot, cell, port);
 	if (index == DECISION_NONE) {
 		count(COUNTER_NO_DECISION);
 		return;
@@ -146,6 +142,7 @@ static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class,
 		if (!decision->expires || bpf_ktime_get_tai_ns() < decision->expires) {
 			judgement->enforced = decision->enforced;
 			judgement->would = decision->would;
+			judgement->expires = decision->expires;
 			judgement->cause = CAUSE_TABLE;
 			return;
 		}
@@ -153,6 +150,22 @@ static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class,
 	}
 	count(COUNTER_LIMIT);
 	judgement->cause = CAUSE_LIMIT;
+}
+
+static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class, const struct target *target,
+				   struct judgement *judgement)
+{
+	__u32 slot = slot_of(state_word);
+	struct cell_key key = {};
+	void *table;
+
+	refuse_by_default(judgement);
+	judgement->destination = find_destination(slot, subject, target);
+	key.class = class;
+	key.destination = judgement->destination;
+	key.protocol = target->protocol;
+	table = LIVE(cells, slot);
+	decide_by(slot, table ? bpf_map_lookup_elem(table, &key) : NULL, target->port, judgement);
 }
 
 #endif

@@ -7,8 +7,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
+#define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_SCTP 132
 
 #include "layout.h"
 #include "kernel.h"
@@ -20,6 +23,11 @@
 #include "bind.h"
 #include "life.h"
 #include "outcome.h"
+#include "packet.h"
+#include "spoof.h"
+#include "rejudge.h"
+#include "refuse.h"
+#include "veth.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -42,5 +50,12 @@ struct layout {
 	struct listen_event listen_event;
 	struct exec_event exec_event;
 	struct exit_event exit_event;
+	struct veth_value veth_value;
+	struct source_value source_value;
+	struct receiver_cell_key receiver_cell_key;
+	struct flow_key flow_key;
+	struct flow_value flow_value;
+	struct flow_event flow_event;
+	struct drop_event drop_event;
 };
 const struct layout *unused_layout __attribute__((unused));

@@ -153,7 +153,47 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__u16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__u16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+/* Connection tracking may be a module that is not loaded; then no packet has been translated. */
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* 0 = as the connection began */
+};
+
+struct sk_buff {
+	unsigned long _nfct;
+};
+
 #pragma clang attribute pop
+
+#define NFCT_POINTER (~7UL)
 
 #define AF_INET 2
 #define AF_INET6 10

@@ -14,6 +14,7 @@
 /* Bits of the one element of `state`: written and read as a whole, so that slot and revision can not disagree. */
 #define STATE_SLOT 1ULL
 #define STATE_RECORD_UNKNOWN 2ULL /* unknown pods are recorded, not refused */
+#define STATE_RECEIVERS 4ULL /* packets to pods are judged: there are tables for it */
 #define STATE_REVISION_SHIFT 8
 
 /* Containers and pods, by the id of their cgroup. */
@@ -102,6 +103,159 @@ struct listener_value {
 	__u64 container;
 };
 
+/* The host side of a pod's veth, by its interface index on the node. */
+enum veth_flags {
+	VETH_RESET = 1, /* who is refused gets a reset, else silence */
+};
+
+struct veth_value {
+	__u64 cgroup; /* the pod's */
+	__u32 subject;
+	__u32 receiver;
+	__u32 flags;
+	__u8 hardware[6]; /* the pod's own side */
+	__u8 unused[6];
+	__u8 four[16]; /* the pod's addresses; all zero = none of that family */
+	__u8 six[16];
+};
+
+/* Who is behind a source address, by longest prefix (`destination_key`). */
+struct source_value {
+	__u32 source;
+};
+
+struct receiver_cell_key {
+	__u32 receiver;
+	__u32 source;
+	__u32 protocol;
+};
+
+/* A source with a meaning of its own: a socket of the receiver's node sent it. */
+#define SOURCE_OWN_NODE 0
+#define SOURCE_NONE 0xffffffffu
+
+/* What has no ports (echo) is judged under this protocol. */
+#define PROTOCOL_PORTLESS 0
+
+/* One connection or exchange of datagrams, as the pod's veth sees it: before the sender's and after the receiver's translation. */
+struct flow_key {
+	__u8 pod[16];
+	__u8 remote[16];
+	__u16 pod_port;
+	__u16 remote_port; /* of an echo: its id */
+	__u8 protocol;
+	__u8 unused[3];
+};
+
+enum flow_origin {
+	FLOW_OUT = 1,
+	FLOW_IN = 2,
+};
+
+/* How well a receiver knows who sent. */
+enum strength {
+	STRENGTH_NONE = 0,
+	STRENGTH_ADDRESS = 1,	/* by the source address alone */
+	STRENGTH_OWN_NODE = 2,	/* a socket of the node */
+	STRENGTH_SAME_NODE = 3, /* container and program, as their own veth saw them */
+};
+
+enum flow_closing {
+	CLOSING_POD = 1,    /* the pod has sent its FIN */
+	CLOSING_REMOTE = 2, /* the other side has */
+	CLOSING_RESET = 4,
+	CLOSING_TOLD = 8, /* the end has been told */
+};
+
+struct flow_value {
+	__u64 state; /* that it was last judged under */
+	__u64 first; /* nanoseconds since boot */
+	__u64 last;
+	__u64 told;
+	__u64 expires; /* of the decision, CLOCK_TAI; 0 = never */
+	__u64 packets_out;
+	__u64 bytes_out;
+	__u64 packets_in;
+	__u64 bytes_in;
+	__u64 container; /* of the sender; 0 = not known */
+	__u64 socket;	 /* with `attempt`: the sender's try that this flow came of */
+	__u64 attempt;
+	struct program_file program; /* of the sender; inode 0 = none that rules may name */
+	__u32 decision;
+	__u32 interface;
+	__u8 peer[16];	  /* in: the sender before translation */
+	__u8 dialled[16]; /* in: what it dialled */
+	__u16 peer_port;
+	__u16 dialled_port;
+	__u8 origin;
+	__u8 enforced;
+	__u8 would;
+	__u8 cause;
+	__u8 closing;
+	__u8 strength;
+	__u8 unused[6];
+};
+
+enum flow_phase {
+	PHASE_START = 1,
+	PHASE_UPDATE = 2,
+	PHASE_END = 3,
+	PHASE_CHANGED = 4, /* judged again, with another verdict */
+};
+
+/* Why a packet was dropped at a pod's veth. */
+enum drop_reason {
+	DROP_NONE = 0,
+	DROP_UNKNOWN_POD = 1,
+	DROP_UNREADABLE = 2, /* too short for what it says it is */
+	DROP_SOURCE_HARDWARE = 3,
+	DROP_SOURCE_ADDRESS = 4,
+	DROP_ARP = 5,
+	DROP_NEIGHBOUR = 6,
+	DROP_ROUTER = 7, /* router advertisement or redirect */
+	DROP_VLAN = 8,
+	DROP_ETHERTYPE = 9,
+	DROP_HEADER = 10, /* options or extension headers that hide what follows */
+	DROP_PROTOCOL = 11,
+	DROP_FRAGMENT = 12,   /* of no first fragment that passed */
+	DROP_RAW_SOCKET = 13, /* raw and packet sockets have no connect */
+	DROP_NO_SOCKET = 14,  /* of no known flow, and of no socket */
+	DROP_UNRELATED = 15,  /* an ICMP error of no known flow */
+	DROP_FLOW_LIMIT = 16,
+	DROP_REFUSED = 17, /* of a flow that is refused */
+	DROP_REASONS = 18,
+};
+
+struct drop_key {
+	__u32 interface;
+	__u8 reason;
+	__u8 origin;
+	__u16 unused;
+};
+
+struct drop_value {
+	__u64 time;
+	__u32 repeats;
+	__u32 unused;
+};
+
+/* A first fragment that passed. */
+struct fragment_key {
+	__u8 source[16];
+	__u8 destination[16];
+	__u32 id;
+	__u8 protocol;
+	__u8 origin;
+	__u16 unused;
+};
+
+/* New flows of one veth within a while, less those that ended. */
+struct share_value {
+	__u64 began;
+	__u32 flows;
+	__u32 unused;
+};
+
 enum verdict {
 	VERDICT_DENY = 0,
 	VERDICT_ALLOW = 1,
@@ -127,6 +281,8 @@ enum cause {
 	CAUSE_NOT_READY = 5,	  /* no tables yet: refused */
 	CAUSE_PORT_OWNER = 6,	  /* another container declares this port */
 	CAUSE_LIMIT = 7,	  /* a bounded loop ended without an answer: refused */
+	CAUSE_NO_SENDER = 8,	  /* from the address of a pod of this node, which has not sent it */
+	CAUSE_NOT_JUDGED = 9,	  /* the tables say nothing of receivers: passed */
 };
 
 enum hook {
@@ -141,6 +297,8 @@ enum event_kind {
 	EVENT_EXEC = 3,
 	EVENT_EXIT = 4,
 	EVENT_LISTEN = 5,
+	EVENT_FLOW = 6,
+	EVENT_DROP = 7,
 };
 
 struct event_header {
@@ -224,6 +382,34 @@ struct listen_event {
 	__u8 unused;
 };
 
+/* A flow at a pod's veth began, goes on, ended, or got another verdict. */
+struct flow_event {
+	struct event_header header;
+	__u64 pod; /* cgroup of the pod whose veth saw it */
+	__u32 phase;
+	__u32 repeats;
+	struct flow_key key;
+	struct flow_value flow;
+};
+
+/* One event stands for a while's drops of one veth, direction and reason. */
+struct drop_event {
+	struct event_header header;
+	__u64 state;
+	__u64 pod;    /* cgroup of the pod */
+	__u64 sender; /* cgroup of the packet's socket; 0 = none */
+	__u32 interface;
+	__u32 repeats; /* drops like it without an event of their own */
+	__u8 source[16];
+	__u8 destination[16];
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 reason;
+	__u8 origin; /* FLOW_OUT = it came from the pod */
+	__u8 unused;
+};
+
 #define PATH_BYTES 768
 #define PATH_COMPONENT_BYTES 256
 #define PATH_COMPONENTS 24
@@ -266,6 +452,8 @@ struct connect_record {
 	__u8 would;
 	__u8 cause;
 	__u16 unused;
+	__u64 expires;
+	struct program_file program; /* inode 0 = none that rules may name */
 };
 
 /* What a process was started from, kept apart from what it says of itself. */
@@ -290,6 +478,28 @@ struct try_value {
 	__u64 time;
 	__u32 repeats; /* without an event of their own */
 	__u32 told;
+};
+
+/* A socket's sends to one place without connection, as they were judged. */
+struct send_key {
+	__u64 socket;
+	__u8 address[16];
+	__u16 port;
+	__u8 unused[6];
+};
+
+struct send_record {
+	__u64 state;
+	__u64 container;
+	__u64 attempt;
+	__u64 expires;
+	struct program_file program; /* as in `connect_record` */
+	__u32 decision;
+	__u32 class;
+	__u8 enforced;
+	__u8 would;
+	__u8 cause;
+	__u8 unused[5];
 };
 
 /* A datagram came in from there: the answer to it is not a new flow. */
@@ -324,7 +534,14 @@ enum counter {
 	COUNTER_LIMIT = 19,
 	COUNTER_COMMAND_UNREADABLE = 20,
 	COUNTER_FORGED = 21,
-	COUNTERS = 32,
+	COUNTER_FLOWS = 22,
+	COUNTER_RESETS = 23,
+	COUNTER_NO_RESET = 24,
+	COUNTER_REJUDGED = 25,
+	COUNTER_DROPS_MERGED = 26,
+	COUNTER_NO_TRACK = 27,
+	COUNTER_DROPPED = 32, /* and the drop_reason */
+	COUNTERS = 64,
 };
 
 #endif

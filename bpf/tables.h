@@ -33,6 +33,9 @@ TABLE(cells, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct cell_key, struct cell_
 TABLE(spans, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, __u32, struct port_span);
 TABLE(decisions, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, __u32, struct decision_value);
 TABLE(listeners, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct listener_key, struct listener_value);
+TABLE(veths, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, __u32, struct veth_value);
+TABLE(sources, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct destination_key, struct source_value);
+TABLE(receiver_cells, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct receiver_cell_key, struct cell_value);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -74,6 +77,42 @@ struct {
 	__type(key, struct answer_key);
 	__type(value, __u64);
 } answers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct send_key);
+	__type(value, struct send_record);
+} sends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct flow_key);
+	__type(value, struct flow_value);
+} flows SEC(".maps");
+
+/* By interface. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct share_value);
+} shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct fragment_key);
+	__type(value, __u64);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct drop_key);
+	__type(value, struct drop_value);
+} drops SEC(".maps");
 
 /* The file that a process was started from, by its first thread. */
 struct {

@@ -33,6 +33,13 @@ const MIRRORS: &[(&str, &str)] = &[
     ("listen_event", "ListenEvent"),
     ("exec_event", "ExecEvent"),
     ("exit_event", "ExitEvent"),
+    ("veth_value", "VethValue"),
+    ("source_value", "SourceValue"),
+    ("receiver_cell_key", "ReceiverCellKey"),
+    ("flow_key", "FlowKey"),
+    ("flow_value", "FlowValue"),
+    ("flow_event", "FlowEvent"),
+    ("drop_event", "DropEvent"),
 ];
 
 fn main() {

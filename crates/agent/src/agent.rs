@@ -156,6 +156,7 @@ impl Agent {
                 }
                 self.reload();
             }
+            self.nodes.iter_mut().for_each(Node::sweep);
             self.read_events()?;
             self.serve();
         }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use palisade_bpf::layout::JudgedEvent;
 use palisade_bpf::layout::constants as c;
+use palisade_bpf::layout::{FlowValue, JudgedEvent};
 use palisade_model::flow::{FlowDirection, FlowEnd, FlowVerdict, VerdictWord};
 use palisade_model::port::Protocol;
 use palisade_model::verdict::{Direction, RuleRef};
@@ -220,14 +220,46 @@ impl Directory {
         self.names.service(address, protocol, port).map(ToString::to_string)
     }
 
-    /// The enforced and the would-be verdict of an event.
-    pub(crate) fn verdicts(&self, event: &JudgedEvent) -> Verdicts {
-        verdicts_by(&self.verdicts, event)
+    /// The enforced and the would-be verdict of an answer.
+    pub(crate) fn verdicts(&self, answer: Answer) -> Verdicts {
+        verdicts_by(&self.verdicts, answer)
+    }
+
+    /// The pod, or the container, of a cgroup.
+    pub(crate) fn end_of_cgroup(&self, cgroup: u64) -> Option<FlowEnd> {
+        let (position, container) = self.cgroups.get(&cgroup)?;
+        Some(FlowEnd { container: container.as_ref().map(ToString::to_string), ..self.names.end_of_pod(*position) })
+    }
+
+    /// Who is behind an address, as far as names go.
+    pub(crate) fn end_of_address(&self, address: IpAddr, protocol: Protocol, port: u16) -> FlowEnd {
+        self.names.end_of_address(address, protocol, port)
     }
 }
 
-/// The verdicts of an event by what the decisions of its revision mean.
-pub(crate) fn verdicts_by(decisions: &[Verdicts], event: &JudgedEvent) -> Verdicts {
+/// What the kernel answered, in the numbers of its revision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    decision: u32,
+    cause: u8,
+    enforced: u8,
+    would: u8,
+}
+
+impl From<&JudgedEvent> for Answer {
+    fn from(event: &JudgedEvent) -> Self {
+        Self { decision: event.decision, cause: event.cause, enforced: event.enforced, would: event.would }
+    }
+}
+
+impl From<&FlowValue> for Answer {
+    fn from(flow: &FlowValue) -> Self {
+        Self { decision: flow.decision, cause: flow.cause, enforced: flow.enforced, would: flow.would }
+    }
+}
+
+/// The verdicts of an answer by what the decisions of its revision mean.
+pub(crate) fn verdicts_by(decisions: &[Verdicts], event: Answer) -> Verdicts {
     match (u32::from(event.cause), decisions.get(event.decision as usize)) {
         (c::CAUSE_TABLE, Some(verdicts)) => verdicts.clone(),
         // The container that made the socket is refused: its rule, under a reason that says so.
@@ -268,6 +300,8 @@ fn plain(number: u8, cause: u32) -> FlowVerdict {
         c::CAUSE_NOT_READY => "not-ready",
         c::CAUSE_PORT_OWNER => "port-owner",
         c::CAUSE_LIMIT => "limit",
+        c::CAUSE_NO_SENDER => "no-sender",
+        c::CAUSE_NOT_JUDGED => "not-judged",
         _ => "unknown",
     };
     FlowVerdict { verdict: word(number), reason: reason.to_string(), rule: None, place: None, end: None }

@@ -53,6 +53,14 @@ pub enum Error {
         /// Why.
         source: palisade_bpf::Error,
     },
+    /// A node's network cannot be entered.
+    #[error("cannot enter the node's network `{}`", path.display())]
+    Network {
+        /// The namespace.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Pins cannot be made or removed.
     #[error("cannot keep pins")]
     Pins(#[source] palisade_bpf::Error),

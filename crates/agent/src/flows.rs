@@ -1,11 +1,12 @@
 //! Joins what was judged with what became of it.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{JudgedEvent, SocketEvent};
-use palisade_model::flow::{FlowOutcome, FlowRecord, VerdictWord};
+use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
 
 /// Connects without an outcome that are remembered; beyond that the oldest is told as pending and forgotten.
 const WAITING_MAX: usize = 8192;
@@ -80,6 +81,25 @@ impl Flows {
         Some(FlowRecord { outcome, ..waiting.record })
     }
 
+    /// The receiver of a waiting connect was found, on this node.
+    pub(crate) fn reached(&mut self, socket: u64, attempt: u64, backend: SocketAddr) {
+        if let Some(waiting) = self.waiting.get_mut(&(socket, attempt)) {
+            waiting.record.backend = Some(backend);
+        }
+    }
+
+    /// The receiver refused a waiting connect: that is its verdict and its outcome.
+    pub(crate) fn refused(
+        &mut self,
+        socket: u64,
+        attempt: u64,
+        verdicts: (FlowVerdict, FlowVerdict),
+    ) -> Option<FlowRecord> {
+        let waiting = self.waiting.remove(&(socket, attempt))?;
+        let (verdict, would_be) = verdicts;
+        Some(FlowRecord { verdict, would_be, outcome: FlowOutcome::Refused, ..waiting.record })
+    }
+
     /// What is due at `now` (nanoseconds since boot).
     pub(crate) fn due(&mut self, now: u64) -> Vec<FlowRecord> {
         let mut due = Vec::new();
@@ -151,8 +171,12 @@ fn outcome_of_error(error: i32, took: Duration) -> FlowOutcome {
 
 /// Names a flow on its node; below 2^53, so that every reader of JSON keeps it whole.
 pub(crate) fn flow_id(event: &JudgedEvent) -> u64 {
-    let mixed = (event.attempt ^ event.socket.rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed >> 11
+    id_of(event.socket, event.attempt)
+}
+
+/// The same of a socket and the attempt on it.
+pub(crate) fn id_of(socket: u64, attempt: u64) -> u64 {
+    (attempt ^ socket.rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub(crate) struct LabNode {
     pub(crate) name: String,
     /// The pods' root cgroup.
     pub(crate) cgroup: PathBuf,
+    /// Its network namespace.
+    pub(crate) netns: PathBuf,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

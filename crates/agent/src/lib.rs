@@ -19,11 +19,13 @@ mod history;
 mod lab_state;
 mod listeners;
 mod node;
+mod observed;
 mod past;
 mod program_paths;
 mod server;
 mod status;
 mod tables;
+mod veths;
 mod view;
 mod watch;
 

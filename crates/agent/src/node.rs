@@ -1,39 +1,51 @@
 //! One guarded node: its guard in the kernel, what the live revision means, and what the kernel tells of it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use palisade_bpf::layout::JudgedEvent;
+use palisade_bpf::layout::constants as c;
+use palisade_bpf::layout::{FlowEvent, JudgedEvent};
 use palisade_bpf::tables::UnknownPods;
-use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, address, clock};
+use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, address, clock, network};
 use palisade_model::Timestamp;
-use palisade_model::flow::{Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, FlowRecord, Reporter};
+use palisade_model::flow::{
+    Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, FlowPhase, FlowRecord, Reporter, VerdictWord,
+};
 use palisade_model::port::Protocol;
 use palisade_policy::compile::NodeRules;
 
-use crate::directory::{Directory, verdicts_by};
+use crate::directory::{Answer, Directory};
 use crate::error::{Error, Result};
 use crate::flows::{Flows, flow_id};
 use crate::lab_state::LabNode;
 use crate::listeners::{Listener, Listeners};
+use crate::observed::{self, Meaning};
 use crate::past::Past;
 use crate::program_paths::{ProgramPaths, ResolvedPrograms};
 use crate::status::NodeStatus;
 use crate::tables::{self, PlacedPod};
+use crate::veths::{Veths, namespace_of};
 use crate::view::View;
 
 /// Revisions whose meaning is kept: events of a revision arrive within moments of its end.
 const REVISIONS_KEPT: usize = 8;
+/// Flows that no packet comes of are looked at this often: a rule's time ends for them as well.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
 /// A node that this agent guards.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    cgroup: PathBuf,
+    place: LabNode,
     guard: Guard,
+    veths: Veths,
+    /// Whether every veth of the live tables is guarded.
+    attached: bool,
+    sweep_at: Instant,
     live: Option<Live>,
     directories: VecDeque<(u64, Arc<Directory>)>,
     past: Past,
@@ -62,8 +74,11 @@ impl Node {
         let lost = guard.lost().unwrap_or(0);
         Ok(Self {
             name: node.name.clone(),
-            cgroup: node.cgroup.clone(),
+            place: node.clone(),
             guard,
+            veths: Veths::default(),
+            attached: false,
+            sweep_at: Instant::now(),
             live: None,
             directories: VecDeque::new(),
             past: Past::read(&past_path),
@@ -87,7 +102,7 @@ impl Node {
         let revision = self.guard.revision().map_err(refused)? + 1;
         let rules = view.model.compile(&self.name, revision, now);
         self.resolved.keep(|container| view.lab.containers.contains_key(container));
-        let placed = tables::place(&rules, &self.cgroup, &view.lab, &mut self.resolved);
+        let placed = tables::place(&rules, &self.place, &view.lab, &mut self.resolved, &mut self.veths);
         let tables = tables::tables(&rules, &placed, UnknownPods::Refuse);
         let tai_ahead = clock::tai_ahead_of_wall_clock();
         if let Some(live) = &self.live
@@ -99,6 +114,7 @@ impl Node {
             if let Some(newest) = self.directories.back_mut() {
                 newest.1 = directory;
             }
+            self.attach()?;
             return Ok(false);
         }
         let directory = Arc::new(Directory::new(view.names.clone(), &rules, &placed));
@@ -113,9 +129,35 @@ impl Node {
         if let Some((_, directory)) = self.directories.back() {
             Past::keep(&self.past_path, revision, directory);
         }
+        self.attached &= self.live.as_ref().is_some_and(|live| live.tables.veths == tables.veths);
         self.live = Some(Live { rules, placed, tables });
         self.tai_ahead = tai_ahead;
+        self.sweep_at = Instant::now();
+        self.attach()?;
         Ok(true)
+    }
+
+    /// Guards the veths of the live tables.
+    fn attach(&mut self) -> Result<()> {
+        let Some(live) = self.live.as_ref().filter(|_| !self.attached) else { return Ok(()) };
+        let interfaces: Vec<u32> = live.tables.veths.iter().map(|veth| veth.interface).collect();
+        if !interfaces.is_empty() || self.place.netns.exists() {
+            let place = &self.place.netns;
+            let node = File::open(place).map_err(|source| Error::Network { path: place.clone(), source })?;
+            let refused = |source| Error::Guard { node: self.name.clone(), source };
+            self.guard.guard_veths(&node, &interfaces).map_err(refused)?;
+        }
+        self.attached = true;
+        Ok(())
+    }
+
+    /// Lets the kernel judge flows anew that no packet comes of, and forget those that are over.
+    pub(crate) fn sweep(&mut self) {
+        if Instant::now() < self.sweep_at || self.live.is_none() {
+            return;
+        }
+        let more = self.guard.sweep_flows().unwrap_or(false);
+        self.sweep_at = if more { Instant::now() } else { Instant::now() + SWEEP_EVERY };
     }
 
     /// Notes who listens in a container that ran before the agent: no event tells of that.
@@ -142,6 +184,9 @@ impl Node {
         let Some(placed) = live.placed.iter().find(|placed| live.rules.subjects[placed.subject].uid == pod_uid) else {
             return false;
         };
+        if !self.attached {
+            return false;
+        }
         let of_pod = view.lab.containers.iter().filter(|(_, container)| container.pod_uid == pod_uid);
         of_pod.map(|(id, _)| id).all(|id| placed.containers.iter().any(|container| container.id == *id))
     }
@@ -160,9 +205,11 @@ impl Node {
     /// all nodes together.
     pub(crate) fn read(&mut self, listeners: &mut Listeners, tell: &mut dyn FnMut(Told)) -> Result<()> {
         let Self { guard, directories, past, paths, flows, name, .. } = self;
+        let mut refused = Vec::new();
         let result = guard.events(Duration::ZERO, &mut |event| match event {
             Event::Judged(judged) => {
-                let mut record = record(&judged, name, directories, past, paths);
+                let meaning = Meaning { directories, past };
+                let mut record = record(&judged, name, meaning, paths);
                 listeners.complete(&mut record);
                 for record in flows.judged(&judged, record) {
                     tell(Told::Record(Box::new(record)));
@@ -181,8 +228,24 @@ impl Node {
                     listeners.note(pod, listen.port, Listener { container: container.clone(), program });
                 }
             }
+            Event::Flow(flow) => {
+                let mut record = observed::of_flow(&flow, name, Meaning { directories, past }, paths);
+                listeners.complete(&mut record);
+                if let Some(of_sender) = join(&flow, &record, flows) {
+                    tell(Told::Record(Box::new(of_sender)));
+                }
+                let denied = record.verdict.verdict == VerdictWord::Denied;
+                if denied && flow.key.protocol == 6 && ends_socket(&flow) {
+                    refused.push(flow);
+                }
+                tell(Told::Record(Box::new(record)));
+            }
+            Event::Drop(event) => {
+                tell(Told::Record(Box::new(observed::of_drop(&event, name, Meaning { directories, past }))));
+            }
             Event::Exit(_) | Event::Unknown(_) => {}
         });
+        self.end_sockets(&refused);
         result.map_err(|source| Error::Guard { node: self.name.clone(), source })?;
         for record in self.flows.due(clock::since_boot()) {
             tell(Told::Record(Box::new(record)));
@@ -193,6 +256,21 @@ impl Node {
             self.lost = lost;
         }
         Ok(())
+    }
+
+    /// Ends the sockets of refused connections: with a reset to the program here and to the other side.
+    fn end_sockets(&self, refused: &[FlowEvent]) {
+        let Some(live) = self.live.as_ref().filter(|_| !refused.is_empty()) else { return };
+        let mut by_pod: HashMap<u64, Vec<_>> = HashMap::new();
+        for flow in refused {
+            by_pod.entry(flow.pod).or_default().push(observed::socket_ends(&flow.key));
+        }
+        for (cgroup, ends) in by_pod {
+            let Some(pod) = live.placed.iter().find(|pod| pod.cgroup == cgroup && pod.pid != 0) else { continue };
+            // A pod that ends meanwhile takes its sockets along.
+            let Ok(namespace) = File::open(namespace_of(pod.pid)) else { continue };
+            let _ = network::end_sockets(&namespace, &ends);
+        }
     }
 
     /// What a person may want to know of it.
@@ -239,22 +317,31 @@ impl Live {
     }
 }
 
-fn record(
-    event: &JudgedEvent,
-    node: &str,
-    directories: &VecDeque<(u64, Arc<Directory>)>,
-    past: &Past,
-    paths: &mut ProgramPaths,
-) -> FlowRecord {
+/// Joins what a receiver on this node saw with the connect that it is of. Returns the connect's record when that is its end.
+fn join(event: &FlowEvent, record: &FlowRecord, flows: &mut Flows) -> Option<FlowRecord> {
+    let flow = &event.flow;
+    if flow.attempt == 0 || u32::from(flow.origin) != c::FLOW_IN || event.phase != c::PHASE_START {
+        return None;
+    }
+    if record.verdict.verdict == VerdictWord::Denied {
+        return flows.refused(flow.socket, flow.attempt, (record.verdict.clone(), record.would_be.clone()));
+    }
+    if let Some(backend) = record.backend {
+        flows.reached(flow.socket, flow.attempt, backend);
+    }
+    None
+}
+
+/// Whether a refused flow may have a socket in the pod: a new one from outside has none.
+fn ends_socket(event: &FlowEvent) -> bool {
+    event.phase == c::PHASE_CHANGED || u32::from(event.flow.origin) == c::FLOW_OUT
+}
+
+fn record(event: &JudgedEvent, node: &str, meaning: Meaning<'_>, paths: &mut ProgramPaths) -> FlowRecord {
     let address = address(event.address);
     let protocol = Protocol::from_number(event.protocol).unwrap_or_default();
-    let exact = directories.iter().rev().find(|(revision, _)| *revision == event.revision());
-    let directory = exact.or(directories.back()).map(|(_, directory)| directory);
-    let (verdict, would_be) = match exact {
-        Some((_, directory)) => directory.verdicts(event),
-        None if event.revision() == past.revision => verdicts_by(&past.verdicts, event),
-        None => verdicts_by(&[], event),
-    };
+    let directory = meaning.directory(event.revision());
+    let (verdict, would_be) = meaning.verdicts(event.revision(), Answer::from(event));
     let mut from = directory.map(|directory| directory.from(event)).unwrap_or_default();
     from.program = Some(
         paths
@@ -283,5 +370,10 @@ fn record(
         outcome: FlowOutcome::Pending,
         revision: event.revision(),
         repeats: event.repeats,
+        phase: FlowPhase::Start,
+        traffic: None,
+        strength: None,
+        backend: None,
+        packet_protocol: None,
     }
 }

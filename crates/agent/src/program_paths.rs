@@ -111,6 +111,11 @@ impl ProgramPaths {
         Some(path)
     }
 
+    /// The path of a program of a container, when it is known.
+    pub(crate) fn known(&self, container: u64, program: impl Into<FileKey>) -> Option<Arc<str>> {
+        self.paths.get(&(container, program.into())).cloned()
+    }
+
     /// Paths that are kept.
     pub(crate) fn len(&self) -> usize {
         self.paths.len()

@@ -1,16 +1,22 @@
 //! From the engine's answers and what runs on the node to what the kernel reads.
 
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use palisade_bpf::Tables;
+use palisade_bpf::network::PodLink;
 use palisade_bpf::tables::{
-    Cell, Container, ContainerKind, Decision, FileKey, Frontend, Listener, Network, Program, Span, UnknownPods, Verdict,
+    Cell, Container, ContainerKind, Decision, FileKey, Frontend, Listener, Network, Program, ReceiverCell, Refusal,
+    Source, Span, UnknownPods, Verdict, Veth,
 };
+use palisade_model::perimeter::OnRefusal;
 use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules, Subject};
 
 use crate::container_cgroup::PodCgroup;
-use crate::lab_state::LabState;
+use crate::lab_state::{LabNode, LabState};
 use crate::program_paths::ResolvedPrograms;
+use crate::veths::Veths;
 
 /// A pod of the node, with its cgroups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +25,10 @@ pub(crate) struct PlacedPod {
     pub(crate) subject: usize,
     pub(crate) cgroup: u64,
     pub(crate) containers: Vec<PlacedContainer>,
+    /// Its veths; none on the node's network.
+    pub(crate) links: Vec<PodLink>,
+    /// A living process of it; 0 = none is known.
+    pub(crate) pid: u32,
 }
 
 /// A container of a placed pod.
@@ -34,9 +44,21 @@ pub(crate) struct PlacedContainer {
 }
 
 /// Finds the cgroups and program files of the node's pods. What is not there yet is left out.
-pub(crate) fn place(rules: &NodeRules, root: &Path, lab: &LabState, programs: &mut ResolvedPrograms) -> Vec<PlacedPod> {
+pub(crate) fn place(
+    rules: &NodeRules,
+    node: &LabNode,
+    lab: &LabState,
+    programs: &mut ResolvedPrograms,
+    veths: &mut Veths,
+) -> Vec<PlacedPod> {
     let subjects = rules.subjects.iter().enumerate();
-    subjects.filter_map(|(position, subject)| place_pod(position, subject, root, lab, programs)).collect()
+    let mut placed: Vec<PlacedPod> =
+        subjects.filter_map(|(position, subject)| place_pod(position, subject, &node.cgroup, lab, programs)).collect();
+    for pod in placed.iter_mut().filter(|pod| !rules.subjects[pod.subject].host_network) {
+        pod.links = veths.of_pod(pod.cgroup, pod.pid, &node.netns);
+    }
+    veths.keep(|cgroup| placed.iter().any(|pod| pod.cgroup == cgroup));
+    placed
 }
 
 fn place_pod(
@@ -64,7 +86,9 @@ fn place_pod(
             containers.push(PlacedContainer { container: index, id: id.to_string(), cgroup, programs: files });
         }
     }
-    Some(PlacedPod { subject: position, cgroup: pod.id, containers })
+    let of_pod = lab.containers.values().filter(|one| one.pod_uid == subject.uid && one.pid != 0);
+    let pid = of_pod.map(|one| one.pid).min().unwrap_or(0);
+    Some(PlacedPod { subject: position, cgroup: pod.id, containers, links: Vec::new(), pid })
 }
 
 /// The tables of one revision.
@@ -106,10 +130,54 @@ pub(crate) fn tables(rules: &NodeRules, placed: &[PlacedPod], unknown_pods: Unkn
             port_table: table.0,
         })
         .collect();
+    tables.sources = rules
+        .sources
+        .iter()
+        .map(|(network, source)| Source { address: network.network(), prefix: network.prefix_len(), source: source.0 })
+        .collect();
+    tables.receiver_cells = rules
+        .receiver_cells
+        .iter()
+        .map(|(cell, table)| ReceiverCell {
+            receiver: cell.receiver.0,
+            source: cell.source.0,
+            protocol: cell.carrier.number(),
+            port_table: table.0,
+        })
+        .collect();
+    let addresses = addresses(rules);
     for pod in placed {
-        add_pod(&mut tables, &rules.subjects[pod.subject], pod);
+        let subject = &rules.subjects[pod.subject];
+        add_pod(&mut tables, subject, pod);
+        let (four, six) = addresses.get(&subject.identity).copied().unwrap_or_default();
+        tables.veths.extend(pod.links.iter().map(|link| Veth {
+            interface: link.peer,
+            cgroup: pod.cgroup,
+            subject: subject.identity,
+            receiver: subject.receiver.0,
+            refusal: match subject.on_refusal {
+                OnRefusal::Reset => Refusal::Reset,
+                OnRefusal::Drop => Refusal::Drop,
+            },
+            hardware: link.hardware,
+            four,
+            six,
+        }));
     }
     tables
+}
+
+/// The addresses of the node's pods, by identity: of each family one.
+fn addresses(rules: &NodeRules) -> HashMap<u32, (Option<Ipv4Addr>, Option<Ipv6Addr>)> {
+    let mut found: HashMap<u32, (Option<Ipv4Addr>, Option<Ipv6Addr>)> = HashMap::new();
+    for (network, destination) in rules.destinations.iter().filter(|(_, destination)| destination.subject != 0) {
+        let addresses = found.entry(destination.subject).or_default();
+        match network.network() {
+            IpAddr::V4(four) => addresses.0 = addresses.0.or(Some(four)),
+            IpAddr::V6(six) => addresses.1 = addresses.1.or(Some(six)),
+        }
+    }
+    found
 }
 
 fn add_pod(tables: &mut Tables, subject: &Subject, pod: &PlacedPod) {

@@ -3,7 +3,7 @@
 use crate::layout::constants as c;
 
 /// Names and meanings, by index. A name says what was counted.
-const NAMES: [(u32, &str); 22] = [
+const NAMES: [(u32, &str); 45] = [
     (c::COUNTER_CONNECTS, "connects"),
     (c::COUNTER_SENDS, "sends"),
     (c::COUNTER_BINDS, "binds"),
@@ -26,12 +26,41 @@ const NAMES: [(u32, &str); 22] = [
     (c::COUNTER_LIMIT, "limit"),
     (c::COUNTER_COMMAND_UNREADABLE, "command-unreadable"),
     (c::COUNTER_FORGED, "forged-program"),
+    (c::COUNTER_FLOWS, "flows"),
+    (c::COUNTER_RESETS, "resets"),
+    (c::COUNTER_NO_RESET, "no-reset"),
+    (c::COUNTER_REJUDGED, "rejudged"),
+    (c::COUNTER_DROPS_MERGED, "drops-merged"),
+    (c::COUNTER_NO_TRACK, "no-track"),
+    (c::COUNTER_DROPPED + c::DROP_UNKNOWN_POD, "dropped-unknown-pod"),
+    (c::COUNTER_DROPPED + c::DROP_UNREADABLE, "dropped-unreadable"),
+    (c::COUNTER_DROPPED + c::DROP_SOURCE_HARDWARE, "dropped-source-hardware"),
+    (c::COUNTER_DROPPED + c::DROP_SOURCE_ADDRESS, "dropped-source-address"),
+    (c::COUNTER_DROPPED + c::DROP_ARP, "dropped-arp"),
+    (c::COUNTER_DROPPED + c::DROP_NEIGHBOUR, "dropped-neighbour"),
+    (c::COUNTER_DROPPED + c::DROP_ROUTER, "dropped-router"),
+    (c::COUNTER_DROPPED + c::DROP_VLAN, "dropped-vlan"),
+    (c::COUNTER_DROPPED + c::DROP_ETHERTYPE, "dropped-ethertype"),
+    (c::COUNTER_DROPPED + c::DROP_HEADER, "dropped-header"),
+    (c::COUNTER_DROPPED + c::DROP_PROTOCOL, "dropped-protocol"),
+    (c::COUNTER_DROPPED + c::DROP_FRAGMENT, "dropped-fragment"),
+    (c::COUNTER_DROPPED + c::DROP_RAW_SOCKET, "dropped-raw-socket"),
+    (c::COUNTER_DROPPED + c::DROP_NO_SOCKET, "dropped-no-socket"),
+    (c::COUNTER_DROPPED + c::DROP_UNRELATED, "dropped-unrelated"),
+    (c::COUNTER_DROPPED + c::DROP_FLOW_LIMIT, "dropped-flow-limit"),
+    (c::COUNTER_DROPPED + c::DROP_REFUSED, "dropped-refused"),
 ];
 
 /// The counters of one guard since its maps were made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters {
     values: [u64; Self::LENGTH],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { values: [0; Self::LENGTH] }
+    }
 }
 
 impl Counters {

@@ -1,10 +1,11 @@
 //! What the kernel programs tell, one value an event.
 
 use crate::layout::constants::{
-    EVENT_EXEC, EVENT_EXIT, EVENT_JUDGED, EVENT_LISTEN, EVENT_SOCKET, STATE_REVISION_SHIFT,
+    EVENT_DROP, EVENT_EXEC, EVENT_EXIT, EVENT_FLOW, EVENT_JUDGED, EVENT_LISTEN, EVENT_SOCKET, STATE_REVISION_SHIFT,
 };
 use crate::layout::{
-    EventHeader, ExecEvent, ExitEvent, JudgedEvent, ListenEvent, PATH_ROOM, Plain, ProgramFile, SocketEvent,
+    DropEvent, EventHeader, ExecEvent, ExitEvent, FlowEvent, JudgedEvent, ListenEvent, PATH_ROOM, Plain, ProgramFile,
+    SocketEvent,
 };
 
 /// An event of a guard.
@@ -20,6 +21,10 @@ pub enum Event {
     Exit(ExitEvent),
     /// A TCP socket listens.
     Listen(ListenEvent),
+    /// A flow at a pod's veth began, goes on, ended, or got another verdict.
+    Flow(FlowEvent),
+    /// A packet was dropped at a pod's veth; one event stands for a while's drops of a kind.
+    Drop(DropEvent),
     /// Of a kind that this build does not know.
     Unknown(u32),
 }
@@ -54,6 +59,8 @@ impl Event {
             EVENT_EXEC => ExecEvent::read(bytes).map(|event| Self::Exec(Exec::new(&event))),
             EVENT_EXIT => ExitEvent::read(bytes).map(Self::Exit),
             EVENT_LISTEN => ListenEvent::read(bytes).map(Self::Listen),
+            EVENT_FLOW => FlowEvent::read(bytes).map(Self::Flow),
+            EVENT_DROP => DropEvent::read(bytes).map(Self::Drop),
             _ => None,
         };
         parsed.unwrap_or(Self::Unknown(kind))

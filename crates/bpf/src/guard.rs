@@ -20,6 +20,7 @@ use crate::pins::{self, Generation};
 use crate::ring::Ring;
 use crate::skeleton::GuardSkelBuilder;
 use crate::tables::Tables;
+use crate::veth;
 
 /// The programs and where they attach: the first eight to the pods' root cgroup, the rest to tracepoints.
 const PROGRAMS: [(&str, u32); 12] = [
@@ -37,7 +38,21 @@ const PROGRAMS: [(&str, u32); 12] = [
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 7] = ["state", "events", "counters", "connects", "tries", "answers", "starts"];
+const PLAIN_MAPS: [&str; 13] = [
+    "state",
+    "events",
+    "counters",
+    "connects",
+    "tries",
+    "answers",
+    "starts",
+    "sends",
+    "flows",
+    "shares",
+    "fragments",
+    "drops",
+    "scratch",
+];
 
 /// What a guard is made for.
 #[derive(Clone, Debug)]
@@ -74,6 +89,7 @@ pub struct Guard {
     state: MapHandle,
     counters: MapHandle,
     ring: Ring,
+    sweeper: OwnedFd,
     /// The newest revision of any earlier generation: revisions never go backwards.
     floor: u64,
 }
@@ -129,6 +145,7 @@ impl Guard {
             state: open_map(&generation, "state")?,
             counters: open_map(&generation, "counters")?,
             ring: Ring::new(&open_map(&generation, "events")?)?,
+            sweeper: veth::open_program(&generation, veth::SWEEPER)?,
             generation,
             floor,
         })
@@ -169,6 +186,24 @@ impl Guard {
             self.remove_others()?;
         }
         Ok(())
+    }
+
+    /// Guards exactly the veths of these interface indexes, in the network namespace `node`: attaches to those that are
+    /// new, lets go of the others.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered or the kernel refuses; what was attached before stays.
+    pub fn guard_veths(&self, node: &File, interfaces: &[u32]) -> Result<()> {
+        veth::guard(&self.generation, node, interfaces)
+    }
+
+    /// Judges known flows again, tells of long ones and forgets those that are over. True when there is more to do once
+    /// the events have been read.
+    ///
+    /// # Errors
+    /// When the kernel refuses to run the program.
+    pub fn sweep_flows(&self) -> Result<bool> {
+        veth::sweep(&self.sweeper)
     }
 
     /// Hands waiting events to `each`, a few thousand at most; waits up to `timeout` when the kernel has not much to say.
@@ -225,6 +260,9 @@ impl Guard {
         for (name, outer) in TABLES.iter().zip(&self.tables) {
             memory.add_map(name, memory::of(outer)? + memory::of_inner(outer)?);
         }
+        for name in veth::PROGRAMS.map(|(name, _)| name).into_iter().chain([veth::SWEEPER]) {
+            memory.add_program(name, memory::of_program(&veth::open_program(&self.generation, name)?)?);
+        }
         for (name, _) in PROGRAMS {
             let path = self.generation.link(name);
             if path.exists() {
@@ -265,6 +303,12 @@ fn load_programs(root: &cgroup::Identity, options: &Options, generation: &Genera
         let name = map.name().to_string_lossy().into_owned();
         if TABLES.contains(&name.as_str()) || PLAIN_MAPS.contains(&name.as_str()) {
             map.pin(generation.map(&name)).map_err(|error| Error::kernel("pin", name, error))?;
+        }
+    }
+    for mut program in skeleton.object_mut().progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        if veth::PROGRAMS.iter().any(|(known, _)| *known == name) || name == veth::SWEEPER {
+            program.pin(generation.program(&name)).map_err(|error| Error::kernel("pin", name, error))?;
         }
     }
     let object = skeleton.object();
@@ -316,5 +360,6 @@ fn live_revision(generation: &Generation) -> Result<u64> {
 fn is_whole(generation: &Generation) -> bool {
     let maps = TABLES.iter().chain(&PLAIN_MAPS).all(|name| generation.map(name).exists());
     let links = PROGRAMS.iter().all(|(name, _)| generation.link(name).exists());
-    maps && links
+    let programs = veth::PROGRAMS.iter().map(|(name, _)| *name).chain([veth::SWEEPER]);
+    maps && links && programs.map(|name| generation.program(name)).all(|path| path.exists())
 }

@@ -9,18 +9,29 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::layout::constants::{
-    CONTAINER_HOST_NETWORK, CONTAINER_POD, STATE_RECORD_UNKNOWN, STATE_REVISION_SHIFT, STATE_SLOT, VERDICT_ALLOW,
-    VERDICT_DENY,
+    CONTAINER_HOST_NETWORK, CONTAINER_POD, STATE_RECEIVERS, STATE_RECORD_UNKNOWN, STATE_REVISION_SHIFT, STATE_SLOT,
+    VERDICT_ALLOW, VERDICT_DENY, VETH_RESET,
 };
 use crate::layout::{
     CellKey, CellValue, ContainerValue, DecisionValue, DestinationKey, DestinationValue, FrontendKey, ListenerKey,
-    ListenerValue, Plain, PortSpan, ProgramKey, ProgramValue,
+    ListenerValue, Plain, PortSpan, ProgramKey, ProgramValue, ReceiverCellKey, SourceValue, VethValue,
 };
-use crate::tables::{ContainerKind, Tables, UnknownPods, Verdict};
+use crate::tables::{ContainerKind, Refusal, Tables, UnknownPods, Verdict};
 
 /// The outer maps, in the order in which [`rows`] builds their contents.
-pub(crate) const TABLES: [&str; 8] =
-    ["containers", "programs", "frontends", "destinations", "cells", "spans", "decisions", "listeners"];
+pub(crate) const TABLES: [&str; 11] = [
+    "containers",
+    "programs",
+    "frontends",
+    "destinations",
+    "cells",
+    "spans",
+    "decisions",
+    "listeners",
+    "veths",
+    "sources",
+    "receiver_cells",
+];
 
 /// Entries of one table; a bound on what a broken input can make the kernel hold (16 bytes each: 64 MiB).
 const ENTRIES_MAX: usize = 1 << 22;
@@ -116,7 +127,8 @@ pub(crate) fn install(outer: &[MapHandle], state: &MapHandle, tables: &Tables) -
         UnknownPods::Refuse => 0,
         UnknownPods::Record => u64::from(STATE_RECORD_UNKNOWN),
     };
-    let word = (tables.revision << STATE_REVISION_SHIFT) | record | slot;
+    let receivers = if tables.receiver_cells.is_empty() { 0 } else { u64::from(STATE_RECEIVERS) };
+    let word = (tables.revision << STATE_REVISION_SHIFT) | receivers | record | slot;
     state
         .update(&0u32.to_ne_bytes(), &word.to_ne_bytes(), MapFlags::ANY)
         .map_err(|error| Error::kernel("switch", "state", error))
@@ -148,8 +160,8 @@ fn build(tables: &Tables) -> Result<Vec<MapHandle>> {
         .collect()
 }
 
-fn rows(tables: &Tables) -> Result<[Rows; 8]> {
-    let (cells, spans) = cells_and_spans(tables)?;
+fn rows(tables: &Tables) -> Result<[Rows; 11]> {
+    let (cells, receiver_cells, spans) = cells_and_spans(tables)?;
     Ok([
         containers(tables),
         programs(tables),
@@ -159,6 +171,9 @@ fn rows(tables: &Tables) -> Result<[Rows; 8]> {
         spans,
         decisions(tables)?,
         listeners(tables),
+        veths(tables),
+        sources(tables)?,
+        receiver_cells,
     ])
 }
 
@@ -204,24 +219,55 @@ fn frontends(tables: &Tables) -> Rows {
 fn destinations(tables: &Tables) -> Result<Rows> {
     let mut rows = Rows::new::<DestinationKey, DestinationValue>(MapType::LpmTrie, libbpf_sys::BPF_F_NO_PREALLOC);
     for network in &tables.destinations {
-        let (most, offset) = match network.address {
-            IpAddr::V4(_) => (32, 96),
-            IpAddr::V6(_) => (128, 0),
-        };
-        if network.prefix > most {
-            return Err(refuse(tables, format!("`{}/{}` is no network", network.address, network.prefix)));
-        }
-        let key = DestinationKey {
-            prefix_length: u32::from(network.prefix) + offset,
-            address: address_bytes(network.address),
-        };
+        let key = network_key(tables, network.address, network.prefix)?;
         let own_subject = network.own_subject.map_or(0, |subject| subject + 1);
         rows.push(key.bytes(), DestinationValue { destination: network.destination, own_subject }.bytes());
     }
     Ok(rows)
 }
 
-fn cells_and_spans(tables: &Tables) -> Result<(Rows, Rows)> {
+fn network_key(tables: &Tables, address: IpAddr, prefix: u8) -> Result<DestinationKey> {
+    let (most, offset) = match address {
+        IpAddr::V4(_) => (32, 96),
+        IpAddr::V6(_) => (128, 0),
+    };
+    if prefix > most {
+        return Err(refuse(tables, format!("`{address}/{prefix}` is no network")));
+    }
+    Ok(DestinationKey { prefix_length: u32::from(prefix) + offset, address: address_bytes(address) })
+}
+
+fn sources(tables: &Tables) -> Result<Rows> {
+    let mut rows = Rows::new::<DestinationKey, SourceValue>(MapType::LpmTrie, libbpf_sys::BPF_F_NO_PREALLOC);
+    for source in &tables.sources {
+        let key = network_key(tables, source.address, source.prefix)?;
+        rows.push(key.bytes(), SourceValue { source: source.source }.bytes());
+    }
+    Ok(rows)
+}
+
+fn veths(tables: &Tables) -> Rows {
+    let mut rows = Rows::hash::<u32, VethValue>();
+    for veth in &tables.veths {
+        let value = VethValue {
+            cgroup: veth.cgroup,
+            subject: veth.subject,
+            receiver: veth.receiver,
+            flags: match veth.refusal {
+                Refusal::Reset => VETH_RESET,
+                Refusal::Drop => 0,
+            },
+            hardware: veth.hardware,
+            unused: [0; 6],
+            four: veth.four.map_or([0; 16], |four| address_bytes(four.into())),
+            six: veth.six.map_or([0; 16], |six| six.octets()),
+        };
+        rows.push(&veth.interface.to_ne_bytes(), value.bytes());
+    }
+    rows
+}
+
+fn cells_and_spans(tables: &Tables) -> Result<(Rows, Rows, Rows)> {
     let mut spans = Rows::array::<PortSpan>();
     let mut places: Vec<CellValue> = Vec::with_capacity(tables.port_tables.len());
     for table in &tables.port_tables {
@@ -239,15 +285,23 @@ fn cells_and_spans(tables: &Tables) -> Result<(Rows, Rows)> {
             spans.push(&index.to_ne_bytes(), value.bytes());
         }
     }
+    let place = |table: u32| {
+        let place = places.get(table as usize);
+        place.ok_or_else(|| refuse(tables, format!("there is no port table {table}")))
+    };
     let mut cells = Rows::hash::<CellKey, CellValue>();
     for cell in &tables.cells {
-        let Some(place) = places.get(cell.port_table as usize) else {
-            return Err(refuse(tables, format!("there is no port table {}", cell.port_table)));
-        };
+        let place = place(cell.port_table)?;
         let key = CellKey { class: cell.class, destination: cell.destination, protocol: cell.protocol.into() };
         cells.push(key.bytes(), place.bytes());
     }
-    Ok((cells, spans))
+    let mut receiver_cells = Rows::hash::<ReceiverCellKey, CellValue>();
+    for cell in &tables.receiver_cells {
+        let place = place(cell.port_table)?;
+        let key = ReceiverCellKey { receiver: cell.receiver, source: cell.source, protocol: cell.protocol.into() };
+        receiver_cells.push(key.bytes(), place.bytes());
+    }
+    Ok((cells, receiver_cells, spans))
 }
 
 fn decisions(tables: &Tables) -> Result<Rows> {

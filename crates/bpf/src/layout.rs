@@ -281,6 +281,130 @@ pub struct ExitEvent {
     pub unused: u32,
 }
 
+/// The host side of a pod's veth.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VethValue {
+    /// Cgroup of the pod.
+    pub cgroup: u64,
+    pub subject: u32,
+    pub receiver: u32,
+    pub flags: u32,
+    /// Address of the pod's own side.
+    pub hardware: [u8; 6],
+    pub unused: [u8; 6],
+    /// All zero = none of that family.
+    pub four: [u8; 16],
+    pub six: [u8; 16],
+}
+
+/// Who is behind a source address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SourceValue {
+    pub source: u32,
+}
+
+/// A receiver, who sends, and a protocol.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiverCellKey {
+    pub receiver: u32,
+    pub source: u32,
+    pub protocol: u32,
+}
+
+/// One flow, as a pod's veth sees it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    pub pod: [u8; 16],
+    pub remote: [u8; 16],
+    pub pod_port: u16,
+    /// Of an echo: its id.
+    pub remote_port: u16,
+    pub protocol: u8,
+    pub unused: [u8; 3],
+}
+
+/// What is kept of a flow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FlowValue {
+    /// That it was last judged under.
+    pub state: u64,
+    /// Nanoseconds since boot.
+    pub first: u64,
+    pub last: u64,
+    pub told: u64,
+    /// Of the decision, CLOCK_TAI; 0 = never.
+    pub expires: u64,
+    pub packets_out: u64,
+    pub bytes_out: u64,
+    pub packets_in: u64,
+    pub bytes_in: u64,
+    /// Of the sender; 0 = not known.
+    pub container: u64,
+    /// With `attempt`: the sender's try that this flow came of.
+    pub socket: u64,
+    pub attempt: u64,
+    /// Of the sender; inode 0 = none that rules may name.
+    pub program: ProgramFile,
+    pub decision: u32,
+    pub interface: u32,
+    /// In: the sender before translation.
+    pub peer: [u8; 16],
+    /// In: what it dialled.
+    pub dialled: [u8; 16],
+    pub peer_port: u16,
+    pub dialled_port: u16,
+    pub origin: u8,
+    pub enforced: u8,
+    pub would: u8,
+    pub cause: u8,
+    pub closing: u8,
+    pub strength: u8,
+    pub unused: [u8; 6],
+}
+
+/// A flow began, goes on, ended, or got another verdict.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FlowEvent {
+    pub header: EventHeader,
+    /// Cgroup of the pod whose veth saw it.
+    pub pod: u64,
+    pub phase: u32,
+    /// Refusals like it that had no event of their own.
+    pub repeats: u32,
+    pub key: FlowKey,
+    pub flow: FlowValue,
+}
+
+/// A packet was dropped at a pod's veth.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct DropEvent {
+    pub header: EventHeader,
+    pub state: u64,
+    /// Cgroup of the pod.
+    pub pod: u64,
+    /// Cgroup of the packet's socket; 0 = none.
+    pub sender: u64,
+    pub interface: u32,
+    /// Drops like it that had no event of their own.
+    pub repeats: u32,
+    pub source: [u8; 16],
+    pub destination: [u8; 16],
+    pub source_port: u16,
+    pub destination_port: u16,
+    pub protocol: u8,
+    pub reason: u8,
+    /// `FLOW_OUT` = it came from the pod.
+    pub origin: u8,
+    pub unused: u8,
+}
+
 macro_rules! plain {
     ($($name:ident),* $(,)?) => {
         $(
@@ -311,6 +435,13 @@ plain!(
     ListenEvent,
     ExecEvent,
     ExitEvent,
+    VethValue,
+    SourceValue,
+    ReceiverCellKey,
+    FlowKey,
+    FlowValue,
+    FlowEvent,
+    DropEvent,
 );
 
 include!(concat!(env!("OUT_DIR"), "/layout_asserts.rs"));

@@ -12,11 +12,13 @@ mod guard;
 mod install;
 pub mod layout;
 mod memory;
+pub mod network;
 pub mod pins;
 pub mod probe;
 pub mod program_file;
 mod ring;
 pub mod tables;
+mod veth;
 
 pub use counters::Counters;
 pub use error::{Error, Result};

@@ -1,7 +1,7 @@
 //! The kernel's memory that maps and programs hold, as the kernel itself accounts it (`memlock` in fdinfo).
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Program};
@@ -55,6 +55,10 @@ pub(crate) fn of_linked_program(pin: &Path) -> Result<u64> {
     let info = link.info().map_err(|error| Error::kernel("look at the link", name(), error))?;
     let program =
         Program::fd_from_id(info.prog_id).map_err(|error| Error::kernel("open the program of", name(), error))?;
+    memlock(program.as_fd())
+}
+
+pub(crate) fn of_program(program: &OwnedFd) -> Result<u64> {
     memlock(program.as_fd())
 }
 

@@ -32,8 +32,12 @@ impl Generation {
         self.folder.join("links").join(name)
     }
 
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("programs").join(name)
+    }
+
     pub(crate) fn create(&self) -> Result<()> {
-        for folder in [self.folder.join("maps"), self.folder.join("links")] {
+        for folder in ["maps", "links", "programs"].map(|name| self.folder.join(name)) {
             fs::create_dir_all(&folder).map_err(|error| Error::path("create", &folder, error))?;
         }
         Ok(())

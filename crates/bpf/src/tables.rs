@@ -1,6 +1,6 @@
 //! What the kernel needs to judge on one node, as plain values: one revision of the rules.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// All tables of one revision. [`crate::Guard::install`] makes them the live ones at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,67 @@ pub struct Tables {
     pub decisions: Vec<Decision>,
     /// Ports that belong to the container that declares them.
     pub listeners: Vec<Listener>,
+    /// The pods' veths; what passes one that is not here is dropped.
+    pub veths: Vec<Veth>,
+    /// Who is behind a source address, the longest prefix wins.
+    pub sources: Vec<Source>,
+    /// For a receiver and who sends: which of `port_tables` holds. With none at all, receivers judge nothing.
+    pub receiver_cells: Vec<ReceiverCell>,
+}
+
+/// The host side of a pod's veth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Veth {
+    /// Its interface index on the node.
+    pub interface: u32,
+    /// Cgroup of the pod.
+    pub cgroup: u64,
+    /// Index of the pod within this revision.
+    pub subject: u32,
+    /// What the pod is as a receiver.
+    pub receiver: u32,
+    /// What a refused sender sees.
+    pub refusal: Refusal,
+    /// Address of the pod's own side.
+    pub hardware: [u8; 6],
+    /// The pod's addresses; of each family one at most.
+    pub four: Option<Ipv4Addr>,
+    /// The same.
+    pub six: Option<Ipv6Addr>,
+}
+
+/// What a refused sender sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its connect fails at once.
+    #[default]
+    Reset,
+    /// Nothing.
+    Drop,
+}
+
+/// A network of source addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its address.
+    pub address: IpAddr,
+    /// Length of the prefix in its own family.
+    pub prefix: u8,
+    /// Who is behind it.
+    pub source: u32,
+}
+
+/// One receiver, one source, one protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiverCell {
+    /// The receiver.
+    pub receiver: u32,
+    /// Who sends.
+    pub source: u32,
+    /// IP protocol number; 0 = what has no ports.
+    pub protocol: u8,
+    /// Index into [`Tables::port_tables`].
+    pub port_table: u32,
 }
 
 /// What becomes of a pod that nobody knows.

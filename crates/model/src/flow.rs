@@ -1,6 +1,6 @@
 //! What happened: one record for every connection tried.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,77 @@ pub struct FlowRecord {
     /// Earlier tries of the same process to the same place, with the same answer, that have no record of their own.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u32,
+    /// Which record of the flow this is; absent = the first.
+    #[serde(default, skip_serializing_if = "FlowPhase::is_start")]
+    pub phase: FlowPhase,
+    /// What has passed so far, in records after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// From a receiver: how well the sender is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
+    /// Behind a Service: the backend's address and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<SocketAddr>,
+    /// A packet that was dropped for what it is: its IP protocol, which may be another than `protocol`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_protocol: Option<u8>,
+}
+
+/// Which record of a flow it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlowPhase {
+    /// It was tried.
+    #[default]
+    Start,
+    /// It goes on: every 30 s.
+    Update,
+    /// It ended.
+    End,
+    /// A newer revision, or the end of a rule's time, gave another verdict.
+    Changed,
+}
+
+impl FlowPhase {
+    fn is_start(&self) -> bool {
+        *self == Self::Start
+    }
+}
+
+/// What has passed, seen from the sender of the first packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// Bytes from the sender, headers included.
+    pub sent_bytes: u64,
+    /// Packets from the sender.
+    pub sent_packets: u64,
+    /// Bytes to the sender.
+    pub received_bytes: u64,
+    /// Packets to the sender.
+    pub received_packets: u64,
+    /// Since the first packet.
+    pub milliseconds: u64,
+}
+
+/// How well a receiver's node knows who sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strength {
+    /// By the source address alone.
+    Address,
+    /// A socket of the receiver's node.
+    OwnNode,
+    /// Container and program, by their own veth on this node.
+    SameNode,
+}
+
+impl FlowRecord {
+    /// Whether this is the sender's own record of its try: of each connection one, and the newest with its id holds.
+    pub fn is_try(&self) -> bool {
+        self.reporter == Reporter::Sender && self.phase == FlowPhase::Start
+    }
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use palisade_model::flow::{FlowPhase, FlowRecord, Strength};
+
 use crate::arguments::{ObserveArguments, OutputFormat};
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
@@ -30,7 +32,7 @@ pub fn run(arguments: &ObserveArguments, settings: &Settings) -> Result<ExitStat
         let Some((text, line)) = records.next()? else { break };
         match line {
             Line::Lost { lost } => print_lost(&mut output, arguments.output, lost, settings)?,
-            Line::Record(record) if filter.passes(&record) => {
+            Line::Record(record) if is_shown(&record, arguments.output) && filter.passes(&record) => {
                 match arguments.output {
                     OutputFormat::Text => writeln!(output, "{}", rows.render(&record))?,
                     OutputFormat::Json => writeln!(output, "{text}")?,
@@ -42,6 +44,15 @@ pub fn run(arguments: &ObserveArguments, settings: &Settings) -> Result<ExitStat
         output.flush()?;
     }
     Ok(ExitStatus::Clean)
+}
+
+/// As text each connection is one line: its sender's, or its receiver's when no sender on the same node tells of it.
+/// JSON has every record.
+fn is_shown(record: &FlowRecord, format: OutputFormat) -> bool {
+    format == OutputFormat::Json
+        || record.is_try()
+        || record.phase == FlowPhase::Changed
+        || (record.phase == FlowPhase::Start && record.strength != Some(Strength::SameNode))
 }
 
 fn print_lost(output: &mut impl Write, format: OutputFormat, lost: u64, settings: &Settings) -> io::Result<()> {

@@ -12,6 +12,8 @@ mod pins;
 mod program;
 mod puppet;
 mod switch;
+mod veth;
+mod wire;
 mod world;
 
 /// The body of a test that needs root: skipped, or failed on CI, when it cannot run.

@@ -168,6 +168,42 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             let (_, from) = socket.recv_from(&mut bytes)?;
             socket.send_to(b"answer", from)?;
         }
+        // Asks and waits a moment for the answer.
+        "ask" => {
+            let from: SocketAddr = if address(0).is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+            let socket = UdpSocket::bind(from)?;
+            socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+            socket.send_to(b"question", address(0))?;
+            socket.recv_from(&mut [0; 64])?;
+        }
+        // Reads from the connection that is held.
+        "read-held" => {
+            use std::io::Read;
+            held.streams[0].set_read_timeout(Some(Duration::from_secs(2)))?;
+            held.streams[0].read_exact(&mut [0; 1])?;
+        }
+        // Datagrams to so many ports.
+        "flood" => {
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            let to: std::net::IpAddr = rest[0].parse().expect("an address");
+            for port in 0..rest[1].parse::<u16>().expect("a number") {
+                let _ = socket.send_to(b"x", (to, 10_000 + port));
+            }
+        }
+        // An echo by the kernel's ping socket.
+        "ping" => {
+            use rustix::net::{AddressFamily, SocketType, ipproto};
+            let to: std::net::IpAddr = rest[0].parse().expect("an address");
+            let (family, protocol, kind) = match to {
+                std::net::IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP, 8),
+                std::net::IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, 128),
+            };
+            let socket = rustix::net::socket(family, SocketType::DGRAM, Some(protocol))?;
+            let socket = UdpSocket::from(socket);
+            socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+            socket.send_to(&[kind, 0, 0, 0, 0, 1, 0, 1], (to, 0))?;
+            socket.recv_from(&mut [0; 64])?;
+        }
         // As many connects as the time allows: how many came through, how many were refused, how many did anything else.
         "hammer" => {
             let end = Instant::now() + Duration::from_millis(rest[1].parse().expect("milliseconds"));

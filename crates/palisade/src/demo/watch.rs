@@ -61,8 +61,8 @@ impl Watch {
                 }
                 Line::Record(record) => record,
             };
-            // The same connection comes again when its outcome is known.
-            if !self.seen.insert((record.id, record.node.clone())) {
+            // The same connection comes again when its outcome is known, from its receiver, and when it ends.
+            if !record.is_try() || !self.seen.insert((record.id, record.node.clone())) {
                 continue;
             }
             self.count(&record);

@@ -218,7 +218,7 @@ impl Agent {
         }
     }
 
-    /// What the agent has in its history now, the newest record of each connection.
+    /// What the agent has in its history now of senders' tries, the newest record of each.
     fn finished_records(&self, matches: &impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
         let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
         stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
@@ -228,7 +228,7 @@ impl Agent {
             // The stream goes on for ever: a pause is the end of the history.
             let Ok(line) = line else { break };
             let Ok(record) = serde_json::from_str::<FlowRecord>(&line) else { continue };
-            if matches(&record) {
+            if record.is_try() && matches(&record) {
                 records.insert((record.time, record.id), record);
             }
         }

@@ -1,0 +1,111 @@
+//! The programs at the pods' veths: pinned, attached one by one as pods come, and held by pinned links.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use crate::error::{Error, Result};
+use crate::network;
+use crate::pins::{self, Generation};
+
+/// The programs of a veth's host side: what comes from the pod is ingress there.
+pub(crate) const PROGRAMS: [(&str, u32); 2] =
+    [("veth_out", libbpf_sys::BPF_TCX_INGRESS), ("veth_in", libbpf_sys::BPF_TCX_EGRESS)];
+
+/// The program that goes through all flows; attached nowhere.
+pub(crate) const SWEEPER: &str = "sweep_flows";
+
+/// The least that the kernel takes as a packet.
+const PACKET_BYTES: usize = 64;
+
+pub(crate) fn open_program(generation: &Generation, name: &str) -> Result<OwnedFd> {
+    libbpf_rs::Program::fd_from_pinned_path(generation.program(name))
+        .map_err(|error| Error::kernel("open the pinned program", name, error))
+}
+
+pub(crate) fn guard(generation: &Generation, node: &File, interfaces: &[u32]) -> Result<()> {
+    let pinned = pinned(generation)?;
+    let wanted = |interface: u32| PROGRAMS.map(|(name, _)| pin_name(name, interface));
+    let all: Vec<String> = interfaces.iter().flat_map(|interface| wanted(*interface)).collect();
+    for name in pinned.iter().filter(|name| !all.contains(name)) {
+        let path = generation.link(name);
+        // A veth that is gone took its links along; the pin is all that is left.
+        if let Ok(link) = libbpf_rs::Link::open(&path) {
+            let _ = link.detach();
+        }
+        fs::remove_file(&path).map_err(|error| Error::path("remove", &path, error))?;
+    }
+    let mut missing = Vec::new();
+    for (name, kind) in PROGRAMS {
+        for interface in interfaces {
+            let pin = pin_name(name, *interface);
+            if !pinned.contains(&pin) {
+                missing.push((name, kind, *interface, pin));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let programs = PROGRAMS
+        .iter()
+        .map(|(name, _)| Ok((*name, open_program(generation, name)?)))
+        .collect::<Result<Vec<(&str, OwnedFd)>>>()?;
+    network::inside(node, || {
+        for (name, kind, interface, pin) in missing {
+            let program = programs.iter().find(|(known, _)| *known == name);
+            let (_, program) = program.expect("opened above");
+            let target = i32::try_from(interface).unwrap_or(i32::MAX);
+            // SAFETY: the descriptor is open; no options are passed.
+            let link = unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), target, kind, std::ptr::null()) };
+            if link < 0 {
+                let error = io::Error::from_raw_os_error(-link);
+                // The pod went away meanwhile: there is nothing to guard.
+                if error.raw_os_error() == Some(libc::ENODEV) {
+                    continue;
+                }
+                return Err(Error::path("attach the program", format!("{name} to interface {interface}"), error));
+            }
+            // SAFETY: the kernel has just given it to us.
+            let link = unsafe { OwnedFd::from_raw_fd(link) };
+            pins::pin(&link, &generation.link(&pin))?;
+        }
+        Ok(())
+    })
+    .map_err(|error| Error::path("enter the network of", "the node", error))?
+}
+
+fn pin_name(program: &str, interface: u32) -> String {
+    format!("{program}-{interface}")
+}
+
+/// Names of the links to veths that are pinned.
+fn pinned(generation: &Generation) -> Result<Vec<String>> {
+    let folder = generation.folder.join("links");
+    let read = |error| Error::path("read", &folder, error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(read)? {
+        let name = entry.map_err(read)?.file_name().to_string_lossy().into_owned();
+        if PROGRAMS.iter().any(|(program, _)| name.strip_prefix(program).is_some_and(|rest| rest.starts_with('-'))) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Runs the program once; true when it left something for the next run.
+pub(crate) fn sweep(program: &OwnedFd) -> Result<bool> {
+    let packet = [0u8; PACKET_BYTES];
+    let mut options = libbpf_sys::bpf_test_run_opts {
+        sz: size_of::<libbpf_sys::bpf_test_run_opts>() as libbpf_sys::size_t,
+        data_in: packet.as_ptr().cast(),
+        data_size_in: PACKET_BYTES as u32,
+        ..Default::default()
+    };
+    // SAFETY: the descriptor is open, and the options point to memory that outlives the call.
+    let result = unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), &mut options) };
+    if result < 0 {
+        return Err(Error::path("run the program", SWEEPER, io::Error::from_raw_os_error(-result)));
+    }
+    Ok(options.retval == 1)
+}

@@ -1,0 +1,366 @@
+//! At the host side of a pod's veth: nothing leaves a pod but what its sockets were allowed, and nothing comes in but what
+//! the pod's own end allows.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use palisade_bpf::layout::FlowEvent;
+use palisade_bpf::layout::constants as c;
+use palisade_bpf::tables::{Network, ReceiverCell, Refusal, Source};
+use palisade_bpf::{Event, Guard, Tables, network};
+
+use crate::privileged;
+use crate::puppet::{Came, Puppet};
+use crate::wire::{Pod, make_node, udp};
+use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, await_event, cell, container, tables, udp_cell};
+
+const OWN_NODE: u32 = 0;
+const ANYBODY: u32 = 9;
+
+struct Wire {
+    world: World,
+    node: std::fs::File,
+    guard: Guard,
+    one: Pod,
+    two: Pod,
+    program: std::path::PathBuf,
+}
+
+impl Wire {
+    /// Two pods: `one` may reach everybody, `two` nobody; both let in whoever is allowed to by the sender's tables, and the
+    /// node, and nobody else.
+    fn new() -> Self {
+        let world = World::new();
+        let node = make_node();
+        let (one, two) = (Pod::new(&world, 2), Pod::new(&world, 3));
+        let program = world.program("program");
+        let guard = world.guard();
+        Self { world, node, guard, one, two, program }
+    }
+
+    fn tables(&self, revision: u64) -> Tables {
+        let mut rules = tables(revision);
+        for pod in [&self.one, &self.two] {
+            let subject = u32::from(pod.number);
+            rules.containers.push(container(pod.container_id, subject, 10 * subject));
+            rules.veths.push(pod.veth(Refusal::Reset));
+            for address in pod.addresses() {
+                let prefix = if address.is_ipv4() { 32 } else { 128 };
+                rules.destinations.push(Network {
+                    address,
+                    prefix,
+                    destination: 100 + subject,
+                    own_subject: Some(subject),
+                });
+            }
+            for protocol in [TCP, UDP, 0] {
+                let cell = |source, port_table| ReceiverCell { receiver: subject, source, protocol, port_table };
+                rules.receiver_cells.extend([cell(OWN_NODE, ALLOW), cell(ANYBODY, DENY)]);
+            }
+        }
+        let any = |address: &str| Source { address: address.parse().expect("an address"), prefix: 0, source: ANYBODY };
+        rules.sources = vec![any("0.0.0.0"), any("::")];
+        for destination in [WORLD, 102, 103] {
+            rules.cells.extend([cell(20, destination, ALLOW), udp_cell(20, destination, ALLOW)]);
+            rules.cells.extend([cell(30, destination, DENY), udp_cell(30, destination, DENY)]);
+        }
+        rules
+    }
+
+    fn install(&mut self, rules: &Tables) {
+        self.guard.install(rules).expect("installed");
+        let interfaces: Vec<u32> = rules.veths.iter().map(|veth| veth.interface).collect();
+        self.guard.guard_veths(&self.node, &interfaces).expect("attached");
+    }
+
+    fn dropped(&self, reason: &str) -> u64 {
+        self.guard.counters().expect("counters").value(&format!("dropped-{reason}"))
+    }
+
+    fn start(&mut self) -> (Puppet, Puppet) {
+        let rules = self.tables(1);
+        self.install(&rules);
+        (self.one.puppet(&self.program), self.two.puppet(&self.program))
+    }
+}
+
+/// A server in a pod that holds what it accepts.
+fn serve(pod: &Pod, address: IpAddr) -> (SocketAddr, std::sync::mpsc::Receiver<TcpStream>) {
+    let listener = pod.inside(|| TcpListener::bind((address, 0)).expect("a listener"));
+    let at = listener.local_addr().expect("an address");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            if sender.send(stream).is_err() {
+                break;
+            }
+        }
+    });
+    (at, receiver)
+}
+
+fn await_flow(guard: &mut Guard, wanted: impl Fn(&FlowEvent) -> bool) -> FlowEvent {
+    await_event(guard, |event| match event {
+        Event::Flow(flow) if wanted(flow) => Some(*flow),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_connect_between_pods_is_judged_at_both_ends_and_its_end_is_told() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, mut two) = wire.start();
+        for (from, to) in wire.one.addresses().into_iter().zip(wire.two.addresses()) {
+            let (at, accepted) = serve(&wire.two, to);
+            assert_eq!(one.connect(at), Came::Through);
+            drop(accepted.recv_timeout(Duration::from_secs(3)).expect("accepted"));
+            let started =
+                await_flow(&mut wire.guard, |event| event.phase == c::PHASE_START && event.key.pod_port == at.port());
+            assert_eq!(started.pod, wire.two.cgroup_id);
+            assert_eq!(u32::from(started.flow.strength), c::STRENGTH_SAME_NODE);
+            assert_eq!((started.flow.container, started.flow.enforced), (wire.one.container_id, 1));
+            let ended = await_flow(&mut wire.guard, |event| {
+                event.phase == c::PHASE_END
+                    && u32::from(event.flow.origin) == c::FLOW_OUT
+                    && event.key.remote_port == at.port()
+            });
+            assert_eq!(palisade_bpf::address(ended.key.pod), from);
+            assert!(ended.flow.packets_out >= 3 && ended.flow.packets_in >= 2, "{ended:?}");
+            assert_eq!(ended.flow.attempt, started.flow.attempt, "both ends tell of one connect");
+        }
+        let (back, _held) = serve(&wire.one, wire.one.four.into());
+        assert_eq!(two.connect(back), crate::puppet::REFUSED);
+    });
+}
+
+#[test]
+fn what_a_pod_may_not_send_does_not_leave_it() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let _puppets = wire.start();
+        let (one, two) = (&wire.one, &wire.two);
+        let other = two.four;
+        let mut vlan = one.ethernet(0x8100);
+        vlan.extend([0, 7, 8, 0]);
+        vlan.extend([0; 46]);
+        let arp = |hardware: [u8; 6], address: [u8; 4]| {
+            let mut frame = one.ethernet(0x0806);
+            frame.extend([0, 1, 8, 0, 6, 4, 0, 2]);
+            frame.extend(hardware);
+            frame.extend(address);
+            frame.extend([0xff; 6]);
+            frame.extend(other.octets());
+            frame
+        };
+        let mut forged_hardware = one.ipv4(one.four, other, 17, 0, &udp());
+        forged_hardware[6..12].copy_from_slice(&two.link.hardware);
+        let mut with_options = one.ipv4(one.four, other, 17, 0, &[&[1u8; 4][..], &udp()].concat());
+        with_options[14] = 0x46;
+        let mut advertisement = vec![136, 0, 0, 0, 0x20, 0, 0, 0];
+        advertisement.extend(two.six.octets());
+        advertisement.extend([2, 1]);
+        advertisement.extend(one.link.hardware);
+        let all_nodes: Ipv6Addr = "ff02::1".parse().expect("an address");
+        let router = [vec![134, 0, 0, 0, 64, 0, 7, 8], vec![0; 8]].concat();
+        let options = [vec![17, 0, 1, 4, 0, 0, 0, 0], udp()].concat();
+        let mut bits = one.ethernet(0x88cc);
+        bits.extend([0; 46]);
+        let cases: [(&str, Vec<u8>); 18] = [
+            ("raw-socket", one.ipv4(one.four, other, 17, 0, &udp())),
+            ("raw-socket", one.ipv6(one.six, two.six, 17, &udp())),
+            ("source-hardware", forged_hardware),
+            ("source-address", one.ipv4(other, one.four, 17, 0, &udp())),
+            ("source-address", one.ipv6(two.six, one.six, 17, &udp())),
+            ("source-address", one.ipv4([169, 254, 7, 7].into(), other, 17, 0, &udp())),
+            ("source-address", one.ipv6("fe80::7".parse().expect("an address"), two.six, 17, &udp())),
+            ("arp", arp(one.link.hardware, other.octets())),
+            ("arp", arp(two.link.hardware, one.four.octets())),
+            ("neighbour", one.ipv6(one.six, all_nodes, 58, &advertisement)),
+            ("router", one.ipv6(one.six, all_nodes, 58, &router)),
+            ("vlan", vlan),
+            ("ethertype", bits),
+            ("header", with_options),
+            ("protocol", one.ipv6(one.six, two.six, 60, &options)),
+            ("protocol", one.ipv4(one.four, other, 4, 0, &[0; 40])),
+            ("protocol", one.ipv4(one.four, other, 47, 0, &[0; 40])),
+            ("raw-socket", one.ipv4(one.four, other, 17, 0x2000 | 1, &udp())),
+        ];
+        let listener = two.inside(|| UdpSocket::bind((other, 2000)).expect("a socket"));
+        listener.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+        for (number, (reason, frame)) in cases.iter().enumerate() {
+            let before = wire.dropped(reason);
+            one.send_frame(frame);
+            assert_eq!(wire.dropped(reason), before + 1, "case {number}: {reason}");
+        }
+        assert!(listener.recv(&mut [0; 64]).is_err(), "nothing came through");
+        let event = await_event(&mut wire.guard, |event| match event {
+            Event::Drop(drop) if u32::from(drop.reason) == c::DROP_SOURCE_ADDRESS => Some(*drop),
+            _ => None,
+        });
+        assert_eq!((event.pod, palisade_bpf::address(event.source)), (wire.one.cgroup_id, IpAddr::V4(other)));
+    });
+}
+
+#[test]
+fn who_is_refused_at_the_receiver_gets_a_reset_or_nothing() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        // A stranger: a namespace behind the node that no veth is guarded of.
+        let stranger = Pod::new(&wire.world, 9);
+        let (_one, _two) = wire.start();
+        for (number, address) in wire.two.addresses().into_iter().enumerate() {
+            let (at, accepted) = serve(&wire.two, address);
+            let connect = || TcpStream::connect_timeout(&at, Duration::from_millis(700));
+            connect().expect("the node's own process passes");
+            drop(accepted.recv_timeout(Duration::from_secs(3)).expect("accepted"));
+            let event = await_flow(&mut wire.guard, |event| event.key.pod_port == at.port());
+            assert_eq!(u32::from(event.flow.strength), c::STRENGTH_OWN_NODE);
+
+            let refused = stranger.inside(connect).expect_err("refused");
+            assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED), "{address}: {refused}");
+            let event =
+                await_flow(&mut wire.guard, |event| event.key.pod_port == at.port() && event.flow.enforced == 0);
+            assert_eq!(u32::from(event.flow.strength), c::STRENGTH_ADDRESS);
+            assert_eq!(palisade_bpf::address(event.flow.peer), stranger.addresses()[number]);
+
+            let mut rules = wire.tables(2 + 2 * number as u64);
+            rules.veths[1].refusal = Refusal::Drop;
+            wire.install(&rules);
+            let refused = stranger.inside(connect).expect_err("refused");
+            assert_eq!(refused.kind(), std::io::ErrorKind::TimedOut, "{address}: {refused}");
+            assert!(accepted.try_recv().is_err(), "nothing was accepted");
+            let rules = wire.tables(3 + 2 * number as u64);
+            wire.install(&rules);
+        }
+    });
+}
+
+#[test]
+fn a_server_of_datagrams_answers_under_closed_egress_and_strangers_do_not_reach_it() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let stranger = Pod::new(&wire.world, 9);
+        let (_one, mut two) = wire.start();
+        for (to, own) in wire.two.addresses().into_iter().zip(wire.one.addresses()) {
+            let to = SocketAddr::new(to, 5300);
+            let rules_out = crate::puppet::REFUSED;
+            let answer = std::thread::scope(|scope| {
+                let served = scope.spawn(|| two.tell(&format!("serve {to}")));
+                let asks = wire.world.program("asks");
+                let mut client = wire.one.puppet(&asks);
+                let mut answer = String::new();
+                for _ in 0..100 {
+                    answer = client.tell(&format!("ask {to}"));
+                    if answer == "ok" {
+                        break;
+                    }
+                }
+                assert_eq!(served.join().expect("joined"), "ok");
+                answer
+            });
+            assert_eq!(answer, "ok");
+            assert_eq!(two.send(SocketAddr::new(own, 5301)), rules_out, "what it asks for itself is judged");
+            let listener = wire.two.inside(|| UdpSocket::bind(to).expect("a socket"));
+            listener.set_read_timeout(Some(Duration::from_millis(150))).expect("set");
+            let from = stranger
+                .inside(|| UdpSocket::bind((stranger.addresses()[usize::from(to.is_ipv6())], 0)).expect("a socket"));
+            from.send_to(b"hello", to).expect("sent");
+            assert!(listener.recv(&mut [0; 16]).is_err(), "the receiver's end refuses it");
+        }
+    });
+}
+
+#[test]
+fn a_new_revision_ends_an_established_connection_at_both_ends() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, _two) = wire.start();
+        let (at, accepted) = serve(&wire.two, wire.two.four.into());
+        assert_eq!(one.tell(&format!("hold {at}")), "ok");
+        let server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        server.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+
+        let mut rules = wire.tables(2);
+        rules.cells.iter_mut().filter(|cell| cell.class == 20).for_each(|cell| cell.port_table = DENY);
+        let began = Instant::now();
+        wire.install(&rules);
+        assert!(!wire.guard.sweep_flows().expect("swept"), "nothing is left to do");
+        let mut ended = 0;
+        for _ in 0..2 {
+            let event = await_flow(&mut wire.guard, |event| event.phase == c::PHASE_CHANGED);
+            assert_eq!(event.flow.enforced, 0);
+            let pod = if event.pod == wire.one.cgroup_id { &wire.one } else { &wire.two };
+            let end = |address, port| SocketAddr::new(palisade_bpf::address(address), port);
+            let ends = (end(event.key.pod, event.key.pod_port), end(event.key.remote, event.key.remote_port));
+            ended += network::end_sockets(&pod.network, &[ends]).expect("ended");
+        }
+        assert!(ended >= 1, "{ended}");
+        use std::io::Read;
+        let error = (&server).read(&mut [0; 8]).expect_err("reset");
+        assert!(matches!(error.raw_os_error(), Some(libc::ECONNRESET | libc::ECONNABORTED)), "{error}");
+        let told = one.tell("read-held");
+        assert!(["errno 104", "errno 103"].contains(&&*told), "{told}");
+        eprintln!("from the new revision to a reset at both ends: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn veths_stay_guarded_without_an_agent_and_the_next_one_takes_them_over() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, _two) = wire.start();
+        let (at, _held) = serve(&wire.two, wire.two.four.into());
+        let frame = wire.one.ipv4(wire.two.four, wire.one.four, 17, 0, &udp());
+        drop(std::mem::replace(&mut wire.guard, wire.world.guard()));
+        let before = wire.dropped("source-address");
+        wire.one.send_frame(&frame);
+        assert_eq!(wire.dropped("source-address"), before + 1, "counters go on");
+        assert_eq!(one.connect(at), Came::Through);
+        let rules = wire.tables(2);
+        wire.install(&rules);
+        wire.one.send_frame(&frame);
+        assert_eq!(wire.dropped("source-address"), before + 2, "one program, not two");
+        // A pod that the rules do not know any more is let through nowhere.
+        let mut rules = wire.tables(3);
+        rules.veths.remove(0);
+        wire.guard.install(&rules).expect("installed");
+        assert!(one.connect(at) != Came::Through);
+        assert!(wire.dropped("unknown-pod") > 0);
+        // Nor guarded, once it is gone.
+        wire.guard.guard_veths(&wire.node, &[wire.two.link.peer]).expect("detached");
+        let before = wire.dropped("unknown-pod");
+        wire.one.send_frame(&frame);
+        assert_eq!(wire.dropped("unknown-pod"), before);
+    });
+}
+
+#[test]
+fn one_pod_does_not_fill_the_table_for_all() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, _two) = wire.start();
+        let (at, _held) = serve(&wire.two, wire.two.four.into());
+        assert_eq!(one.tell(&format!("flood {} 6000", wire.two.four)), "ok");
+        assert!(wire.dropped("flow-limit") >= 1500, "{}", wire.dropped("flow-limit"));
+        // The node's own process reaches the other pod all the same.
+        TcpStream::connect_timeout(&at, Duration::from_secs(1)).expect("another's flows go on");
+    });
+}
+
+#[test]
+fn an_echo_passes_where_a_rule_without_ports_covers_it() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let mut rules = wire.tables(1);
+        wire.install(&rules);
+        let mut one = wire.one.puppet(&wire.program);
+        assert_ne!(one.tell(&format!("ping {}", wire.two.four)), "ok");
+        rules.revision = 2;
+        rules.cells.push(palisade_bpf::tables::Cell { class: 20, destination: 103, protocol: 0, port_table: ALLOW });
+        wire.install(&rules);
+        assert_eq!(one.tell(&format!("ping {}", wire.two.four)), "ok");
+        assert_eq!(one.tell(&format!("ping {}", wire.two.six)), "ok");
+    });
+}

@@ -1,0 +1,179 @@
+//! A node and its pods as network namespaces of their own, linked by veths as a CNI does it, and frames as an attacker
+//! would make them.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use palisade_bpf::network::{self, PodLink};
+use palisade_bpf::tables::{Refusal, Veth};
+
+use crate::puppet::Puppet;
+use crate::world::{World, run};
+
+pub const GATEWAY: &str = "169.254.1.1";
+
+/// A pod's network, and its cgroup.
+pub struct Pod {
+    pub network: File,
+    pub link: PodLink,
+    pub four: Ipv4Addr,
+    pub six: Ipv6Addr,
+    pub cgroup_id: u64,
+    pub container: std::path::PathBuf,
+    pub container_id: u64,
+    pub number: u8,
+}
+
+/// The calling thread's namespace becomes a node that routes.
+pub fn make_node() -> File {
+    for (path, value) in [
+        ("ipv4/ip_forward", "1"),
+        ("ipv6/conf/all/forwarding", "1"),
+        ("ipv6/conf/default/accept_dad", "0"),
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+    ] {
+        std::fs::write(Path::new("/proc/sys/net").join(path), value).expect("a sysctl");
+    }
+    File::open("/proc/thread-self/ns/net").expect("the own namespace")
+}
+
+impl Pod {
+    /// A pod with one container and a routed veth; `number` is the last part of its addresses.
+    pub fn new(world: &World, number: u8) -> Self {
+        let network = std::thread::spawn(|| {
+            // SAFETY: only this thread, which ends here, moves.
+            unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.expect("a namespace");
+            std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").expect("a sysctl");
+            File::open("/proc/thread-self/ns/net").expect("the namespace")
+        });
+        let network = network.join().expect("made");
+        let path = format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd());
+        let (four, six) = (Ipv4Addr::new(10, 9, 0, number), Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, number.into()));
+        let name = format!("pod{number}");
+        let (v4, v6) = (format!("{four}/32"), format!("{six}/128"));
+        for line in [
+            format!("link add {name} type veth peer name eth0 netns {path}"),
+            format!("addr add {GATEWAY}/32 dev {name} scope link"),
+            format!("link set {name} addrgenmode none"),
+            format!("addr add fe80::1/64 dev {name} nodad"),
+            format!("link set {name} up"),
+            format!("route add {v4} dev {name}"),
+            format!("route add {v6} dev {name}"),
+        ] {
+            run("ip", &line.split(' ').collect::<Vec<_>>());
+        }
+        network::inside(&network, || {
+            for line in [
+                "link set lo up".to_string(),
+                format!("addr add {v4} dev eth0"),
+                format!("addr add {v6} dev eth0 nodad"),
+                "link set eth0 up".to_string(),
+                format!("route add {GATEWAY} dev eth0 scope link"),
+                format!("route add default via {GATEWAY} dev eth0"),
+                "route add default via fe80::1 dev eth0".to_string(),
+            ] {
+                run("ip", &line.split(' ').collect::<Vec<_>>());
+            }
+            std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").expect("a sysctl");
+        })
+        .expect("inside");
+        let links = network::links(&network).expect("links");
+        assert_eq!(links.len(), 1, "the loopback is no veth");
+        let (_, cgroup_id) = world.make_cgroup(&format!("burstable/pod{number}"));
+        let (container, container_id) = world.make_cgroup(&format!("burstable/pod{number}/main"));
+        Self { network, link: links[0], four, six, cgroup_id, container, container_id, number }
+    }
+
+    /// As the tables know it: receiver = subject = its number.
+    pub fn veth(&self, refusal: Refusal) -> Veth {
+        Veth {
+            interface: self.link.peer,
+            cgroup: self.cgroup_id,
+            subject: self.number.into(),
+            receiver: self.number.into(),
+            refusal,
+            hardware: self.link.hardware,
+            four: Some(self.four),
+            six: Some(self.six),
+        }
+    }
+
+    pub fn addresses(&self) -> [IpAddr; 2] {
+        [self.four.into(), self.six.into()]
+    }
+
+    /// A puppet in the pod's container and network.
+    pub fn puppet(&self, program: &Path) -> Puppet {
+        self.inside(|| Puppet::start(program, &self.container))
+    }
+
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        network::inside(&self.network, act).expect("inside")
+    }
+
+    /// Sends a frame by a packet socket, as a process with CAP_NET_RAW in the pod can.
+    pub fn send_frame(&self, frame: &[u8]) {
+        self.inside(|| {
+            // SAFETY: plain system calls on a descriptor of our own and on valid memory.
+            unsafe {
+                let socket = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0);
+                assert!(socket >= 0, "{}", std::io::Error::last_os_error());
+                let mut to: libc::sockaddr_ll = std::mem::zeroed();
+                to.sll_family = libc::AF_PACKET as u16;
+                to.sll_ifindex = i32::try_from(libc::if_nametoindex(c"eth0".as_ptr())).expect("an index");
+                let length = size_of::<libc::sockaddr_ll>() as u32;
+                let to = std::ptr::from_ref(&to).cast();
+                let sent = libc::sendto(socket, frame.as_ptr().cast(), frame.len(), 0, to, length);
+                assert_eq!(sent, frame.len() as isize, "{}", std::io::Error::last_os_error());
+                libc::close(socket);
+            }
+        });
+    }
+
+    /// An Ethernet header from the pod to everybody.
+    pub fn ethernet(&self, kind: u16) -> Vec<u8> {
+        let mut frame = vec![0xff; 6];
+        frame.extend(self.link.hardware);
+        frame.extend(kind.to_be_bytes());
+        frame
+    }
+
+    /// A datagram over IPv4 from `source`, with the fragment field and protocol as given.
+    pub fn ipv4(&self, source: Ipv4Addr, to: Ipv4Addr, protocol: u8, fragment: u16, payload: &[u8]) -> Vec<u8> {
+        let mut frame = self.ethernet(0x0800);
+        frame.extend([0x45, 0]);
+        frame.extend((20 + payload.len() as u16).to_be_bytes());
+        frame.extend(7u16.to_be_bytes());
+        frame.extend(fragment.to_be_bytes());
+        frame.extend([64, protocol, 0, 0]);
+        frame.extend(source.octets());
+        frame.extend(to.octets());
+        frame.extend(payload);
+        frame
+    }
+
+    /// The same over IPv6.
+    pub fn ipv6(&self, source: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = self.ethernet(0x86dd);
+        frame.extend([0x60, 0, 0, 0]);
+        frame.extend((payload.len() as u16).to_be_bytes());
+        frame.extend([next, 255]);
+        frame.extend(source.octets());
+        frame.extend(to.octets());
+        frame.extend(payload);
+        frame
+    }
+}
+
+/// Ports 1000 to 2000, eight bytes of data.
+pub fn udp() -> Vec<u8> {
+    let mut header = Vec::new();
+    for word in [1000u16, 2000, 16, 0] {
+        header.extend(word.to_be_bytes());
+    }
+    header.extend([0; 8]);
+    header
+}
