@@ -51,10 +51,10 @@ fn main() -> ExitCode {
 }
 
 fn each_attack_meets_its_verdict(chosen: &[&Attack]) -> ExitCode {
-    let begun = std::time::Instant::now();
+    let (begun, own) = (std::time::Instant::now(), std::process::id());
     let failures: Vec<String> = std::thread::scope(|scope| {
-        let bare = scope.spawn(|| run(&Stage::bare("attacks-bare"), chosen));
-        let guarded = scope.spawn(|| run(&Stage::guarded("attacks"), chosen));
+        let bare = scope.spawn(|| run(&Stage::bare(&format!("attacks-bare-{own}")), chosen));
+        let guarded = scope.spawn(|| run(&Stage::guarded(&format!("attacks-{own}")), chosen));
         [bare, guarded].into_iter().flat_map(|world| world.join().unwrap_or_else(|_| vec!["a panic".into()])).collect()
     });
     println!("{} attacks in {:.1} s", chosen.len(), begun.elapsed().as_secs_f32());
