@@ -141,6 +141,19 @@ pub fn prober_under_flood(stage: &Stage) -> Outcome {
     Outcome { said: said + &outcome.said, ..outcome }
 }
 
+/// A connection that is allowed by its program alone; meanwhile the world tries, more often than any table has room for.
+pub fn connection_under_flood(stage: &Stage) -> Outcome {
+    let script = format!(
+        "exec 30<>/dev/tcp/{}/{ORDERS}; echo ready; read; echo hello >&30; read -t 1 answer <&30 && echo ok $answer",
+        stage.orders.v4()
+    );
+    let held = stage.start_command("web:shell", &["bash", "-c", &script]);
+    let flooded = format!("{}:9000", stage.pod("probed").v4());
+    let said = stage.attack("world", &["flood", &flooded, "60000"]);
+    let rest = held.go_on();
+    Outcome { arrived: rest.contains("ok hello"), said: said + &rest }
+}
+
 /// More than any table of flows is likely to hold for one pod.
 const FLOOD: &str = "20000";
 

@@ -35,7 +35,7 @@ pub struct Attack {
     pub make: fn(&Stage) -> Outcome,
 }
 
-use Evidence::Record;
+use Evidence::{Counter, Record};
 use Expected::{Allowed, AllowedNotYet, Limit, NotYet, Stopped};
 
 const fn attack(name: &'static str, expected: Expected, make: fn(&Stage) -> Outcome) -> Attack {
@@ -44,6 +44,14 @@ const fn attack(name: &'static str, expected: Expected, make: fn(&Stage) -> Outc
 
 const SHIPPER: Evidence = Record("web", Some("shipper"));
 const NGINX: Evidence = Record("web", Some("nginx"));
+/// Raw and packet sockets never connected.
+const RAW: Evidence = Counter("dropped-raw-socket");
+const ADDRESS: Evidence = Counter("dropped-source-address");
+const HARDWARE: Evidence = Counter("dropped-source-hardware");
+/// A header behind IP that no rule can be about, or that hides what comes after it.
+const PROTOCOL: Evidence = Counter("dropped-protocol");
+/// The receiver's own end.
+const REFUSED: Evidence = Counter("dropped-refused");
 
 /// In this order: the last ones restart the agent, and end it.
 pub const ATTACKS: &[Attack] = &[
@@ -68,7 +76,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("an IPv4 address connected by an IPv6 socket", Stopped(SHIPPER), sockets::unmapped_connected),
     attack("a first packet with the first write", Stopped(SHIPPER), sockets::deferred),
     attack("UDP-Lite, unconnected", Stopped(SHIPPER), sockets::udp_lite_unconnected),
-    attack("UDP-Lite", NotYet, sockets::udp_lite),
+    attack("UDP-Lite", Stopped(PROTOCOL), sockets::udp_lite),
     attack("multipath TCP", Stopped(SHIPPER), sockets::multipath),
     attack("data in the first packet (fast open)", Stopped(SHIPPER), sockets::fast_open),
     attack("a connect by io_uring", Stopped(SHIPPER), sockets::by_ring),
@@ -76,10 +84,10 @@ pub const ATTACKS: &[Attack] = &[
     attack("SO_BINDTODEVICE", Stopped(SHIPPER), sockets::bound_to_device),
     attack("IP_TRANSPARENT with another pod's address", Stopped(SHIPPER), sockets::transparent),
     attack("the loopback address by another device", NotYet, sockets::loopback_by_device),
-    attack("an echo request by an ordinary socket", NotYet, sockets::ping),
-    attack("an answer to a forged datagram", NotYet, sockets::forged_answer),
+    attack("an echo request by an ordinary socket", Stopped(SHIPPER), sockets::ping),
+    attack("an answer to a forged datagram", Stopped(SHIPPER), sockets::forged_answer),
     attack("a link-local address", Stopped(SHIPPER), sockets::link_local),
-    attack("a routing header to another pod", NotYet, sockets::routing_header),
+    attack("a routing header to another pod", Stopped(PROTOCOL), sockets::routing_header),
     attack(
         "a port of another container, on a closed loopback",
         Stopped(Record("vault", Some("side"))),
@@ -94,39 +102,39 @@ pub const ATTACKS: &[Attack] = &[
     attack("a socket of another container's malware", Stopped(NGINX), sockets::passed_back),
     attack("a cgroup made from inside", Stopped(SHIPPER), pods::nested_cgroup),
     attack("a process moved to the allowed container", Stopped(NGINX), pods::moved_process),
-    attack("a process moved out, with its socket", Stopped(Evidence::Counter("refused")), pods::moved_out),
+    attack("a process moved out, with its socket", Stopped(Counter("refused")), pods::moved_out),
     // What is no socket of TCP or UDP, or not what it seems.
-    attack("a raw IPv4 packet", NotYet, packets::raw_ipv4),
-    attack("a raw IPv6 packet", NotYet, packets::raw_ipv6),
-    attack("a frame with the pod's own address", NotYet, packets::own_frame),
-    attack("a frame of TCP with the pod's own address", NotYet, packets::own_frame_of_tcp),
-    attack("a frame by AF_XDP", NotYet, packets::express),
-    attack("a spoofed IPv4 address", NotYet, packets::spoofed_ipv4),
-    attack("a spoofed IPv6 address", NotYet, packets::spoofed_ipv6),
-    attack("a spoofed MAC", NotYet, packets::spoofed_mac),
-    attack("ARP for another pod's address", NotYet, packets::arp),
-    attack("neighbour discovery for another pod's address", NotYet, packets::neighbour),
+    attack("a raw IPv4 packet", Stopped(RAW), packets::raw_ipv4),
+    attack("a raw IPv6 packet", Stopped(RAW), packets::raw_ipv6),
+    attack("a frame with the pod's own address", Stopped(RAW), packets::own_frame),
+    attack("a frame of TCP with the pod's own address", Stopped(RAW), packets::own_frame_of_tcp),
+    attack("a frame by AF_XDP", Stopped(RAW), packets::express),
+    attack("a spoofed IPv4 address", Stopped(ADDRESS), packets::spoofed_ipv4),
+    attack("a spoofed IPv6 address", Stopped(ADDRESS), packets::spoofed_ipv6),
+    attack("a spoofed MAC", Stopped(HARDWARE), packets::spoofed_mac),
+    attack("ARP for another pod's address", Stopped(Counter("dropped-arp")), packets::arp),
+    attack("neighbour discovery for another pod's address", Stopped(ADDRESS), packets::neighbour),
     attack("data in neighbour discovery", NotYet, packets::data_in_neighbour_discovery),
     attack("data in a multicast listener's report", NotYet, packets::data_in_a_listener_report),
-    attack("a router advertisement", NotYet, packets::router),
-    attack("an address that nobody gave", NotYet, packets::invented),
-    attack("an address that the pod gave itself", NotYet, sockets::self_added),
-    attack("a frame of a link-local address", NotYet, packets::link_local),
-    attack("a VLAN tag", NotYet, packets::vlan),
-    attack("IP in IP", NotYet, packets::ip_in_ip),
-    attack("GRE", NotYet, packets::gre),
-    attack("IPv4 fragments, the last one first", NotYet, packets::fragments),
-    attack("IPv6 fragments", NotYet, packets::fragments_v6),
-    attack("extension headers that hide the port", NotYet, packets::extension_headers),
-    attack("a raw echo request", NotYet, packets::echo),
-    attack("an ICMP error that answers nothing", NotYet, packets::error),
-    attack("a frame in another container's connection", NotYet, packets::in_a_connection),
-    attack("the node's address, forged by a pod", NotYet, packets::node_from_a_pod),
-    attack("the node's address, forged from outside", NotYet, packets::node_from_outside),
-    attack("a pod's address, forged from outside", NotYet, packets::pod_from_outside),
-    attack("a pod's own address from outside", NotYet, pods::routed),
-    attack("a NodePort from outside, on the pod's node", NotYet, pods::node_port),
-    attack("a NodePort from outside, by another node", NotYet, pods::node_port_elsewhere),
+    attack("a router advertisement", Stopped(Counter("dropped-router")), packets::router),
+    attack("an address that nobody gave", Stopped(ADDRESS), packets::invented),
+    attack("an address that the pod gave itself", Stopped(Counter("dropped-")), sockets::self_added),
+    attack("a frame of a link-local address", Stopped(ADDRESS), packets::link_local),
+    attack("a VLAN tag", Stopped(Counter("dropped-vlan")), packets::vlan),
+    attack("IP in IP", Stopped(PROTOCOL), packets::ip_in_ip),
+    attack("GRE", Stopped(PROTOCOL), packets::gre),
+    attack("IPv4 fragments, the last one first", Stopped(RAW), packets::fragments),
+    attack("IPv6 fragments", Stopped(RAW), packets::fragments_v6),
+    attack("extension headers that hide the port", Stopped(PROTOCOL), packets::extension_headers),
+    attack("a raw echo request", Stopped(SHIPPER), packets::echo),
+    attack("an ICMP error that answers nothing", Stopped(RAW), packets::error),
+    attack("a frame in another container's connection", Stopped(RAW), packets::in_a_connection),
+    attack("the node's address, forged by a pod", Stopped(ADDRESS), packets::node_from_a_pod),
+    attack("the node's address, forged from outside", Stopped(REFUSED), packets::node_from_outside),
+    attack("a pod's address, forged from outside", Stopped(REFUSED), packets::pod_from_outside),
+    attack("a pod's own address from outside", Stopped(REFUSED), pods::routed),
+    attack("a NodePort from outside, on the pod's node", Stopped(REFUSED), pods::node_port),
+    attack("a NodePort from outside, by another node", Stopped(REFUSED), pods::node_port_elsewhere),
     // Documented limits.
     attack("exec after connect", Limit, limits::exec_after_connect),
     attack("an interpreter that a rule names", Limit, limits::interpreter),
@@ -138,12 +146,13 @@ pub const ATTACKS: &[Attack] = &[
     // Many, and time.
     attack("another pod's flows, while one floods", Allowed, pods::flood),
     attack("the node's prober, while the world floods the pod", Allowed, pods::prober_under_flood),
+    attack("a named program's connection, while the world floods a pod", AllowedNotYet, pods::connection_under_flood),
     attack("an answer, while another pod floods", AllowedNotYet, pods::answer_under_flood),
     attack("the first packet of a new container", Stopped(Record("hasty", None)), pods::first_packet),
     attack("another program at the path, and a new agent", NotYet, programs::redirected),
     attack("a privileged pod that mounts over the path, and a new agent", Limit, limits::privileged),
     attack("a new pod while no agent lives", Stopped(Evidence::None), pods::agent_killed),
-    attack("a frame of a new pod while no agent lives", NotYet, pods::frame_of_orphan),
+    attack("a frame of a new pod while no agent lives", Stopped(Evidence::None), pods::frame_of_orphan),
     attack("the allowed program while no agent lives", Allowed, programs::allowed),
     attack("a second container while no agent lives", Stopped(Evidence::None), programs::second_container),
 ];

@@ -68,34 +68,42 @@ pub fn answer_to_forged(local: &str, forged: &str, target: &str) -> io::Result<S
 
 /// Sends `count` datagrams to `target`, each from a port of its own, as long as any goes out.
 pub fn flood(target: &str, count: &str) -> io::Result<String> {
-    let (target, count): (SocketAddr, u32) = (parse(target)?, parse(count)?);
+    let target: SocketAddr = parse(target)?;
     let address = Address::of(target);
     let mut sent = 0;
-    for _ in 0..count {
+    from_each_processor(count, || {
         let socket = system::socket(system::family_of(&target), libc::SOCK_DGRAM, 0)?;
-        sent += u32::from(system::send(&socket, b"flood", 0, Some(&address)).is_ok());
-    }
+        sent += usize::from(system::send(&socket, b"flood", 0, Some(&address)).is_ok());
+        Ok(())
+    })?;
     Ok(format!("ok {sent}"))
 }
 
 /// Fills what remembers datagrams that came: `count` of them, each from a port of its own, within the pod.
-///
-/// From every processor in turn: a table that forgets the oldest keeps the newest of each processor apart.
 pub fn flood_itself(count: &str) -> io::Result<String> {
     let own = Address::of(SocketAddr::from(([127, 0, 0, 1], 4322)));
     let receiver = system::socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
     system::bind(&receiver, &own)?;
-    let processors = std::thread::available_parallelism()?.get();
     let mut came = 0;
+    from_each_processor(count, || {
+        let socket = system::socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+        system::send(&socket, b"flood", 0, Some(&own))?;
+        came += usize::from(!system::receive(&receiver)?.is_empty());
+        Ok(())
+    })?;
+    Ok(format!("ok {came}"))
+}
+
+/// From every processor in turn: a table that forgets the oldest keeps the newest of each processor apart.
+fn from_each_processor(count: &str, mut once: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let processors = std::thread::available_parallelism()?.get();
     for processor in 0..processors {
         system::run_on(processor)?;
         for _ in 0..(parse::<usize>(count)? / processors).max(1000) {
-            let socket = system::socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
-            system::send(&socket, b"flood", 0, Some(&own))?;
-            came += usize::from(!system::receive(&receiver)?.is_empty());
+            once()?;
         }
     }
-    Ok(format!("ok {came}"))
+    Ok(())
 }
 
 fn bytes(text: &str) -> io::Result<Vec<u8>> {
