@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use palisade_bpf::pins;
+use palisade_manifests::Kept;
 use palisade_model::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -17,7 +18,7 @@ use crate::node::{Node, Told};
 use crate::server::{Guarded, Request, Server, lost_line};
 use crate::status::{STATUS_VERSION, Status, resident_bytes};
 use crate::view::View;
-use crate::watch::Watch;
+use crate::watch::{Change, Watch};
 
 /// How long the agent sleeps when nothing wakes it. The kernel wakes it only when much waits, so this is also how old a
 /// record may be before it is told.
@@ -25,6 +26,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Some pods had no cgroup or no first process yet when they were last looked at: again after this long, and after twice
 /// as long each time, up to the second.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+/// A new file that nobody closed for this long is read as it is: it may have been made by other means than writing.
+const UNFINISHED_FOR: Duration = Duration::from_secs(30);
 /// How often the clocks are compared.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
 /// Problems that the status shows.
@@ -73,6 +76,8 @@ pub struct Agent {
     server: Server,
     watch: Watch,
     watched: Vec<PathBuf>,
+    kept: Kept,
+    unfinished_until: Option<Instant>,
     view: View,
     nodes: Vec<Node>,
     history: History,
@@ -94,7 +99,7 @@ impl Agent {
     pub fn start(config: Config) -> Result<Self> {
         let mut watch = Watch::new().map_err(Error::Watch)?;
         watch.add(&LabState::path(&config.state));
-        let view = View::load(&config.state)?;
+        let view = View::load(&config.state, &mut Kept::default())?;
         let server = Server::new(&config.socket())?;
         pins::mount(&config.pins()).map_err(Error::Pins)?;
         let mut agent = Self {
@@ -102,6 +107,8 @@ impl Agent {
             server,
             watch,
             watched: Vec::new(),
+            kept: Kept::default(),
+            unfinished_until: None,
             view,
             nodes: Vec::new(),
             history: History::default(),
@@ -113,9 +120,10 @@ impl Agent {
             retry_after: RETRY[0],
             clock_check_at: Instant::now() + CLOCK_CHECK,
         };
-        agent.watch_manifests();
+        let lab = agent.view.lab.clone();
+        agent.watch_manifests(&lab);
         // What changed between the first load and the watch is seen now.
-        agent.view = View::load(&agent.config.state)?;
+        agent.load()?;
         agent.install()?;
         for node in &agent.nodes {
             node.note_earlier_listeners(&agent.view, &mut agent.listeners);
@@ -146,7 +154,7 @@ impl Agent {
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
             self.wait()?;
-            let changed = self.watch.take();
+            let changed = self.take_changes();
             if changed {
                 self.retry_after = RETRY[0];
             }
@@ -187,6 +195,11 @@ impl Agent {
                 return true;
             }
         }
+        if self.unfinished_until.is_some_and(|until| now >= until) {
+            self.unfinished_until = None;
+            self.kept.forget_all();
+            return true;
+        }
         if self.retry_at.is_some_and(|at| now >= at) {
             self.retry_at = None;
             return true;
@@ -199,15 +212,38 @@ impl Agent {
         self.retry_after = (2 * self.retry_after).min(RETRY[1]);
     }
 
-    /// Reads everything anew and brings it into the kernel. What fails leaves the old rules in force, and is told.
+    /// Takes what changed on disk; true when something did. Only files that were closed or replaced are read anew.
+    fn take_changes(&mut self) -> bool {
+        let changes = self.watch.take();
+        if changes.all {
+            self.kept.forget_all();
+        }
+        for change in changes.paths {
+            match change {
+                Change::Whole(path) => self.kept.forget(&path),
+                Change::Unfinished(path) => {
+                    self.kept.is_unfinished(path);
+                    self.unfinished_until = Some(Instant::now() + UNFINISHED_FOR);
+                }
+            }
+        }
+        changes.any
+    }
+
+    /// Loads the rules and pods as they are now. New manifests are watched before they are read.
+    fn load(&mut self) -> Result<()> {
+        let lab = LabState::read(&self.config.state)?;
+        self.watch_manifests(&lab);
+        self.view = View::load(&self.config.state, &mut self.kept)?;
+        self.kept.retain(|file| self.watch.covers(file));
+        Ok(())
+    }
+
+    /// Brings what is new into the kernel. What fails leaves the old rules in force, and is told.
     fn reload(&mut self) {
         let began = Instant::now();
         self.loads += 1;
-        let result = View::load(&self.config.state).and_then(|view| {
-            self.view = view;
-            self.watch_manifests();
-            self.install()
-        });
+        let result = self.load().and_then(|()| self.install());
         match result {
             Ok(true) => {
                 self.last_change = began.elapsed();
@@ -252,12 +288,11 @@ impl Agent {
         self.nodes.iter().any(|node| node.guards(pod_uid, &self.view))
     }
 
-    fn watch_manifests(&mut self) {
+    fn watch_manifests(&mut self, lab: &LabState) {
         if self.watch.take_lost() {
             self.watched.clear();
             self.watch.add(&LabState::path(&self.config.state));
         }
-        let lab = &self.view.lab;
         let cluster = lab.cluster.clone().unwrap_or_else(|| self.config.state.join("cluster"));
         for path in lab.manifests.iter().chain([&cluster]) {
             if !self.watched.contains(path) {
@@ -297,7 +332,7 @@ impl Agent {
             Request::Status(_) => serde_json::to_string(&self.status()).unwrap_or_default(),
             Request::Guarded(Guarded { pod_uid }) => {
                 // Whoever asks has just written the pod's files.
-                if self.watch.take() || !self.guards(pod_uid) {
+                if self.take_changes() || !self.guards(pod_uid) {
                     self.reload();
                 }
                 let revision = self.nodes.iter().map(Node::revision).max().unwrap_or(0);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use palisade_manifests::Kept;
 use palisade_model::Problem;
 use palisade_model::settings::Settings;
 use palisade_policy::Model;
@@ -21,10 +22,10 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Reads the state folder of a lab and the manifests that it names.
-    pub(crate) fn load(state: &Path) -> Result<Self> {
+    /// Reads the state folder of a lab and the manifests that it names, as far as they are not kept.
+    pub(crate) fn load(state: &Path, kept: &mut Kept) -> Result<Self> {
         let lab = LabState::read(state)?;
-        let loaded = palisade_manifests::load_lab(state)?;
+        let loaded = palisade_manifests::load_lab_again(state, kept)?;
         let mut problems = loaded.problems;
         let built = Model::new(Arc::new(loaded.value), Settings::default());
         problems.extend(built.problems);

@@ -1,9 +1,11 @@
-//! Tells when a file that the rules or the pods come from has changed.
+//! Tells which files that the rules or the pods come from have changed.
 
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
@@ -17,6 +19,26 @@ pub(crate) struct Watch {
     inotify: OwnedFd,
     folders: HashMap<i32, Watched>,
     lost: bool,
+}
+
+/// What has happened since the last time.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Something that matters has changed.
+    pub(crate) any: bool,
+    /// Anything may have changed: events were dropped.
+    pub(crate) all: bool,
+    /// In their order: what was closed, replaced, or went away, and files that were made and are not closed yet.
+    pub(crate) paths: Vec<Change>,
+}
+
+/// One change of a file or folder.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It has its new content, or is gone.
+    Whole(PathBuf),
+    /// It was made, and whoever makes it is still writing.
+    Unfinished(PathBuf),
 }
 
 #[derive(Debug)]
@@ -67,7 +89,8 @@ impl Watch {
         let Ok(descriptor) = inotify::add_watch(&self.inotify, folder, flags) else { return };
         match (self.folders.get_mut(&descriptor), name) {
             (Some(Watched { names: Some(names), .. }), Some(name)) => names.push(name),
-            (Some(watched), None) => watched.names = None,
+            // It may have been moved here with its watch.
+            (Some(watched), None) => *watched = Watched { folder: folder.to_owned(), names: None },
             (Some(_), Some(_)) => {}
             (None, name) => {
                 let names = name.map(|name| vec![name]);
@@ -86,43 +109,61 @@ impl Watch {
         std::mem::take(&mut self.lost)
     }
 
-    /// Takes what has happened; true when something that matters has changed.
-    pub(crate) fn take(&mut self) -> bool {
-        let mut changed = false;
+    /// Whether a change of that file would be told. One behind a link changes where nobody looks.
+    pub(crate) fn covers(&self, file: &Path) -> bool {
+        let Some(name) = file.file_name() else { return false };
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let wanted = |names: &Vec<std::ffi::OsString>| names.iter().any(|wanted| wanted == name);
+        self.folders.values().any(|one| one.folder == folder && one.names.as_ref().is_none_or(wanted))
+            && !file.is_symlink()
+    }
+
+    /// Takes what has happened.
+    pub(crate) fn take(&mut self) -> Changes {
+        let mut changes = Changes::default();
         let mut new_folders = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         while let Ok(event) = reader.next() {
             if event.events().contains(ReadFlags::IGNORED) {
                 // The folder is gone, or was replaced by another of its name.
-                self.lost |= self.folders.remove(&event.wd()).is_some();
-                changed = true;
-                continue;
-            }
-            // Events were dropped: anything may have changed.
-            let Some(watched) = self.folders.get(&event.wd()) else {
-                changed = true;
-                continue;
-            };
-            let name = event.file_name().map(|name| name.to_string_lossy().into_owned());
-            let matters = match (&watched.names, &name) {
-                (None, _) => true,
-                (Some(names), Some(name)) => names.iter().any(|wanted| wanted == name.as_str()),
-                (Some(_), None) => false,
-            };
-            changed |= matters;
-            if let (None, Some(name)) = (&watched.names, name) {
-                let path = watched.folder.join(name);
-                if path.is_dir() {
-                    new_folders.push(path);
+                if let Some(gone) = self.folders.remove(&event.wd()) {
+                    self.lost = true;
+                    changes.paths.push(Change::Whole(gone.folder));
                 }
+                changes.any = true;
+                continue;
             }
+            let Some(watched) = self.folders.get(&event.wd()) else {
+                changes.any = true;
+                changes.all = true;
+                continue;
+            };
+            let Some(name) = event.file_name().map(|name| std::ffi::OsStr::from_bytes(name.to_bytes())) else {
+                changes.any |= watched.names.is_none();
+                continue;
+            };
+            if watched.names.as_ref().is_some_and(|names| !names.iter().any(|wanted| wanted == name)) {
+                continue;
+            }
+            changes.any = true;
+            let path = watched.folder.join(name);
+            if watched.names.is_none() && path.is_dir() {
+                new_folders.push(path.clone());
+            }
+            let made = event.events().contains(ReadFlags::CREATE) && is_one_file(&path);
+            changes.paths.push(if made { Change::Unfinished(path) } else { Change::Whole(path) });
         }
         for folder in new_folders {
             self.add_tree(&folder);
         }
-        changed
+        changes
     }
+}
+
+/// A link to a file that there was is whole at once.
+fn is_one_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.nlink() == 1)
 }
 
 #[cfg(test)]
@@ -140,14 +181,33 @@ mod tests {
         let root = folder("tree");
         let mut watch = Watch::new().expect("inotify");
         watch.add(&root);
-        assert!(!watch.take());
+        assert!(!watch.take().any);
         std::fs::write(root.join(".new"), "a").expect("written");
         std::fs::rename(root.join(".new"), root.join("pods.yaml")).expect("renamed");
-        assert!(watch.take());
+        assert!(watch.take().any);
         std::fs::create_dir(root.join("more")).expect("a folder");
-        assert!(watch.take());
+        assert!(watch.take().any);
         std::fs::write(root.join("more/policy.yaml"), "a").expect("written");
-        assert!(watch.take());
+        assert!(watch.take().any);
+        std::fs::remove_dir_all(root).expect("removed");
+    }
+
+    #[test]
+    fn a_file_is_whole_when_it_is_closed() {
+        let root = folder("whole");
+        let mut watch = Watch::new().expect("inotify");
+        watch.add(&root);
+        let path = root.join("rules.yaml");
+        let mut file = std::fs::File::create(&path).expect("made");
+        assert_eq!(watch.take().paths, [Change::Unfinished(path.clone())]);
+        std::io::Write::write_all(&mut file, b"a").expect("written");
+        assert!(!watch.take().any);
+        drop(file);
+        assert_eq!(watch.take().paths, [Change::Whole(path.clone())]);
+        assert!(watch.covers(&path));
+        assert!(!watch.covers(&root.join("more/rules.yaml")));
+        std::fs::hard_link(&path, root.join("link.yaml")).expect("linked");
+        assert_eq!(watch.take().paths, [Change::Whole(root.join("link.yaml"))]);
         std::fs::remove_dir_all(root).expect("removed");
     }
 
@@ -157,9 +217,9 @@ mod tests {
         let mut watch = Watch::new().expect("inotify");
         watch.add(&root.join("lab.json"));
         std::fs::write(root.join("agent.log"), "a").expect("written");
-        assert!(!watch.take());
+        assert!(!watch.take().any);
         std::fs::write(root.join("lab.json"), "a").expect("written");
-        assert!(watch.take());
+        assert!(watch.take().any);
         std::fs::remove_dir_all(root).expect("removed");
     }
 }

@@ -12,6 +12,7 @@ mod at;
 mod decode;
 mod document;
 mod files;
+mod kept;
 mod load;
 mod names;
 mod recognize;
@@ -20,4 +21,5 @@ mod scan;
 mod schema;
 mod yaml;
 
-pub use load::{LoadError, load, load_lab, load_text};
+pub use kept::Kept;
+pub use load::{LoadError, load, load_lab, load_lab_again, load_text};

@@ -10,6 +10,7 @@ use palisade_model::{Inventory, Outcome, Place, Problem};
 use crate::assembly::{Assembly, Layer};
 use crate::document::read_stream;
 use crate::files::{Found, ReadError, manifest_files, read_all, read_file, too_large};
+use crate::kept::Kept;
 
 /// Why nothing could be read at all: the user has to give something else.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,7 @@ pub enum LoadError {
 /// When a path does not exist or cannot be opened. What is wrong inside is a problem, and the rest is used.
 pub fn load(paths: &[PathBuf], stdin: impl Read) -> Result<Outcome<Inventory>, LoadError> {
     let mut assembly = Assembly::default();
-    load_paths(&mut assembly, paths, stdin)?;
+    load_paths(&mut assembly, paths, stdin, &mut Kept::default())?;
     Ok(assembly.finish())
 }
 
@@ -63,14 +64,24 @@ pub fn load_text(file: &str, text: &str) -> Outcome<Inventory> {
 /// # Errors
 /// When the state folder has no readable `lab.json`, or a manifest that the lab was started with is gone.
 pub fn load_lab(state_dir: &Path) -> Result<Outcome<Inventory>, LoadError> {
+    load_lab_again(state_dir, &mut Kept::default())
+}
+
+/// The same as [`load_lab`] for somebody who loads often: the user's manifests stand as they are in `kept`, and what is
+/// not there is read into it.
+///
+/// # Errors
+/// As [`load_lab`].
+pub fn load_lab_again(state_dir: &Path, kept: &mut Kept) -> Result<Outcome<Inventory>, LoadError> {
     let state = state_dir.join("lab.json");
     let lab = |why: String| LoadError::Lab { path: state.clone(), why };
     let text = std::fs::read_to_string(&state).map_err(|error| lab(error.to_string()))?;
     let LabState { manifests, cluster } = LabState::parse(&text).map_err(lab)?;
     let mut assembly = Assembly::default();
-    load_paths(&mut assembly, &manifests, io::empty())?;
+    load_paths(&mut assembly, &manifests, io::empty(), kept)?;
+    kept.finish_load();
     let cluster = cluster.unwrap_or_else(|| state_dir.join("cluster"));
-    load_folder(&mut assembly, &cluster, Layer::Live);
+    load_live(&mut assembly, &cluster);
     Ok(assembly.finish())
 }
 
@@ -93,7 +104,7 @@ impl LabState {
     }
 }
 
-fn load_paths(assembly: &mut Assembly, paths: &[PathBuf], stdin: impl Read) -> Result<(), LoadError> {
+fn load_paths(assembly: &mut Assembly, paths: &[PathBuf], stdin: impl Read, kept: &mut Kept) -> Result<(), LoadError> {
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
         return Err(LoadError::StdinTwice);
     }
@@ -101,7 +112,7 @@ fn load_paths(assembly: &mut Assembly, paths: &[PathBuf], stdin: impl Read) -> R
     for path in paths {
         match stdin.take_if(|_| is_stdin(path)) {
             Some(stdin) => load_stdin(assembly, stdin)?,
-            None => load_path(assembly, path)?,
+            None => load_path(assembly, path, kept)?,
         }
     }
     Ok(())
@@ -121,41 +132,63 @@ fn load_stdin(assembly: &mut Assembly, stdin: impl Read) -> Result<(), LoadError
     Ok(())
 }
 
-fn load_path(assembly: &mut Assembly, path: &Path) -> Result<(), LoadError> {
+fn load_path(assembly: &mut Assembly, path: &Path, kept: &mut Kept) -> Result<(), LoadError> {
     let error = |source| LoadError::Path { path: path.to_owned(), source };
     if std::fs::metadata(path).map_err(error)?.is_dir() {
         // Opening the folder itself is the user's business, what lies in it is not.
         std::fs::read_dir(path).map_err(error)?;
-        load_folder(assembly, path, Layer::Given);
+        load_folder(assembly, path, kept);
         return Ok(());
     }
-    match read_file(path) {
-        Ok(bytes) => read_stream(assembly, &name_of(path), &bytes, Layer::Given),
+    match kept.read(path) {
+        Ok(Some(bytes)) => read_stream(assembly, &name_of(path), &bytes, Layer::Given),
+        Ok(None) => {}
         Err(ReadError::TooLarge) => unusable(assembly, name_of(path), too_large()),
         Err(ReadError::Io(source)) => return Err(error(source)),
     }
     Ok(())
 }
 
-fn load_folder(assembly: &mut Assembly, folder: &Path, layer: Layer) {
+fn load_folder(assembly: &mut Assembly, folder: &Path, kept: &mut Kept) {
     let files = manifest_files(folder);
-    if files.is_empty() && layer == Layer::Given {
+    if files.is_empty() {
         let place = Place { file: name_of(folder), line: 0 };
         let problem = Problem::warning("empty-folder", "no manifests in this folder");
         assembly.add_problems(vec![problem.at(&place).hint("manifests end in .yaml, .yml or .json")]);
     }
     for found in files {
         match found {
-            Found::File(path) => match read_file(&path) {
-                Ok(bytes) => read_stream(assembly, &name_of(&path), &bytes, layer),
-                Err(ReadError::TooLarge) => unusable(assembly, name_of(&path), too_large()),
-                // A live object may go away between listing and reading.
-                Err(ReadError::Io(error)) if layer == Layer::Live && error.kind() == io::ErrorKind::NotFound => {}
-                Err(ReadError::Io(error)) => unusable(assembly, name_of(&path), format!("cannot be read: {error}")),
+            Found::File(path) => match kept.read(&path) {
+                Ok(Some(bytes)) => read_stream(assembly, &name_of(&path), &bytes, Layer::Given),
+                Ok(None) => {}
+                Err(error) => unread(assembly, &path, error),
             },
             Found::Unusable(path, why) => unusable(assembly, name_of(&path), why),
         }
     }
+}
+
+/// The live objects are files of the lab, which replaces them whole.
+fn load_live(assembly: &mut Assembly, folder: &Path) {
+    for found in manifest_files(folder) {
+        match found {
+            Found::File(path) => match read_file(&path) {
+                Ok(bytes) => read_stream(assembly, &name_of(&path), &bytes, Layer::Live),
+                // A live object may go away between listing and reading.
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => unread(assembly, &path, error),
+            },
+            Found::Unusable(path, why) => unusable(assembly, name_of(&path), why),
+        }
+    }
+}
+
+fn unread(assembly: &mut Assembly, path: &Path, error: ReadError) {
+    let why = match error {
+        ReadError::TooLarge => too_large(),
+        ReadError::Io(error) => format!("cannot be read: {error}"),
+    };
+    unusable(assembly, name_of(path), why);
 }
 
 fn name_of(path: &Path) -> Arc<str> {

@@ -15,6 +15,15 @@ kind: Perimeter
 metadata: {name: default, namespace: shop}
 spec: {mode: Enforce, subject: {selector: {}}, directions: [Ingress, Egress]}
 "#;
+const OPENED: &str = r#"
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: web-to-db, namespace: shop}
+spec:
+  mode: Enforce
+  rules:
+  - {name: all, action: Allow, from: [{selector: {matchLabels: {app: web}}}], to: [{selector: {matchLabels: {app: db}}}]}
+"#;
 
 fn program() -> std::path::PathBuf {
     std::env::current_exe().expect("this executable")
@@ -50,6 +59,42 @@ fn a_changed_file_reaches_the_kernel() {
         took.sort();
         eprintln!("from a changed file to the kernel's other answer: median {:?}, slowest {:?}", took[5], took[9]);
         assert!(took[5] < Duration::from_millis(500));
+    });
+}
+
+#[test]
+fn a_file_that_is_half_written_is_not_taken_by_an_event_of_a_pod() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        lab.rules(CLOSED);
+        let listener = TcpListener::bind((DB, 5432)).expect("a listener");
+        let db: SocketAddr = listener.local_addr().expect("an address");
+        std::thread::spawn(move || for _ in listener.incoming() {});
+        let mut web = Puppet::start(&program(), &lab.cgroup_of("web", "nginx"));
+        lab.started("web", "nginx", web.pid());
+        lab.publish();
+        let agent = Running::start(&lab);
+        let loads = |agent: &Running| agent.ask(&json!({"status": {}}))["loads"].as_u64().expect("a number");
+        assert_eq!(web.connect(db), REFUSED);
+        // A writer has emptied the file, and another has begun a new one that would open everything.
+        let rules = lab.folder.join("manifests/rules.yaml");
+        let half = std::fs::File::create(&rules).expect("truncated");
+        let more = std::fs::File::create(lab.folder.join("manifests/more.yaml")).expect("made");
+        std::io::Write::write_all(&mut &more, OPENED.as_bytes()).expect("written");
+        let before = loads(&agent);
+        lab.add_pod("late", "10.244.1.9", &["app"]);
+        lab.publish();
+        let began = Instant::now();
+        while loads(&agent) == before || agent.ask(&json!({"status": {}}))["nodes"][0]["pods"] != 3 {
+            assert!(began.elapsed() < Duration::from_secs(5), "the new pod is not seen");
+        }
+        assert_eq!(web.connect(db), REFUSED);
+        drop(more);
+        let began = Instant::now();
+        while web.connect(db) != Came::Through {
+            assert!(began.elapsed() < Duration::from_secs(5), "the closed file is not taken");
+        }
+        drop(half);
     });
 }
 
