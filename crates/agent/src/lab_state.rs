@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use palisade_model::Timestamp;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -41,6 +42,8 @@ pub(crate) struct LabContainer {
     pub(crate) pod_uid: String,
     /// The container's name.
     pub(crate) name: String,
+    /// When its root was made: nothing in it had run then.
+    pub(crate) made: Option<Timestamp>,
 }
 
 impl LabState {

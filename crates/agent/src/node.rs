@@ -83,7 +83,7 @@ impl Node {
             directories: VecDeque::new(),
             past: Past::read(&past_path),
             past_path,
-            resolved: ResolvedPrograms::default(),
+            resolved: ResolvedPrograms::read(ResolvedPrograms::path(state, &node.name)),
             paths: ProgramPaths::default(),
             flows: Flows::default(),
             lost,
@@ -101,8 +101,9 @@ impl Node {
         let refused = |source| Error::Guard { node: self.name.clone(), source };
         let revision = self.guard.revision().map_err(refused)? + 1;
         let rules = view.model.compile(&self.name, revision, now);
-        self.resolved.keep(|container| view.lab.containers.contains_key(container));
+        self.resolved.retain(|container| view.lab.containers.contains_key(container));
         let placed = tables::place(&rules, &self.place, &view.lab, &mut self.resolved, &mut self.veths);
+        self.resolved.keep();
         let tables = tables::tables(&rules, &placed, UnknownPods::Refuse);
         let tai_ahead = clock::tai_ahead_of_wall_clock();
         if let Some(live) = &self.live

@@ -1,16 +1,19 @@
 //! Paths of programs and the files behind them, both ways: from the path that a rule names to the file that the kernel
 //! compares, and from the file of an event to a path that a person can read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use palisade_bpf::Exec;
 use palisade_bpf::layout::{Process, ProgramFile};
 use palisade_bpf::tables::FileKey;
 use palisade_bpf::{clock, program_file};
+
+use crate::lab_state::LabContainer;
 
 /// Paths that are kept; a container rarely runs more than a few dozen programs.
 const PATHS_MAX: usize = 4096;
@@ -18,33 +21,87 @@ const PATHS_MAX: usize = 4096;
 /// The kernel tells a process' start in ticks of this length.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The files of named programs, resolved once for each container and then kept: a file that changes later is no longer
-/// the image's.
-#[derive(Debug, Default)]
+/// The files of named programs, resolved once for each container and then kept, also for the next agent: a file that
+/// changes later is no longer the image's.
+#[derive(Debug)]
 pub(crate) struct ResolvedPrograms {
-    files: HashMap<String, HashMap<Arc<str>, FileKey>>,
+    files: BTreeMap<String, BTreeMap<Arc<str>, FileKey>>,
+    path: PathBuf,
+    is_kept: bool,
 }
 
+/// Device, inode, size, and the change time in seconds and nanoseconds.
+type Written = (u32, u64, u64, i64, u32);
+
 impl ResolvedPrograms {
-    /// The file at `path` in the container; `None` when it has none, or when it was changed since the container started.
-    pub(crate) fn resolve(&mut self, container: &str, pid: u32, path: &Arc<str>) -> Option<FileKey> {
-        if let Some(known) = self.files.get(container).and_then(|files| files.get(path)) {
+    /// What an earlier agent resolved; nothing when there was none.
+    pub(crate) fn read(path: PathBuf) -> Self {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let written: BTreeMap<String, BTreeMap<Arc<str>, Written>> = serde_json::from_str(&text).unwrap_or_default();
+        let key = |(device, inode, size, ctime_seconds, ctime_nanoseconds)| FileKey {
+            device,
+            inode,
+            size,
+            ctime_seconds,
+            ctime_nanoseconds,
+        };
+        let files = written.into_iter().map(|(container, files)| {
+            (container, files.into_iter().map(|(path, written)| (path, key(written))).collect())
+        });
+        Self { files: files.collect(), path, is_kept: true }
+    }
+
+    /// The file for a node, in the agent's folder of the lab's state.
+    pub(crate) fn path(state: &Path, node: &str) -> PathBuf {
+        state.join("agent").join(format!("{node}.programs.json"))
+    }
+
+    /// The file at `path` in the container; `None` when it has none, or when something on the way to it may be the
+    /// container's own doing.
+    pub(crate) fn resolve(&mut self, id: &str, container: &LabContainer, path: &Arc<str>) -> Option<FileKey> {
+        if let Some(known) = self.files.get(id).and_then(|files| files.get(path)) {
             return Some(*known);
         }
+        let pid = container.pid;
         if pid == 0 || has_the_machines_root(pid) {
             return None;
         }
-        let file = program_file::of_container(pid, path).ok()?;
-        if changed_after(&file, started(pid)?) {
-            return None;
-        }
-        self.files.entry(container.to_string()).or_default().insert(path.clone(), file);
+        let began = match container.made {
+            Some(made) => made.into(),
+            None => started(pid)? + 2 * TICK,
+        };
+        let file = program_file::unchanged_since(pid, path, began).ok()?;
+        self.files.entry(id.to_string()).or_default().insert(path.clone(), file);
+        self.is_kept = false;
         Some(file)
     }
 
     /// Forgets containers that are gone.
-    pub(crate) fn keep(&mut self, exists: impl Fn(&str) -> bool) {
+    pub(crate) fn retain(&mut self, exists: impl Fn(&str) -> bool) {
+        let before = self.files.len();
         self.files.retain(|container, _| exists(container));
+        self.is_kept &= self.files.len() == before;
+    }
+
+    /// Writes what is new for the next agent. Best effort: without it, that one resolves for itself.
+    pub(crate) fn keep(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let write = |file: &FileKey| -> Written {
+            (file.device, file.inode, file.size, file.ctime_seconds, file.ctime_nanoseconds)
+        };
+        let written: BTreeMap<&String, BTreeMap<&str, Written>> = self
+            .files
+            .iter()
+            .map(|(container, files)| (container, files.iter().map(|(path, file)| (&**path, write(file))).collect()))
+            .collect();
+        let Ok(text) = serde_json::to_string(&written) else { return };
+        let new = self.path.with_extension("new");
+        if self.path.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok()) && fs::write(&new, text).is_ok()
+        {
+            self.is_kept = fs::rename(new, &self.path).is_ok();
+        }
     }
 }
 
@@ -53,11 +110,6 @@ fn has_the_machines_root(pid: u32) -> bool {
     let place = |path: &str| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
     let of_process = place(&format!("/proc/{pid}/root/"));
     of_process.is_none() || of_process == place("/")
-}
-
-fn changed_after(file: &FileKey, instant: SystemTime) -> bool {
-    let Ok(seconds) = u64::try_from(file.ctime_seconds) else { return false };
-    UNIX_EPOCH + Duration::new(seconds, file.ctime_nanoseconds) > instant + 2 * TICK
 }
 
 /// When a process started, by the wall clock.
@@ -145,11 +197,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_changed_after_the_start_is_told_apart() {
-        let start = UNIX_EPOCH + Duration::from_secs(100);
-        let file = |seconds| FileKey { ctime_seconds: seconds, ..FileKey::default() };
-        assert!(!changed_after(&file(99), start));
-        assert!(changed_after(&file(101), start));
+    fn the_next_agent_takes_over_what_was_resolved() {
+        let folder = std::env::temp_dir().join(format!("palisade-resolved-{}", std::process::id()));
+        let place = ResolvedPrograms::path(&folder, "node1");
+        let path: Arc<str> = "/usr/sbin/nginx".into();
+        let file = FileKey { device: 40, inode: 7, size: 9, ctime_seconds: 100, ctime_nanoseconds: 5 };
+        let mut first = ResolvedPrograms::read(place.clone());
+        first.files.entry("c1".to_string()).or_default().insert(path.clone(), file);
+        first.is_kept = false;
+        first.keep();
+        let mut second = ResolvedPrograms::read(place);
+        assert_eq!(second.resolve("c1", &LabContainer::default(), &path), Some(file));
+        second.retain(|_| false);
+        assert_eq!(second.resolve("c1", &LabContainer::default(), &path), None);
+        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use palisade_model::perimeter::OnRefusal;
 use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules, Subject};
 
 use crate::container_cgroup::PodCgroup;
-use crate::lab_state::{LabNode, LabState};
+use crate::lab_state::{LabContainer, LabNode, LabState};
 use crate::program_paths::ResolvedPrograms;
 use crate::veths::Veths;
 
@@ -76,12 +76,16 @@ fn place_pod(
             .containers
             .iter()
             .filter(|(_, one)| one.pod_uid == subject.uid && one.name == *container.name)
-            .map(|(id, one)| (id.as_str(), one.pid));
-        let of_status = container.id.as_deref().filter(|id| !lab.containers.contains_key(*id)).map(|id| (id, 0));
-        for (id, pid) in running.chain(of_status) {
+            .map(|(id, one)| (id.as_str(), one.clone()));
+        let of_status = container
+            .id
+            .as_deref()
+            .filter(|id| !lab.containers.contains_key(*id))
+            .map(|id| (id, LabContainer::default()));
+        for (id, one) in running.chain(of_status) {
             let Some(cgroup) = pod.container(id) else { continue };
             let named = container.programs.iter().enumerate();
-            let files = named.filter_map(|(number, (path, _))| Some((number, programs.resolve(id, pid, path)?)));
+            let files = named.filter_map(|(number, (path, _))| Some((number, programs.resolve(id, &one, path)?)));
             let files = files.collect();
             containers.push(PlacedContainer { container: index, id: id.to_string(), cgroup, programs: files });
         }

@@ -64,6 +64,8 @@ pub(crate) struct ContainerState {
     pub id: Option<Name>,
     /// The machine's number of its init, while it lives.
     pub pid: Option<u32>,
+    /// When its root was made, before anything ran in it.
+    pub made: Option<Timestamp>,
     pub step: Step,
     /// What the readiness probe said last; `true` when there is none.
     pub probed_ready: bool,

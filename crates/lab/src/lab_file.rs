@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use palisade_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The contents of `lab.json`.
@@ -59,6 +60,9 @@ pub struct LabContainer {
     pub namespace: String,
     /// Its pod's name.
     pub pod: String,
+    /// When its root was made: nothing in it had run then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Timestamp>,
 }
 
 /// Reads `lab.json`.

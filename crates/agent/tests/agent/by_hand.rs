@@ -155,6 +155,12 @@ impl Lab {
         self.roots.push(merged.clone());
         merged
     }
+
+    /// Mounts a folder over another, until the lab goes.
+    pub fn bind(&mut self, folder: &Path, over: &Path) {
+        run("mount", &["--bind", folder.to_str().expect("plain"), over.to_str().expect("plain")]);
+        self.roots.push(over.to_path_buf());
+    }
 }
 
 impl Drop for Lab {

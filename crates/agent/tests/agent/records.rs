@@ -92,3 +92,63 @@ fn a_record_names_container_program_rule_and_outcome() {
         assert_eq!(status["nodes"][0]["programs"], 1, "{status}");
     });
 }
+
+/// What lies between a container's start and what its programs change.
+fn some_time_passes() {
+    // A process' start is known to a hundredth of a second, and a little more is forgiven.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+}
+
+#[test]
+fn what_a_container_puts_in_the_way_of_a_named_program_does_not_become_it() {
+    for redirect in ["link", "folder", "mount"] {
+        privileged(|| {
+            let mut lab = Lab::new();
+            lab.rules(RULES);
+            let root = lab.root("nginx", &["/usr/sbin/nginx", "/usr/bin/curl", "/opt/tools/nginx"]);
+            let listener = TcpListener::bind((DB, 5432)).expect("a listener");
+            let db: SocketAddr = listener.local_addr().expect("an address");
+            let web = lab.cgroup_of("web", "nginx");
+            let mut curl = Puppet::start_in(&root, Path::new("/usr/bin/curl"), &web);
+            let mut tools = Puppet::start_in(&root, Path::new("/opt/tools/nginx"), &web);
+            lab.started("web", "nginx", curl.pid());
+            some_time_passes();
+            let inside = |path: &str| root.join(path);
+            match redirect {
+                "link" => {
+                    std::fs::remove_file(inside("usr/sbin/nginx")).expect("removed");
+                    std::os::unix::fs::symlink("/usr/bin/curl", inside("usr/sbin/nginx")).expect("linked");
+                }
+                "folder" => {
+                    std::fs::remove_dir_all(inside("usr/sbin")).expect("removed");
+                    std::os::unix::fs::symlink("/opt/tools", inside("usr/sbin")).expect("linked");
+                }
+                _ => lab.bind(&inside("opt/tools"), &inside("usr/sbin")),
+            }
+            lab.publish();
+            let _agent = Running::start(&lab);
+            assert_eq!(curl.connect(db), REFUSED, "{redirect}");
+            assert_eq!(tools.connect(db), REFUSED, "{redirect}");
+        });
+    }
+}
+
+#[test]
+fn a_named_program_stays_named_for_the_next_agent() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        lab.rules(RULES);
+        let root = lab.root("nginx", &["/usr/sbin/nginx"]);
+        let listener = TcpListener::bind((DB, 5432)).expect("a listener");
+        let db: SocketAddr = listener.local_addr().expect("an address");
+        let mut nginx = Puppet::start_in(&root, Path::new("/usr/sbin/nginx"), &lab.cgroup_of("web", "nginx"));
+        lab.started("web", "nginx", nginx.pid());
+        lab.publish();
+        drop(Running::start(&lab));
+        some_time_passes();
+        // Another file in the folder: from now on nobody can tell whether the folder is the image's.
+        std::fs::write(root.join("usr/sbin/more"), "").expect("written");
+        let agent = Running::start(&lab);
+        assert_eq!(nginx.connect(db), Came::Through, "{}", agent.ask(&json!({"status": {}})));
+    });
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use palisade_model::pod::{Container, ContainerRole, RestartPolicy};
 use palisade_model::service::TargetPort;
-use palisade_model::{Name, Protocol};
+use palisade_model::{Name, Protocol, Timestamp};
 
 use super::Runtime;
 use super::pod::PodTask;
@@ -109,7 +109,9 @@ impl<'a> Instance<'a> {
             None => return Err(LabError::Refused("the shim died".to_owned())),
         }
         let machine_pid = spawn::machine_pid(pid).map_err(LabError::system("find the container's process"))?;
+        let made = Timestamp::now();
         self.task.set(self.runtime, self.container, |state| {
+            state.made = Some(made);
             state.id = Some(self.id.clone());
             state.pid = Some(machine_pid);
             state.step = Step::Created;

@@ -147,6 +147,7 @@ impl Runtime {
                     name: name.to_string(),
                     namespace: pod.plan.namespace.to_string(),
                     pod: pod.plan.name.to_string(),
+                    made: state.made,
                 };
                 Some((state.id.as_ref()?.to_string(), container))
             })
