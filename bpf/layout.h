@@ -223,7 +223,8 @@ enum drop_reason {
 	DROP_UNRELATED = 15,  /* an ICMP error of no known flow */
 	DROP_FLOW_LIMIT = 16,
 	DROP_REFUSED = 17, /* of a flow that is refused */
-	DROP_REASONS = 18,
+	DROP_DESTINATION = 18, /* a loopback address, of another host's loopback */
+	DROP_REASONS = 19,
 };
 
 struct drop_key {

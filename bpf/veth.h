@@ -360,6 +360,27 @@ static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *
 	return true;
 }
 
+/* Container and program of a sender whose own veth is on this node. */
+static __always_inline void know_sender(struct flow_value *flow, const __u8 *peer, const __u8 *dialled)
+{
+	struct flow_value *sender;
+	struct flow_key key = {};
+
+	__builtin_memcpy(key.pod, peer, 16);
+	__builtin_memcpy(key.remote, dialled, 16);
+	key.pod_port = flow->peer_port;
+	key.remote_port = flow->dialled_port;
+	key.protocol = IPPROTO_TCP;
+	sender = bpf_map_lookup_elem(&flows, &key);
+	if (!sender || sender->origin != FLOW_OUT || sender->enforced != VERDICT_ALLOW)
+		return;
+	flow->strength = STRENGTH_SAME_NODE;
+	flow->container = sender->container;
+	flow->program = sender->program;
+	flow->socket = sender->socket;
+	flow->attempt = sender->attempt;
+}
+
 /*
  * The first packet that is seen of a flow from the pod. Its socket connected or
  * sent there, which the hooks judged; or it is older than they are, or made by
@@ -387,6 +408,7 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 	flow->interface = skb->ifindex;
 	if (!recorded) {
 		flow->container = container_of_packet(skb, state_word);
+		flow->state = 0;
 		if (packet->key.protocol == IPPROTO_TCP && !is_syn(packet)) {
 			flow->origin = FLOW_IN;
 			flow->strength = STRENGTH_ADDRESS;
@@ -394,10 +416,14 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 			__builtin_memcpy(flow->dialled, packet->key.pod, 16);
 			flow->peer_port = packet->key.remote_port;
 			flow->dialled_port = packet->key.pod_port;
+			know_sender(flow, packet->destination, packet->source);
 			answer(&packet->key, flow, state_word);
 			if (flow->enforced != VERDICT_ALLOW) {
 				flow->origin = FLOW_OUT;
 				flow->strength = STRENGTH_NONE;
+				flow->container = container_of_packet(skb, state_word);
+				flow->program.inode = 0;
+				flow->state = 0;
 			}
 		}
 	}
@@ -426,8 +452,6 @@ int veth_out(struct __sk_buff *skb)
 		reason = check_sender(skb, &packet, veth);
 	if (reason || !veth)
 		return drop(skb, state_word, veth, &packet, reason, FLOW_OUT);
-	if (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR)
-		return TCX_NEXT;
 	if (socket)
 		socket = bpf_sk_fullsock(socket);
 	if (socket && socket->family == AF_PACKET)
@@ -437,6 +461,11 @@ int veth_out(struct __sk_buff *skb)
 		socket = NULL;
 	if (socket && socket->type == SOCK_RAW && !packet.echo_request)
 		return drop(skb, state_word, veth, &packet, DROP_RAW_SOCKET, FLOW_OUT);
+	if (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR)
+		return TCX_NEXT;
+	/* Judged as the pod's own; outside it is the node's. */
+	if (is_loopback(packet.destination))
+		return drop(skb, state_word, veth, &packet, DROP_DESTINATION, FLOW_OUT);
 	if (packet.kind == PACKET_LATER_FRAGMENT) {
 		if (fragment_is_known(&packet, true, now))
 			return TCX_NEXT;

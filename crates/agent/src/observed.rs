@@ -241,6 +241,7 @@ fn reason(number: u8) -> &'static str {
         c::DROP_RAW_SOCKET => "raw-socket",
         c::DROP_NO_SOCKET => "no-socket",
         c::DROP_UNRELATED => "unrelated-icmp",
+        c::DROP_DESTINATION => "loopback-destination",
         c::DROP_FLOW_LIMIT => "flow-limit",
         _ => "dropped",
     }

@@ -91,6 +91,14 @@ fn kernel_types(btf: &Btf<'_>) -> Vec<Capability> {
             tracepoint("btf_trace_inet_sock_set_state"),
             "knows what became of a connect",
         ),
+        needed("tcx", btf.type_by_name::<Func<'_>>("tcx_link_attach").is_some(), "judges packets at pods' veths (6.6)"),
+        wanted(
+            "translation",
+            btf.type_by_name::<Func<'_>>("bpf_cast_to_kern_ctx").is_some()
+                && btf.type_by_name::<Struct<'_>>("nf_conn").is_some(),
+            "a receiver knows its sender behind a Service or NodePort (kernel 6.2)",
+            "what a node has translated is judged by the address that it has then",
+        ),
         wanted(
             "cast-to-socket",
             btf.type_by_name::<Func<'_>>("bpf_rdonly_cast").is_some(),

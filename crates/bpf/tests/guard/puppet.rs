@@ -182,6 +182,7 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             held.streams[0].set_read_timeout(Some(Duration::from_secs(2)))?;
             held.streams[0].read_exact(&mut [0; 1])?;
         }
+        "write-held" => held.streams[0].write_all(b"x")?,
         // Datagrams to so many ports.
         "flood" => {
             let socket = UdpSocket::bind("0.0.0.0:0")?;

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use palisade_bpf::layout::FlowEvent;
 use palisade_bpf::layout::constants as c;
-use palisade_bpf::tables::{Network, ReceiverCell, Refusal, Source};
+use palisade_bpf::tables::{Decision, Network, ReceiverCell, Refusal, Source};
 use palisade_bpf::{Event, Guard, Tables, network};
 
 use crate::privileged;
 use crate::puppet::{Came, Puppet};
 use crate::wire::{Pod, make_node, udp};
-use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, await_event, cell, container, tables, udp_cell};
+use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, all_ports, await_event, cell, container, tables, udp_cell};
 
 const OWN_NODE: u32 = 0;
 const ANYBODY: u32 = 9;
@@ -166,7 +166,11 @@ fn what_a_pod_may_not_send_does_not_leave_it() {
         let options = [vec![17, 0, 1, 4, 0, 0, 0, 0], udp()].concat();
         let mut bits = one.ethernet(0x88cc);
         bits.extend([0; 46]);
-        let cases: [(&str, Vec<u8>); 18] = [
+        let mut own_news = advertisement.clone();
+        own_news[8..24].copy_from_slice(&one.six.octets());
+        let cases: [(&str, Vec<u8>); 20] = [
+            ("raw-socket", one.ipv6(one.six, all_nodes, 58, &own_news)),
+            ("raw-socket", arp(one.link.hardware, one.four.octets())),
             ("raw-socket", one.ipv4(one.four, other, 17, 0, &udp())),
             ("raw-socket", one.ipv6(one.six, two.six, 17, &udp())),
             ("source-hardware", forged_hardware),
@@ -303,6 +307,67 @@ fn a_new_revision_ends_an_established_connection_at_both_ends() {
         assert!(["errno 104", "errno 103"].contains(&&*told), "{told}");
         eprintln!("from the new revision to a reset at both ends: {:?}", began.elapsed());
         assert!(began.elapsed() < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn an_established_connection_ends_when_its_rule_does() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let mut rules = wire.tables(1);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        let ends = u64::try_from((now + Duration::from_millis(1500)).as_nanos()).expect("this century");
+        rules.decisions.push(Decision { expires: Some((ends, DENY)), ..rules.decisions[ALLOW as usize] });
+        rules.port_tables.push(all_ports(2));
+        rules.cells.iter_mut().filter(|cell| cell.class == 20).for_each(|cell| cell.port_table = 2);
+        wire.install(&rules);
+        let mut one = wire.one.puppet(&wire.program);
+        let (at, accepted) = serve(&wire.two, wire.two.four.into());
+        assert_eq!(one.tell(&format!("hold {at}")), "ok");
+        let _server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        assert!(!wire.guard.sweep_flows().expect("swept"));
+        let begun = Instant::now();
+        let event = loop {
+            wire.guard.sweep_flows().expect("swept");
+            let mut changed = None;
+            let each = &mut |event| match event {
+                Event::Flow(flow) if flow.phase == c::PHASE_CHANGED => changed = Some(flow),
+                _ => {}
+            };
+            wire.guard.events(Duration::from_millis(20), each).expect("events");
+            if let Some(event) = changed {
+                break event;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(4), "not in time");
+        };
+        assert_eq!((event.flow.enforced, event.flow.decision), (0, DENY));
+    });
+}
+
+#[test]
+fn a_connection_older_than_the_guard_is_judged_by_its_container() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let mut one = wire.one.puppet(&wire.program);
+        let mut two = wire.two.puppet(&wire.program);
+        let (at_two, at_one) = (serve(&wire.two, wire.two.four.into()), serve(&wire.one, wire.one.four.into()));
+        assert_eq!(one.tell(&format!("hold {}", at_two.0)), "ok");
+        assert_eq!(two.tell(&format!("hold {}", at_one.0)), "ok");
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        assert_eq!(one.tell("write-held"), "ok");
+        assert_eq!(two.tell("write-held"), "ok");
+        let of = |pod: u64| move |event: &FlowEvent| event.pod == pod && u32::from(event.flow.origin) == c::FLOW_OUT;
+        let event = await_flow(&mut wire.guard, of(wire.one.cgroup_id));
+        assert_eq!(event.flow.enforced, 1, "{event:?} {}", wire.one.container_id);
+        assert_eq!(await_flow(&mut wire.guard, of(wire.two.cgroup_id)).flow.enforced, 0, "closed, so it is refused");
+        let mut server = at_two.1.recv_timeout(Duration::from_secs(2)).expect("accepted");
+        let mut refused = at_one.1.recv_timeout(Duration::from_secs(2)).expect("accepted");
+        for (stream, passes) in [(&mut server, true), (&mut refused, false)] {
+            use std::io::Read;
+            stream.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
+            assert_eq!(stream.read_exact(&mut [0; 1]).is_ok(), passes);
+        }
     });
 }
 
