@@ -48,6 +48,20 @@ impl Selector {
         self.match_labels.0.is_empty() && self.match_expressions.is_empty()
     }
 
+    /// Whether it has the answer when only the values of `keys` are known: `None` when another key
+    /// decides.
+    pub fn matches_known(&self, labels: &Labels, keys: &[&str]) -> Option<bool> {
+        let known = |key: &str| keys.contains(&key);
+        let equal = self.match_labels.0.iter().map(|(key, value)| known(key).then(|| labels.value(key) == Some(value)));
+        let sets = self.match_expressions.iter();
+        let sets = sets.map(|requirement| known(&requirement.key).then(|| requirement.matches(labels)));
+        let answers: Vec<Option<bool>> = equal.chain(sets).collect();
+        if answers.contains(&Some(false)) {
+            return Some(false);
+        }
+        (!answers.contains(&None)).then_some(true)
+    }
+
     /// Whether `labels` meet every requirement.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.match_labels.is_subset_of(labels)

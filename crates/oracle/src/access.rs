@@ -47,9 +47,10 @@ fn is_in_force(situation: &Situation<'_>, rule: &AccessRule) -> bool {
 fn is_from(situation: &Situation<'_>, policy: &AccessPolicy, rule: &AccessRule, peer: &Peer) -> Truth {
     match &peer.target {
         PeerTarget::Pods(fields) => match situation.sender {
-            Party::Pod { pod, container, program, .. } if pod.has_own_address() => Truth::from(
-                is_pod(situation, policy, fields, pod) && fields.service.is_none(),
+            Party::Pod { pod, container, program, .. } if pod.has_own_address() => is_pod(
+                situation, policy, fields, pod,
             )
+            .and(fields.service.is_none().into())
             .and(sender_detail(situation, rule.action, fields, &pod.full_name(), (container, program))),
             _ => Truth::No,
         },
@@ -68,7 +69,8 @@ fn is_to(situation: &Situation<'_>, policy: &AccessPolicy, rule: &AccessRule, pe
                     Some(service) => by_service(situation, policy, rule, fields, service, pod),
                     None => by_ports(),
                 };
-                Truth::from(is_pod(situation, policy, fields, pod) && port_matches)
+                is_pod(situation, policy, fields, pod)
+                    .and(port_matches.into())
                     .and(receiver_container(situation, fields, pod, container).into())
                     .and(receiver_program(fields, &pod.full_name(), program))
             }
@@ -81,14 +83,12 @@ fn is_to(situation: &Situation<'_>, policy: &AccessPolicy, rule: &AccessRule, pe
 }
 
 /// All of a peer but container, program and Service.
-fn is_pod(situation: &Situation<'_>, policy: &AccessPolicy, fields: &PodPeer, pod: &KnownPod) -> bool {
+fn is_pod(situation: &Situation<'_>, policy: &AccessPolicy, fields: &PodPeer, pod: &KnownPod) -> Truth {
     let namespace_matches = match (&fields.namespace, &fields.namespace_selector) {
-        (None, None) => policy.meta.reference.namespace.as_ref() == Some(&pod.namespace),
-        (name, selector) => {
-            let labels = situation.cluster.namespace_labels(&pod.namespace);
-            name.as_ref().is_none_or(|name| *name == pod.namespace)
-                && selector.as_ref().is_none_or(|selector| selector.matches(&labels))
-        }
+        (None, None) => (policy.meta.reference.namespace.as_ref() == Some(&pod.namespace)).into(),
+        (name, selector) => Truth::from(name.as_ref().is_none_or(|name| *name == pod.namespace)).and(
+            selector.as_ref().map_or(Truth::Yes, |selector| situation.cluster.namespace_is(&pod.namespace, selector)),
+        ),
     };
     let workload_matches = fields
         .workload
@@ -97,7 +97,7 @@ fn is_pod(situation: &Situation<'_>, policy: &AccessPolicy, fields: &PodPeer, po
     let account_matches =
         fields.service_account.as_ref().is_none_or(|account| **account == *pod.spec.service_account_name());
     let labels_match = fields.selector.as_ref().is_none_or(|selector| selector.matches(&pod.labels));
-    namespace_matches && workload_matches && account_matches && labels_match
+    namespace_matches.and((workload_matches && account_matches && labels_match).into())
 }
 
 /// With `service` the ports are the Service's, and only they.

@@ -6,8 +6,12 @@ use palisade_model::inventory::Inventory;
 use palisade_model::labels::Labels;
 use palisade_model::object::{Name, Owner};
 use palisade_model::pod::{Phase, Pod, PodSpec};
+use palisade_model::selector::Selector;
 use palisade_model::settings::Settings;
+use palisade_model::verdict::Missing;
 use palisade_model::workload::{Workload, WorkloadKind};
+
+use crate::truth::Truth;
 
 /// Everything that was read, and the pods that follow from it.
 pub struct Cluster<'a> {
@@ -71,12 +75,30 @@ impl<'a> Cluster<'a> {
         self.pods.iter().find(|pod| pod.own_addresses().contains(&address))
     }
 
-    /// The namespace's labels; every namespace has its name as a label, with an object or without.
-    pub fn namespace_labels(&self, namespace: &Name) -> Labels {
+    /// Whether the selector means the namespace. Every namespace has its name as a label; without an
+    /// object nobody knows which others it has.
+    pub fn namespace_is(&self, namespace: &Name, selector: &Selector) -> Truth {
+        const NAME: &str = "kubernetes.io/metadata.name";
         let object = self.inventory.namespaces.iter().find(|object| object.meta.reference.name == *namespace);
         let mut labels = object.map(|object| object.meta.labels.clone()).unwrap_or_default();
-        labels.0.insert("kubernetes.io/metadata.name".into(), namespace.clone());
-        labels
+        labels.0.insert(NAME.into(), namespace.clone());
+        if object.is_some() {
+            return selector.matches(&labels).into();
+        }
+        let mut answer = Truth::Yes;
+        for (key, value) in &selector.match_labels.0 {
+            answer = answer.and(match &**key {
+                NAME => (value == namespace).into(),
+                _ => Truth::Unknown(Missing::NamespaceLabels { namespace: namespace.clone() }),
+            });
+        }
+        for requirement in &selector.match_expressions {
+            answer = answer.and(match &*requirement.key {
+                NAME => requirement.matches(&labels).into(),
+                _ => Truth::Unknown(Missing::NamespaceLabels { namespace: namespace.clone() }),
+            });
+        }
+        answer
     }
 
     pub fn has_node(&self, name: &Name) -> bool {

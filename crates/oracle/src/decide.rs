@@ -84,7 +84,7 @@ pub fn end(situation: &Situation<'_>, direction: Direction, objects: Objects) ->
     if !own_address {
         allows.extend(network_rules(situation, direction, pod));
     }
-    let perimeters = closing_perimeters(situation, direction, pod, own_address, objects);
+    let (perimeters, possible) = closing_perimeters(situation, direction, pod, own_address, objects);
     let network_policies = if own_address { Vec::new() } else { closing_network_policies(situation, direction, pod) };
     let own_node = own_node(pod, other);
 
@@ -92,8 +92,8 @@ pub fn end(situation: &Situation<'_>, direction: Direction, objects: Objects) ->
         Some(Because::Rule { rule })
     } else if let Some((perimeter, entity)) = first_exception(situation, direction, &perimeters) {
         Some(Because::Exception { perimeter, entity })
-    } else if let (true, Some(closed_by), Truth::Yes) =
-        (perimeters.is_empty(), network_policies.first().cloned(), &own_node)
+    } else if let (true, true, Some(closed_by), Truth::Yes) =
+        (perimeters.is_empty(), possible.is_empty(), network_policies.first().cloned(), &own_node)
     {
         Some(Because::OwnNode { closed_by })
     } else {
@@ -107,8 +107,17 @@ pub fn end(situation: &Situation<'_>, direction: Direction, objects: Objects) ->
     }
 
     let mut unknown_allow = first_unknown(&allows);
-    if let (true, Truth::Unknown(missing), None) = (perimeters.is_empty(), &own_node, &unknown_allow) {
-        unknown_allow = Some(missing.clone());
+    // A Perimeter that may close the end may let this party through.
+    for (perimeter, missing) in &possible {
+        if unknown_allow.is_none() && first_exception(situation, direction, &[*perimeter]).is_some() {
+            unknown_allow = Some(missing.clone());
+        }
+    }
+    // And it may take the own node's way away.
+    match (perimeters.is_empty() && !network_policies.is_empty(), &own_node, possible.first(), &unknown_allow) {
+        (true, Truth::Yes, Some((_, missing)), None) => unknown_allow = Some(missing.clone()),
+        (true, Truth::Unknown(missing), _, None) => unknown_allow = Some(missing.clone()),
+        _ => {}
     }
     let mut closed_by: Vec<RuleRef> = perimeters.iter().map(|perimeter| of_perimeter(perimeter)).collect();
     closed_by.extend(network_policies);
@@ -116,6 +125,9 @@ pub fn end(situation: &Situation<'_>, direction: Direction, objects: Objects) ->
         (Some(_), unknown_deny, Some(unknown_allow)) => Verdict::Undecided(unknown_deny.unwrap_or(unknown_allow)),
         (Some(closed_by), _, None) => Verdict::Deny(Because::Closed { closed_by }),
         (None, Some(missing), _) => Verdict::Undecided(missing),
+        (None, None, unknown_allow) if !possible.is_empty() => {
+            Verdict::Undecided(unknown_allow.unwrap_or(possible[0].1.clone()))
+        }
         (None, None, _) if own_address => Verdict::Allow(Because::OwnAddress),
         // Step 5.
         (None, None, _) => Verdict::Allow(Because::Open),
@@ -209,27 +221,32 @@ fn closing_perimeters<'a>(
     pod: &KnownPod,
     own_address: bool,
     objects: Objects,
-) -> Vec<&'a Perimeter> {
-    let labels = situation.cluster.namespace_labels(&pod.namespace);
-    let closes = |perimeter: &&Perimeter| {
-        let namespace_matches = match &perimeter.meta.reference.namespace {
-            Some(namespace) => *namespace == pod.namespace,
-            None => perimeter.namespace_selector.as_ref().is_some_and(|selector| selector.matches(&labels)),
+) -> (Vec<&'a Perimeter>, Vec<(&'a Perimeter, Missing)>) {
+    let closes = |perimeter: &Perimeter| {
+        let namespace_matches = match (&perimeter.meta.reference.namespace, &perimeter.namespace_selector) {
+            (Some(namespace), _) => (*namespace == pod.namespace).into(),
+            (None, Some(selector)) => situation.cluster.namespace_is(&pod.namespace, selector),
+            (None, None) => Truth::No,
         };
         let has_direction = match direction {
             Direction::Ingress => perimeter.ingress,
             Direction::Egress => perimeter.egress,
         };
         let reaches_inside = !own_address || perimeter.loopback == Loopback::Closed;
-        namespace_matches
-            && perimeter.selector.matches(&pod.labels)
-            && has_direction
-            && reaches_inside
-            && objects.has(perimeter.mode)
+        let rest =
+            perimeter.selector.matches(&pod.labels) && has_direction && reaches_inside && objects.has(perimeter.mode);
+        namespace_matches.and(rest.into())
     };
-    let mut perimeters: Vec<_> = situation.cluster.inventory.perimeters.iter().filter(closes).collect();
-    perimeters.sort_by_key(|perimeter| of_perimeter(perimeter));
-    perimeters
+    let (mut certain, mut possible) = (Vec::new(), Vec::new());
+    for perimeter in &situation.cluster.inventory.perimeters {
+        match closes(perimeter) {
+            Truth::Yes => certain.push(perimeter),
+            Truth::Unknown(missing) => possible.push((perimeter, missing)),
+            Truth::No => {}
+        }
+    }
+    certain.sort_by_key(|perimeter| of_perimeter(perimeter));
+    (certain, possible)
 }
 
 /// The NetworkPolicies that close this end, in the order of their references.

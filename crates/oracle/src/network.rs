@@ -56,11 +56,11 @@ fn is_peer(situation: &Situation<'_>, direction: Direction, policy: &NetworkPoli
         NetworkPolicyTarget::Pods { pod_selector, namespace_selector } => {
             let Some(pod) = other.deciding_pod() else { return Truth::No };
             let namespace_matches = match namespace_selector {
-                Some(selector) => selector.matches(&situation.cluster.namespace_labels(&pod.namespace)),
-                None => policy.meta.namespace() == &*pod.namespace,
+                Some(selector) => situation.cluster.namespace_is(&pod.namespace, selector),
+                None => (policy.meta.namespace() == &*pod.namespace).into(),
             };
             let pod_matches = pod_selector.as_ref().is_none_or(|selector| selector.matches(&pod.labels));
-            (namespace_matches && pod_matches).into()
+            namespace_matches.and(pod_matches.into())
         }
         NetworkPolicyTarget::IpBlock { cidr, except } => is_in_block(situation, (own, other), cidr, except),
     }

@@ -177,12 +177,15 @@ pub fn status(answers: &[Answer], problems: &[Problem]) -> ExitStatus {
     }
 }
 
-/// Whether a problem's object could have a say: it lies in a namespace of an end, or in none.
+/// Whether a problem's object could have a say: it lies in a namespace of an end, or in none; or it
+/// could be what an address belongs to.
 fn concerns(problem: &Problem, answers: &[Answer]) -> bool {
-    let Some(namespace) = problem.object.as_ref().and_then(|object| object.namespace.as_deref()) else { return true };
+    let Some(object) = &problem.object else { return true };
+    let Some(namespace) = object.namespace.as_deref() else { return true };
     let of_end = |end: &End| match end {
         End::Pod(pod) => *pod.namespace == *namespace,
-        End::Node { .. } | End::Address(_) => false,
+        End::Address(_) => !object.kind.is_policy(),
+        End::Node { .. } => false,
     };
     answers.iter().flat_map(|answer| &answer.links).any(|link| of_end(&link.link.from) || of_end(&link.link.to))
 }

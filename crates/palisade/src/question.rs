@@ -321,6 +321,11 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
                     let shown = format!("{name} (Service {}/{})", service.meta.namespace(), service.meta.name());
                     Target { port: number, ..service_target(model, service, port, shown) }
                 }
+                Dial::HostPort { backends } => {
+                    let backends = backends.iter().map(|backend| backend_end(model, backend)).collect();
+                    let name = format!("{name} (hostPort)");
+                    Target { name, protocol, port: number, receivers: Receivers::Service(backends) }
+                }
                 Dial::NoSuchPort { service } => {
                     let service = format!("{}/{}", service.meta.namespace(), service.meta.name());
                     let receivers = Receivers::Service(Vec::new());

@@ -145,58 +145,58 @@ fn explain_names_every_policy_and_the_missing_consent_of_each_namespace() {
     asks(
         &format!("explain {SHOP} shop/search data/db 5432"),
         expect![[r#"
-        denied     shop/search -> data/db 5432
+            denied     shop/search -> data/db 5432
 
-        sender shop/search (egress): denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
-          closed by
-            Perimeter shop/default (examples/shop/policies.yaml:10)
-          rules about this end
-            AccessPolicy shop/never rules[0] "no-metadata" (examples/shop/policies.yaml:101): does not deny it
-              to[0] {entity: metadata}: data/db is not that party
-            AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache" [Audit] (examples/shop/policies.yaml:112): does not deny it
-              to[0] {workload: cache, namespace: data}: data/db belongs to StatefulSet/db
-            AccessPolicy shop/storefront rules[4] "search-reads-catalogue" (examples/shop/policies.yaml:63): does not allow it
-              to[0] {workload: catalogue}: without `namespace` it means namespace `shop` alone
-            AccessPolicy shop/storefront rules[9] "to-cache" (examples/shop/policies.yaml:89): does not allow it
-              to[0] {workload: cache, namespace: data}: data/db belongs to StatefulSet/db
-          8 rules of this namespace's policies about other pods
+            sender shop/search (egress): denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+              closed by
+                Perimeter shop/default (examples/shop/policies.yaml:10)
+              rules about this end
+                AccessPolicy shop/never rules[0] "no-metadata" (examples/shop/policies.yaml:101): does not deny it
+                  to[0] {entity: metadata}: data/db is not that party
+                AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache" [Audit] (examples/shop/policies.yaml:112): does not deny it
+                  to[0] {workload: cache, namespace: data}: data/db belongs to StatefulSet/db
+                AccessPolicy shop/storefront rules[4] "search-reads-catalogue" (examples/shop/policies.yaml:63): does not allow it
+                  to[0] {workload: catalogue}: without `namespace` it means namespace `shop` alone
+                AccessPolicy shop/storefront rules[9] "to-cache" (examples/shop/policies.yaml:89): does not allow it
+                  to[0] {workload: cache, namespace: data}: data/db belongs to StatefulSet/db
+              8 rules of this namespace's policies about other pods
 
-        receiver data/db (ingress): denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
-          closed by
-            Perimeter data/default (examples/shop/policies.yaml:15)
-          rules about this end
-            AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123): does not allow it
-              from[0] {workload: orders, namespace: shop}: shop/search belongs to Deployment/search
-              from[1] {workload: catalogue, namespace: shop}: shop/search belongs to Deployment/search
-              from[2] {workload: stock-report, namespace: shop}: shop/search belongs to Deployment/search
-          2 rules of this namespace's policies about other pods
+            receiver data/db (ingress): denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
+              closed by
+                Perimeter data/default (examples/shop/policies.yaml:15)
+              rules about this end
+                AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123): does not allow it
+                  from[0] {workload: orders, namespace: shop}: shop/search belongs to Deployment/search
+                  from[1] {workload: catalogue, namespace: shop}: shop/search belongs to Deployment/search
+                  from[2] {workload: stock-report, namespace: shop}: shop/search belongs to Deployment/search
+              2 rules of this namespace's policies about other pods
 
-        what is missing: an object of namespace `shop`, which opens the sender's end. Ready to apply:
+            what is missing: an object of namespace `shop`, which opens the sender's end. Ready to apply:
 
-            apiVersion: palisade.dev/v1alpha1
-            kind: AccessPolicy
-            metadata: {name: search-to-db, namespace: shop}
-            spec:
-              rules:
-              - action: Allow
-                from: [{workload: search}]
-                to: [{workload: db, namespace: data}]
-                ports: [{port: 5432}]
-            ---
+                apiVersion: palisade.dev/v1alpha1
+                kind: AccessPolicy
+                metadata: {name: search-to-db-5432, namespace: shop}
+                spec:
+                  rules:
+                  - action: Allow
+                    from: [{workload: search}]
+                    to: [{workload: db, namespace: data}]
+                    ports: [{port: 5432}]
+                ---
 
-        and also: an object of namespace `data`, which opens the receiver's end. Ready to apply:
+            and also: an object of namespace `data`, which opens the receiver's end. Ready to apply:
 
-            apiVersion: palisade.dev/v1alpha1
-            kind: AccessPolicy
-            metadata: {name: search-to-db, namespace: data}
-            spec:
-              rules:
-              - action: Allow
-                from: [{workload: search, namespace: shop}]
-                to: [{workload: db}]
-                ports: [{port: 5432}]
-        [exit 1]
-    "#]],
+                apiVersion: palisade.dev/v1alpha1
+                kind: AccessPolicy
+                metadata: {name: search-to-db-5432, namespace: data}
+                spec:
+                  rules:
+                  - action: Allow
+                    from: [{workload: search, namespace: shop}]
+                    to: [{workload: db}]
+                    ports: [{port: 5432}]
+            [exit 1]
+        "#]],
     );
 }
 
@@ -317,6 +317,58 @@ spec: {podSelector: {matchLabels: [app, web]}
         [exit 3]
     "#]]
     .assert_eq(&run("check -f - world default/web", world));
+}
+
+#[test]
+fn a_host_port_leads_to_its_pod_and_an_unreadable_pod_leaves_addresses_open() {
+    let world = "
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: a}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: a, labels: {app: web}}
+spec: {nodeName: n1, containers: [{name: web, image: x}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: a, labels: {app: db}}
+spec: {nodeName: n1, containers: [{name: db, image: x, ports: [{containerPort: 5432, hostPort: 15432}]}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.2}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: odd, namespace: a, labels: {app: [x]}}
+spec: {containers: [{name: odd, image: x}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.3}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: a}
+spec: {podSelector: {matchLabels: {app: db}}}
+";
+    expect![[r#"
+        denied     a/web -> 192.168.0.1 (hostPort) 15432
+          backend a/db port 5432: denied
+            egress  allowed: nothing closes it
+            ingress denied: closed by NetworkPolicy a/db, and nothing opens it (<stdin>:29)
+        problem: <stdin>:25: Pod a/odd: `metadata.labels.app`: cannot use a list as string
+        [exit 3]
+    "#]].assert_eq(&run("check -f - a/web 192.168.0.1 15432", world));
+    expect![[r#"
+        allowed    a/web -> 10.0.0.3 80
+          egress  allowed: nothing closes it
+          ingress allowed: not a pod with an address of its own
+        problem: <stdin>:25: Pod a/odd: `metadata.labels.app`: cannot use a list as string
+        [exit 3]
+    "#]].assert_eq(&run("check -f - a/web 10.0.0.3 80", world));
 }
 
 #[test]
@@ -456,7 +508,7 @@ fn sock_shop_says_what_is_wrong_with_its_policies() {
 
             apiVersion: palisade.dev/v1alpha1
             kind: AccessPolicy
-            metadata: {name: carts-to-carts-db, namespace: sock-shop}
+            metadata: {name: carts-to-carts-db-27017, namespace: sock-shop}
             spec:
               rules:
               - action: Allow

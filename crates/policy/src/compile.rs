@@ -388,7 +388,7 @@ impl Model {
             let scope = RuleScope { namespace, action: rule.action, ports: &rule.ports };
             rule.from.iter().filter_map(move |peer| match &peer.target {
                 PeerTarget::Pods(fields) => {
-                    (matching::pod_fields(self, scope, fields, pod) == Match::Yes).then_some(fields)
+                    (!matches!(matching::pod_fields(self, scope, fields, pod), Match::No(_))).then_some(fields)
                 }
                 PeerTarget::Cidr { .. } | PeerTarget::Entity(_) | PeerTarget::Fqdn(_) => None,
             })

@@ -99,7 +99,7 @@ fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: G
     let object = ObjectRef {
         kind: Kind::AccessPolicy,
         namespace: Some(namespace.clone()),
-        name: format!("{}-to-{}", short_name(situation, Side::From), short_name(situation, Side::To)).into(),
+        name: free_name(model, situation, namespace),
     };
     let ports = match situation.transport {
         Transport::Port { protocol, port } => {
@@ -128,6 +128,23 @@ fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: G
         owner: None,
     };
     Some(AccessPolicy { meta, mode: Mode::Enforce, rules: vec![rule] })
+}
+
+/// A name that no AccessPolicy of the namespace has: applying the proposal replaces nothing. It has the
+/// port, so that proposals for several ports do not replace each other either.
+fn free_name(model: &Model, situation: &Situation<'_>, namespace: &Name) -> Name {
+    let port = match situation.transport {
+        Transport::Port { protocol: Protocol::Tcp, port } => format!("-{port}"),
+        Transport::Port { protocol, port } => format!("-{port}-{}", protocol.as_str().to_ascii_lowercase()),
+        Transport::Portless | Transport::AnyPort(_) => String::new(),
+    };
+    let wanted = format!("{}-to-{}{port}", short_name(situation, Side::From), short_name(situation, Side::To));
+    let taken = |name: &str| {
+        let mut policies = model.inventory.access_policies.iter();
+        policies.any(|policy| policy.meta.reference.namespace.as_ref() == Some(namespace) && policy.meta.name() == name)
+    };
+    let mut names = std::iter::once(wanted.clone()).chain((2..).map(|number| format!("{wanted}-{number}")));
+    names.find(|name| !taken(name)).map(Name::from).expect("the numbers do not end")
 }
 
 fn short_name(situation: &Situation<'_>, side: Side) -> String {

@@ -1,5 +1,6 @@
 //! Services: what stands behind an address that is dialled.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use palisade_model::Labels;
@@ -54,6 +55,11 @@ pub enum Dial<'m> {
         /// Its port.
         port: &'m ServicePort,
     },
+    /// A port of a node that is a pod's `hostPort`.
+    HostPort {
+        /// The pods behind it; more than one when several claim it.
+        backends: Vec<Backend>,
+    },
     /// An address that only Services have, without that port.
     NoSuchPort {
         /// The Service.
@@ -85,9 +91,36 @@ impl Model {
             Some(AddressOwner::Node(_)) => self
                 .node_ports()
                 .find(|(_, candidate)| candidate.protocol == protocol && candidate.node_port == Some(port))
-                .map_or(Dial::Direct, |(service, port)| Dial::Service { service, port }),
+                .map(|(service, port)| Dial::Service { service, port })
+                .or_else(|| {
+                    let mut host_ports = self.host_ports().into_iter();
+                    host_ports
+                        .find(|(candidate, dialled, _)| (*candidate, *dialled) == (address, (protocol, port)))
+                        .map(|(_, _, backends)| Dial::HostPort { backends })
+                })
+                .unwrap_or(Dial::Direct),
             Some(AddressOwner::Pod(_)) | None => Dial::Direct,
         }
+    }
+
+    /// The nodes' ports that are pods' `hostPort`s: address, protocol and port, and who is behind.
+    pub(crate) fn host_ports(&self) -> Vec<(IpAddr, (Protocol, u16), Vec<Backend>)> {
+        let mut ports: BTreeMap<(IpAddr, (Protocol, u16)), Vec<Backend>> = BTreeMap::new();
+        for pod in self.pods().iter().filter(|pod| pod.decides() && !self.spec(pod).host_network) {
+            let containers = self.spec(pod).containers.iter().flat_map(|container| &container.ports);
+            for (port, host_port) in containers.filter_map(|port| Some((port, port.host_port?))) {
+                for address in self.node_addresses(pod.node.as_deref()) {
+                    let own = pod.addresses.iter().copied().find(|own| own.is_ipv4() == address.is_ipv4());
+                    ports.entry((address, (port.protocol, host_port))).or_default().push(Backend {
+                        end: BackendEnd::Pod(pod.index),
+                        address: own,
+                        protocol: port.protocol,
+                        port: port.number,
+                    });
+                }
+            }
+        }
+        ports.into_iter().map(|((address, dialled), backends)| (address, dialled, backends)).collect()
     }
 
     /// Every Service port that is also a port of each node.

@@ -5,6 +5,7 @@ use palisade_model::network_policy::NetworkPolicyTarget;
 use palisade_model::object::Meta;
 use palisade_model::{Labels, Place, Problem, Selector};
 
+use crate::matching::{Match, namespace_selector as namespace_selector_of};
 use crate::model::{Model, PodFacts, perimeter_selects};
 
 /// Everything found, in the order of the inventory.
@@ -46,7 +47,7 @@ fn network_policies(model: &Model) -> Vec<Problem> {
             let candidates: Vec<_> = guarded_pods(model)
                 .filter(|pod| match namespace_selector {
                     None => &*pod.namespace == namespace,
-                    Some(selector) => selector.matches(&pod.namespace_labels),
+                    Some(selector) => !matches!(namespace_selector_of(selector, pod), Match::No(_)),
                 })
                 .collect();
             let everything = Selector::default();
@@ -109,8 +110,11 @@ fn perimeters(model: &Model) -> Vec<Problem> {
     let mut problems = Vec::new();
     for perimeter in &model.inventory.perimeters {
         let meta = &perimeter.meta;
-        let mut selected =
-            model.pods().iter().filter(|pod| pod.decides() && perimeter_selects(perimeter, pod)).peekable();
+        let mut selected = model
+            .pods()
+            .iter()
+            .filter(|pod| pod.decides() && !matches!(perimeter_selects(perimeter, pod), Match::No(_)))
+            .peekable();
         if selected.peek().is_none() {
             let message = format!("subject `{}` matches no pod", perimeter.selector);
             problems
@@ -159,7 +163,9 @@ fn peer_selects(policy: &AccessPolicy, peer: &Peer, pod: &PodFacts, model: &Mode
         (None, None) => own == Some(&pod.namespace),
         (name, selector) => {
             name.as_ref().is_none_or(|name| *name == pod.namespace)
-                && selector.as_ref().is_none_or(|selector| selector.matches(&pod.namespace_labels))
+                && selector
+                    .as_ref()
+                    .is_none_or(|selector| !matches!(namespace_selector_of(selector, pod), Match::No(_)))
         }
     };
     let spec = model.spec(pod);

@@ -169,11 +169,20 @@ impl Model {
             (Allowed::No, Some(closer)) => {
                 Verdict::Deny(Because::Closed { closed_by: self.closer_ref(closer, direction) })
             }
-            (Allowed::No | Allowed::Unknown(_), None) => match (unknown_deny, situation.own_address) {
-                (Some(missing), _) => Verdict::Undecided(missing),
-                (None, true) => Verdict::Allow(Because::OwnAddress),
-                (None, false) => Verdict::Allow(Because::Open),
-            },
+            (allowed, None) => {
+                let unknown_allow = match allowed {
+                    Allowed::Unknown(missing) => Some(missing),
+                    Allowed::No | Allowed::Yes(_) => None,
+                };
+                // Closed or not: that depends on a namespace's labels, and so does what would open it.
+                let unknown_closer = self.maybe_closing(pod, situation, direction, objects).next();
+                let unknown_closer = unknown_closer.map(|(_, missing)| unknown_allow.unwrap_or(missing));
+                match (unknown_deny.or(unknown_closer), situation.own_address) {
+                    (Some(missing), _) => Verdict::Undecided(missing),
+                    (None, true) => Verdict::Allow(Because::OwnAddress),
+                    (None, false) => Verdict::Allow(Because::Open),
+                }
+            }
         }
     }
 
@@ -214,11 +223,21 @@ impl Model {
                 return Allowed::Yes(Because::Exception { perimeter, entity: *entity });
             }
         }
+        let maybe: Vec<(usize, Missing)> = self.maybe_closing(pod, situation, direction, objects).collect();
+        for (position, missing) in &maybe {
+            let excepted = |entity: &_| matching::entity_is(self, *entity, situation, other);
+            if self.perimeter(*position).except.iter().any(excepted) {
+                unknown = unknown.or_else(|| Some(missing.clone()));
+            }
+        }
         let (Some(first), true) = (closers.first(), closers.iter().all(is_network_policy)) else {
             return unknown.map_or(Allowed::No, Allowed::Unknown);
         };
         match own_node(pod, situation.party(other)) {
-            OwnNode::Yes => Allowed::Yes(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),
+            OwnNode::Yes => match maybe.into_iter().next() {
+                Some((_, missing)) => Allowed::Unknown(unknown.unwrap_or(missing)),
+                None => Allowed::Yes(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),
+            },
             OwnNode::No => unknown.map_or(Allowed::No, Allowed::Unknown),
             OwnNode::Unknown(missing) => Allowed::Unknown(unknown.unwrap_or(missing)),
         }
@@ -299,6 +318,23 @@ impl Model {
                 Closer::Perimeter(position) => !own_address || self.perimeter(*position).loopback == Loopback::Closed,
             },
         )
+    }
+
+    /// The Perimeters that may close `pod` in `direction` for this link, and what is missing to say.
+    fn maybe_closing<'m>(
+        &'m self,
+        pod: &'m PodFacts,
+        situation: &Situation<'_>,
+        direction: Direction,
+        objects: Objects,
+    ) -> impl Iterator<Item = (usize, Missing)> + 'm {
+        let own_address = situation.own_address;
+        let reaches = move |position: &usize| {
+            let perimeter = self.perimeter(*position);
+            objects.include(perimeter.mode) && (!own_address || perimeter.loopback == Loopback::Closed)
+        };
+        let positions = pod.maybe_closers(direction).iter().copied().filter(reaches);
+        positions.map(|position| (position, Missing::NamespaceLabels { namespace: pod.namespace.clone() }))
     }
 
     fn unreadable_for(&self, pod: &PodFacts, own_address: bool) -> Option<Missing> {

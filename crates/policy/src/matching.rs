@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use palisade_model::IpNet;
 use palisade_model::access_policy::{Action, Entity, Peer, PeerTarget, PodPeer};
 use palisade_model::link::Which;
 use palisade_model::network_policy::{NetworkPolicyPeer, NetworkPolicyTarget};
@@ -10,6 +9,7 @@ use palisade_model::object::Name;
 use palisade_model::pod::ContainerRole;
 use palisade_model::port::{PortMatch, PortRule, Protocol};
 use palisade_model::verdict::Missing;
+use palisade_model::{IpNet, Selector};
 
 use crate::dial::BackendEnd;
 use crate::model::{Model, PodFacts};
@@ -116,7 +116,7 @@ pub(crate) fn network_policy_peer(
             }
             let in_namespace = match namespace_selector {
                 None => Match::from_bool(&*pod.namespace == namespace, WhyNot::OwnNamespaceOnly),
-                Some(selector) => Match::from_bool(selector.matches(&pod.namespace_labels), WhyNot::NamespaceLabels),
+                Some(selector) => self::namespace_selector(selector, pod),
             };
             in_namespace.and(|| match pod_selector {
                 None => Match::Yes,
@@ -168,6 +168,23 @@ fn in_block_unknown_address(cidr: &IpNet, except: &[IpNet], pod: impl FnOnce() -
         Match::Unknown(Missing::PodAddress { pod: pod() })
     }
 }
+
+/// Whether the namespace of `pod` has the labels that `selector` asks for. Of a namespace without an
+/// object only the name label is known.
+pub(crate) fn namespace_selector(selector: &Selector, pod: &PodFacts) -> Match {
+    let matches = if pod.namespace_is_known {
+        Some(selector.matches(&pod.namespace_labels))
+    } else {
+        selector.matches_known(&pod.namespace_labels, &[NAMESPACE_NAME_LABEL])
+    };
+    match matches {
+        Some(matches) => Match::from_bool(matches, WhyNot::NamespaceLabels),
+        None => Match::Unknown(Missing::NamespaceLabels { namespace: pod.namespace.clone() }),
+    }
+}
+
+/// The API server sets it on every namespace.
+pub(crate) const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Whether one of `ports` is the link's; an empty list means every port of every protocol.
 pub(crate) fn ports(model: &Model, ports: &[PortRule], situation: &Situation<'_>) -> Match {
@@ -274,8 +291,10 @@ pub(crate) fn pod_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, po
     if namespace.as_ref().is_some_and(|namespace| *namespace != pod.namespace) {
         return Match::No(WhyNot::Namespace);
     }
-    if namespace_selector.as_ref().is_some_and(|selector| !selector.matches(&pod.namespace_labels)) {
-        return Match::No(WhyNot::NamespaceLabels);
+    let in_namespaces =
+        namespace_selector.as_ref().map_or(Match::Yes, |selector| self::namespace_selector(selector, pod));
+    if let Match::No(why) = in_namespaces {
+        return Match::No(why);
     }
     if let Some(workload) = workload {
         let kind_matches = workload.kind.is_none_or(|kind| kind == pod.workload.kind);
@@ -290,7 +309,7 @@ pub(crate) fn pod_fields(model: &Model, scope: RuleScope<'_>, peer: &PodPeer, po
     if service_account.as_ref().is_some_and(|name| **name != *account()) {
         return Match::No(WhyNot::ServiceAccount);
     }
-    Match::Yes
+    in_namespaces
 }
 
 /// The pod is behind the Service, on a port that the rule's ports (the Service's own) stand for.

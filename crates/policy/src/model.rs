@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::dial::{ApiserverEndpoint, Backend};
 use crate::findings;
+use crate::matching::{self, Match, WhyNot};
 use crate::workloads::Owners;
 
 /// A pod by its position in [`Model::pods`].
@@ -55,6 +56,8 @@ pub struct PodFacts {
     pub labels: Labels,
     /// The labels of its namespace.
     pub namespace_labels: Arc<Labels>,
+    /// Whether the namespace has an object; without one only its name label is known.
+    pub namespace_is_known: bool,
     /// The workload at the top of its chain of controllers.
     pub workload: WorkloadId,
     /// The addresses that are its own now; empty when it has none yet, none any more, or when it
@@ -75,6 +78,8 @@ pub struct PodFacts {
     source: Source,
     /// What closes it, per direction, in the order of [`RuleRef`].
     closers: [Vec<Closer>; 2],
+    /// Perimeters that may close it: their namespaceSelector asks for labels that are not known.
+    maybe_closers: [Vec<usize>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +101,10 @@ impl PodFacts {
 
     pub(crate) fn closers(&self, direction: Direction) -> &[Closer] {
         &self.closers[direction as usize]
+    }
+
+    pub(crate) fn maybe_closers(&self, direction: Direction) -> &[usize] {
+        &self.maybe_closers[direction as usize]
     }
 }
 
@@ -138,8 +147,9 @@ impl Model {
         let namespace_labels = namespace_labels(&inventory);
         let mut pods = resolve_pods(&inventory, &namespace_labels);
         for pod in &mut pods {
-            pod.closers =
-                [Direction::Ingress, Direction::Egress].map(|direction| closers_of(&inventory, pod, direction));
+            let directions = [Direction::Ingress, Direction::Egress];
+            pod.closers = directions.map(|direction| closers_of(&inventory, pod, direction));
+            pod.maybe_closers = directions.map(|direction| maybe_closers_of(&inventory, pod, direction));
         }
         let pods_by_name = pods.iter().map(|pod| ((pod.namespace.clone(), pod.name.clone()), pod.index)).collect();
         let addresses = address_owners(&inventory, &pods);
@@ -194,10 +204,7 @@ impl Model {
 
     /// The spec of `pod`, of its object or of its workload's template.
     pub fn spec(&self, pod: &PodFacts) -> &PodSpec {
-        match pod.source {
-            Source::Pod(position) => &self.inventory.pods[position].spec,
-            Source::Template(position) => &self.inventory.workloads[position].spec,
-        }
+        spec_of(&self.inventory, pod)
     }
 
     /// The labels of `namespace`: of its object, or just its name when it has none.
@@ -320,6 +327,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
             uid: pod.meta.uid.clone(),
             labels: pod.meta.labels.clone(),
             namespace_labels: labels_of(pod.meta.namespace()),
+            namespace_is_known: namespaces.contains_key(pod.meta.namespace()),
             workload: owners.of_pod(pod),
             addresses: pod.own_addresses().iter().map(|address| address.to_canonical()).collect(),
             node: pod.node.clone(),
@@ -334,6 +342,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
                 .collect(),
             source: Source::Pod(position),
             closers: [Vec::new(), Vec::new()],
+            maybe_closers: [Vec::new(), Vec::new()],
         });
     }
     for workload in owners.without_pods(inventory) {
@@ -349,6 +358,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
             uid: None,
             labels: workload.labels.clone(),
             namespace_labels: labels_of(workload.meta.namespace()),
+            namespace_is_known: namespaces.contains_key(workload.meta.namespace()),
             workload: WorkloadId { kind: workload.kind, name: workload.meta.reference.name.clone() },
             addresses: Vec::new(),
             node: None,
@@ -359,6 +369,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
             container_ids: Vec::new(),
             source: Source::Template(position),
             closers: [Vec::new(), Vec::new()],
+            maybe_closers: [Vec::new(), Vec::new()],
         });
     }
     pods.sort_by(|a, b| (&a.namespace, &a.name, a.is_template).cmp(&(&b.namespace, &b.name, b.is_template)));
@@ -370,11 +381,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
 
 /// The policies that close `pod` in `direction`, in the order of their references.
 fn closers_of(inventory: &Inventory, pod: &PodFacts, direction: Direction) -> Vec<Closer> {
-    let spec = match pod.source {
-        Source::Pod(position) => &inventory.pods[position].spec,
-        Source::Template(position) => &inventory.workloads[position].spec,
-    };
-    if spec.host_network {
+    if spec_of(inventory, pod).host_network {
         return Vec::new();
     }
     let network_policies = inventory.network_policies.iter().enumerate().filter(|(_, policy)| {
@@ -384,13 +391,8 @@ fn closers_of(inventory: &Inventory, pod: &PodFacts, direction: Direction) -> Ve
         };
         listed && policy.meta.namespace() == &*pod.namespace && policy.pod_selector.matches(&pod.labels)
     });
-    let perimeters = inventory.perimeters.iter().enumerate().filter(|(_, perimeter)| {
-        let listed = match direction {
-            Direction::Ingress => perimeter.ingress,
-            Direction::Egress => perimeter.egress,
-        };
-        listed && perimeter_selects(perimeter, pod)
-    });
+    let perimeters =
+        perimeters_of(inventory, direction).filter(|(_, perimeter)| perimeter_selects(perimeter, pod) == Match::Yes);
     let mut closers: Vec<(&ObjectRef, Closer)> = network_policies
         .map(|(position, policy)| (&policy.meta.reference, Closer::NetworkPolicy(position)))
         .chain(perimeters.map(|(position, perimeter)| (&perimeter.meta.reference, Closer::Perimeter(position))))
@@ -399,14 +401,40 @@ fn closers_of(inventory: &Inventory, pod: &PodFacts, direction: Direction) -> Ve
     closers.into_iter().map(|(_, closer)| closer).collect()
 }
 
+/// Positions of the Perimeters that close `pod` if its namespace has the labels that they ask for.
+fn maybe_closers_of(inventory: &Inventory, pod: &PodFacts, direction: Direction) -> Vec<usize> {
+    if spec_of(inventory, pod).host_network {
+        return Vec::new();
+    }
+    let maybe = |perimeter: &Perimeter| matches!(perimeter_selects(perimeter, pod), Match::Unknown(_));
+    perimeters_of(inventory, direction)
+        .filter(|(_, perimeter)| maybe(perimeter))
+        .map(|(position, _)| position)
+        .collect()
+}
+
+fn spec_of<'i>(inventory: &'i Inventory, pod: &PodFacts) -> &'i PodSpec {
+    match pod.source {
+        Source::Pod(position) => &inventory.pods[position].spec,
+        Source::Template(position) => &inventory.workloads[position].spec,
+    }
+}
+
+fn perimeters_of(inventory: &Inventory, direction: Direction) -> impl Iterator<Item = (usize, &Perimeter)> {
+    inventory.perimeters.iter().enumerate().filter(move |(_, perimeter)| match direction {
+        Direction::Ingress => perimeter.ingress,
+        Direction::Egress => perimeter.egress,
+    })
+}
+
 /// Whether `perimeter` has `pod` (not on the host's network) as its subject.
-pub(crate) fn perimeter_selects(perimeter: &Perimeter, pod: &PodFacts) -> bool {
+pub(crate) fn perimeter_selects(perimeter: &Perimeter, pod: &PodFacts) -> Match {
     let namespace = match (&perimeter.meta.reference.namespace, &perimeter.namespace_selector) {
-        (Some(namespace), _) => *namespace == pod.namespace,
-        (None, Some(selector)) => selector.matches(&pod.namespace_labels),
-        (None, None) => false,
+        (Some(namespace), _) => Match::from_bool(*namespace == pod.namespace, WhyNot::Namespace),
+        (None, Some(selector)) => matching::namespace_selector(selector, pod),
+        (None, None) => Match::No(WhyNot::NamespaceLabels),
     };
-    namespace && perimeter.selector.matches(&pod.labels)
+    namespace.and(|| Match::from_bool(perimeter.selector.matches(&pod.labels), WhyNot::Labels))
 }
 
 fn address_owners(inventory: &Inventory, pods: &[PodFacts]) -> BTreeMap<IpAddr, AddressOwner> {

@@ -128,6 +128,9 @@ fn expected(model: &Model, from: &PodEnd, address: IpAddr, protocol: Protocol, p
     match model.dial(address, protocol, port) {
         Dial::Direct => Expected::Judged(vec![ask(End::Address(address), port)]),
         Dial::NoSuchPort { .. } => Expected::NoServicePort,
+        Dial::HostPort { backends } => Expected::Judged(
+            backends.iter().map(|backend| ask(End::Address(backend.address.expect("it runs")), backend.port)).collect(),
+        ),
         Dial::Service { service, port } => {
             let backends = model.backends(service, port, Some(true)).expect("the worlds' Services have backends");
             let answers = backends.iter().map(|backend| match backend.end {
@@ -423,4 +426,35 @@ fn sources(rules: &NodeRules, model: &Model, inventory: &Inventory) -> Vec<(End,
         assert_eq!(looked_up(*address), SourceId::STRANGER_4);
     }
     sources
+}
+
+/// Each Allow ends at another instant: only those that matter to a pair make its answers a chain.
+#[test]
+fn many_instants_make_no_more_answers_than_they_change() {
+    const RULES: usize = 300;
+    let mut yaml = String::from(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Node\nmetadata: {name: node1}\nstatus: {addresses: [{type: InternalIP, address: 172.31.0.11}]}\n---\napiVersion: palisade.dev/v1alpha1\nkind: Perimeter\nmetadata: {name: default, namespace: a}\nspec: {subject: {selector: {}}}\n",
+    );
+    for pod in 0..8 {
+        yaml.push_str(&format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{pod}, namespace: a}}\nspec: {{nodeName: node1, containers: [{{name: main, image: x}}]}}\nstatus: {{phase: Running, podIPs: [{{ip: 10.0.0.{}}}]}}\n",
+            pod + 1
+        ));
+    }
+    yaml.push_str("---\napiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: many, namespace: a}\nspec:\n  rules:\n");
+    for rule in 0..RULES {
+        yaml.push_str(&format!(
+            "  - {{action: Allow, from: [{{workload: p{}}}], to: [{{workload: p{}}}], ports: [{{port: {}}}], expires: \"20{}-01-01T00:00:00Z\"}}\n",
+            rule % 8,
+            (rule + 1) % 8,
+            1000 + rule,
+            30 + rule / 8
+        ));
+    }
+    let loaded = palisade_manifests::load_text("world", &yaml);
+    assert_eq!(loaded.problems, []);
+    let model = Model::new(Arc::new(loaded.value), Settings::default()).value;
+    let rules = model.compile("node1", 1, "2026-01-01T00:00:00Z".parse().expect("a constant"));
+    // Two for each rule, of the sender's node and of the receiver's, and a handful of refusals.
+    assert!(rules.decisions.len() < 2 * RULES + 50, "{} decisions", rules.decisions.len());
 }

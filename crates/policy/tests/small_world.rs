@@ -848,3 +848,56 @@ fn a_cluster_perimeter_is_a_default_that_namespaces_open() {
         "#]],
     );
 }
+
+// What is not known
+
+#[test]
+fn the_labels_of_a_namespace_without_object_are_not_known() {
+    check(
+        "pod a/web app=web ip=10.0.0.1
+         pod b/other app=x ip=10.0.0.2
+         netpol a/in {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchExpressions: [{key: team, operator: NotIn, values: [blue]}]}}], ports: [{port: 1}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}], ports: [{port: 2}]}, {from: [{namespaceSelector: {}}], ports: [{port: 3}]}]}
+         ? b/other -> a/web:1
+         ? b/other -> a/web:2
+         ? b/other -> a/web:3
+         ? b/other -> a/web:4",
+        expect![[r#"
+            b/other -> a/web:1: undecided: the labels of namespace `b` are not known
+            b/other -> a/web:2: allowed: NetworkPolicy a/in ingress[1].from[0]
+            b/other -> a/web:3: allowed: NetworkPolicy a/in ingress[2].from[0]
+            b/other -> a/web:4: denied: closed by NetworkPolicy a/in, and nothing opens it
+        "#]],
+    );
+    check(
+        "pod a/web app=web ip=10.0.0.1
+         pod b/other app=x ip=10.0.0.2
+         clusterperimeter blue {subject: {namespaceSelector: {matchLabels: {team: blue}}, selector: {}}}
+         ? b/other -> a/web:1",
+        expect![[r#"
+            b/other -> a/web:1: undecided: the labels of namespace `b` are not known
+        "#]],
+    );
+}
+
+#[test]
+fn a_proposed_consent_replaces_no_object_and_each_port_has_its_own() {
+    let yaml = format!(
+        "{}\n---\n{}",
+        document("pod", "a/web app=web ip=10.0.0.1"),
+        [
+            document("pod", "a/db app=db ip=10.0.0.2"),
+            document("perimeter", "a/default {subject: {selector: {}}}"),
+            document("access", "a/web-to-db-5432 {rules: [{action: Allow, from: [{workload: web}], to: [{workload: db}], ports: [{port: 9000}]}]}"),
+        ]
+        .join("\n---\n")
+    );
+    let model = Model::new(Arc::new(palisade_manifests::load_text("world", &yaml).value), Settings::default()).value;
+    let now = "2026-01-01T00:00:00Z".parse().expect("a constant");
+    let name = |question: &str| {
+        let explanation =
+            model.explain(&link(question), now, palisade_policy::Grant::Workload).expect("the ends are there");
+        explanation.consents.iter().map(|consent| consent.object.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(name("a/web -> a/db:5432"), ["AccessPolicy a/web-to-db-5432-2"]);
+    assert_eq!(name("a/web -> a/db:53/UDP"), ["AccessPolicy a/web-to-db-53-udp"]);
+}

@@ -41,8 +41,6 @@ pub(super) struct Compiler<'m> {
     node: Name,
     now: Timestamp,
     likeness: Likeness,
-    /// Every later instant at which an Allow ends, last first.
-    expiries: Vec<Timestamp>,
     targets: Vec<Target<'m>>,
     shared_rows: BTreeMap<SenderKey, Rc<Row>>,
     receiver_ports: BTreeMap<(PodIndex, Protocol), BTreeSet<u16>>,
@@ -63,8 +61,8 @@ enum Target<'m> {
 }
 
 struct ServiceTarget<'m> {
-    /// The Service's position in the inventory.
-    position: usize,
+    /// The Service's position in the inventory; `None`: ports of a node that are pods' hostPorts.
+    position: Option<usize>,
     protocol: Protocol,
     /// `None`: the backends cannot be known.
     backends: Option<Vec<(Party<'m>, u16)>>,
@@ -79,15 +77,11 @@ enum OwnAddress {
 
 impl<'m> Compiler<'m> {
     pub(super) fn new(model: &'m Model, node: &str, now: Timestamp) -> Self {
-        let rules = model.inventory.access_policies.iter().flat_map(|policy| &policy.rules);
-        let expiries: BTreeSet<Timestamp> =
-            rules.filter_map(|rule| rule.expires).filter(|expires| *expires > now).collect();
         Self {
             model,
             node: node.into(),
             now,
             likeness: Likeness::new(model),
-            expiries: expiries.into_iter().rev().collect(),
             targets: vec![Target::NoServicePort, Target::Own],
             shared_rows: BTreeMap::new(),
             receiver_ports: BTreeMap::new(),
@@ -199,6 +193,12 @@ impl<'m> Compiler<'m> {
                 }
             }
         }
+        for (address, port, backends) in model.host_ports() {
+            let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
+            let target = ServiceTarget { position: None, protocol: port.0, backends: Some(backends) };
+            let id = add(&mut self.targets, Target::Service(Rc::new(target)));
+            frontends.entry(Frontend { address, protocol: port.0, port: port.1 }).or_insert(id);
+        }
         frontends.into_iter().collect()
     }
 
@@ -212,7 +212,7 @@ impl<'m> Compiler<'m> {
         let backends = self.model.backends(service, port, Some(v4)).ok().map(|backends| {
             backends.into_iter().map(|backend| (self.model.backend_party(&backend), backend.port)).collect()
         });
-        let target = ServiceTarget { position, protocol: port.protocol, backends };
+        let target = ServiceTarget { position: Some(position), protocol: port.protocol, backends };
         add(&mut self.targets, Target::Service(Rc::new(target)))
     }
 
@@ -308,7 +308,9 @@ impl<'m> Compiler<'m> {
         let now = self.now;
         let Some(protocol) = carrier.protocol() else {
             let situation = sender.situation(to, own, Transport::Portless, now);
-            return Some(whole(self.decision(situation, Rules::All, Rules::All)));
+            let egress = self.model.relevant(&situation, Direction::Egress);
+            let ingress = self.model.relevant(&situation, Direction::Ingress);
+            return Some(whole(self.decision(situation, &egress, &ingress)));
         };
         let any = sender.situation(to, own, Transport::AnyPort(protocol), now);
         let egress = self.model.relevant(&any, Direction::Egress);
@@ -318,7 +320,7 @@ impl<'m> Compiler<'m> {
         rule_ports(self.model, &ingress, Direction::Ingress, protocol, &mut starts);
         Some(self.port_spans(&starts, |compiler, port| {
             let situation = Situation { transport: Transport::Port { protocol, port }, ..any.clone() };
-            compiler.decision(situation, Rules::Relevant(&egress), Rules::Relevant(&ingress))
+            compiler.decision(situation, &egress, &ingress)
         }))
     }
 
@@ -425,14 +427,16 @@ impl<'m> Compiler<'m> {
             sender_proof: proof,
         };
         let Some(protocol) = carrier.protocol() else {
-            return whole(self.ingress_decision(situation(Transport::Portless), Rules::All));
+            let situation = situation(Transport::Portless);
+            let ingress = self.model.relevant(&situation, Direction::Ingress);
+            return whole(self.ingress_decision(situation, &ingress));
         };
         let any = situation(Transport::AnyPort(protocol));
         let ingress = self.model.relevant(&any, Direction::Ingress);
         let mut starts = self.breakpoints(&any.to, protocol);
         rule_ports(self.model, &ingress, Direction::Ingress, protocol, &mut starts);
         self.port_spans(&starts, |compiler, port| {
-            compiler.ingress_decision(situation(Transport::Port { protocol, port }), Rules::Relevant(&ingress))
+            compiler.ingress_decision(situation(Transport::Port { protocol, port }), &ingress)
         })
     }
 
@@ -465,20 +469,21 @@ impl<'m> Compiler<'m> {
 
     // Answers
 
-    fn decision(&mut self, mut situation: Situation<'m>, egress: Rules<'_, 'm>, ingress: Rules<'_, 'm>) -> DecisionId {
-        self.over_time(|compiler, now| {
+    fn decision(&mut self, mut situation: Situation<'m>, egress: &Relevant<'m>, ingress: &Relevant<'m>) -> DecisionId {
+        self.over_time(self.expiries(&[egress, ingress]), |compiler, now| {
             situation.now = now;
+            let (egress, ingress) = (Rules::Relevant(egress), Rules::Relevant(ingress));
             let Judgement { enforced, would_be } = compiler.model.judge_by(&situation, egress, ingress);
             (compiler.link_verdict(&enforced), compiler.link_verdict(&would_be))
         })
     }
 
-    fn ingress_decision(&mut self, mut situation: Situation<'m>, rules: Rules<'_, 'm>) -> DecisionId {
-        self.over_time(|compiler, now| {
+    fn ingress_decision(&mut self, mut situation: Situation<'m>, rules: &Relevant<'m>) -> DecisionId {
+        self.over_time(self.expiries(&[rules]), |compiler, now| {
             situation.now = now;
             let has_audit = compiler.model.has_audit;
             let mut verdict = |objects| {
-                let verdict = compiler.model.judge_end(&situation, Direction::Ingress, objects, rules);
+                let verdict = compiler.model.judge_end(&situation, Direction::Ingress, objects, Rules::Relevant(rules));
                 compiler.verdict(&verdict, Direction::Ingress)
             };
             let enforced = verdict(Objects::Enforced);
@@ -493,17 +498,28 @@ impl<'m> Compiler<'m> {
             Some(backends) => backends,
         };
         let mixed_services = self.model.settings.mixed_services;
-        self.over_time(|compiler, now| {
-            let judge = |(to, port): &(Party<'m>, u16)| {
+        let now = self.now;
+        let pairs: Vec<_> = backends
+            .iter()
+            .map(|(to, port)| {
                 let own = match to {
                     Party::Pod { pod, .. } if pod.index == sender.pod.index => OwnAddress::Yes,
                     Party::Pod { .. } | Party::Node { .. } | Party::Address { .. } => OwnAddress::No,
                 };
                 let transport = Transport::Port { protocol: service.protocol, port: *port };
                 let situation = sender.situation(to.clone(), own, transport, now);
-                compiler.model.judge_situation(&situation)
+                let egress = self.model.relevant(&situation, Direction::Egress);
+                let ingress = self.model.relevant(&situation, Direction::Ingress);
+                (situation, egress, ingress)
+            })
+            .collect();
+        let rules: Vec<&Relevant<'_>> = pairs.iter().flat_map(|(_, egress, ingress)| [egress, ingress]).collect();
+        self.over_time(self.expiries(&rules), |compiler, now| {
+            let judge = |(situation, egress, ingress): &(Situation<'m>, Relevant<'m>, Relevant<'m>)| {
+                let situation = Situation { now, ..situation.clone() };
+                compiler.model.judge_by(&situation, Rules::Relevant(egress), Rules::Relevant(ingress))
             };
-            let answers: Vec<Judgement> = backends.iter().map(judge).collect();
+            let answers: Vec<Judgement> = pairs.iter().map(judge).collect();
             let ServiceVerdict { enforced, would_be } = compiler.model.service_verdict(&answers);
             let mut verdict = |word, of: fn(&Judgement) -> &Decision| match word {
                 ServiceWord::Mixed => match mixed_services {
@@ -523,12 +539,12 @@ impl<'m> Compiler<'m> {
     /// The answer now, chained to what follows at each instant at which an Allow ends.
     fn over_time(
         &mut self,
+        expiries: BTreeSet<Timestamp>,
         mut judge: impl FnMut(&mut Self, Timestamp) -> (CompiledVerdict, CompiledVerdict),
     ) -> DecisionId {
         let mut later: Option<(Timestamp, DecisionId)> = None;
         let mut current = DecisionId(0);
-        for index in 0..=self.expiries.len() {
-            let instant = self.expiries.get(index).copied().unwrap_or(self.now);
+        for instant in expiries.into_iter().rev().chain([self.now]) {
             let (enforced, would_be) = judge(self, instant);
             let unchanged = later.is_some_and(|(_, id)| {
                 let next = &self.decisions.values[id.0 as usize];
@@ -541,6 +557,12 @@ impl<'m> Compiler<'m> {
             later = Some((instant, current));
         }
         current
+    }
+
+    /// The later instants at which one of `rules` ends.
+    fn expiries(&self, rules: &[&Relevant<'_>]) -> BTreeSet<Timestamp> {
+        let rules = rules.iter().flat_map(|relevant| &relevant.access);
+        rules.filter_map(|(_, _, rule)| rule.expires).filter(|expires| *expires > self.now).collect()
     }
 
     fn fixed(&mut self, reason: Reason) -> DecisionId {
@@ -638,7 +660,11 @@ fn source_address(pod: &PodFacts, to: &Party<'_>) -> Option<IpAddr> {
 fn is_own(likeness: &Likeness, target: &Target<'_>, pod: &PodFacts) -> bool {
     match target {
         Target::Own => true,
-        Target::Service(service) => likeness.services(pod.index).contains(&service.position),
+        Target::Service(service) => match service.position {
+            Some(position) => likeness.services(pod.index).contains(&position),
+            // Few, and perhaps the pod's own.
+            None => true,
+        },
         Target::NoServicePort | Target::Party(_) => false,
     }
 }
