@@ -261,8 +261,9 @@ pub fn down(name: &LabName) -> Result<(), LabError> {
     match RunningLab::open(name) {
         Ok(lab) => {
             // It may end before it has answered.
+            let guard = Process::of(lab.file().pid);
             let _ = lab.ask_for_done(&Request::Down);
-            wait_for_end(name)
+            wait_for_end(name, guard)
         }
         Err(_) if name.state_dir().path().exists() || Cgroup::below_mount(&name.cgroup())?.path().exists() => {
             let lock = lock::take(name)?;
@@ -274,17 +275,42 @@ pub fn down(name: &LabName) -> Result<(), LabError> {
     }
 }
 
-/// The guard removes the folder last; a limit for that it hangs.
-fn wait_for_end(name: &LabName) -> Result<(), LabError> {
+/// The guard removes the folder last, and then it ends; a limit for that it hangs.
+fn wait_for_end(name: &LabName, guard: Option<Process>) -> Result<(), LabError> {
     const LIMIT: Duration = Duration::from_secs(20);
     let deadline = std::time::Instant::now() + LIMIT;
-    while name.state_dir().path().exists() {
+    while name.state_dir().path().exists() || guard.as_ref().is_some_and(Process::runs) {
         if std::time::Instant::now() > deadline {
             return Err(LabError::Supervisor(format!("it has not ended after {} s", LIMIT.as_secs())));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// A process by its number and its start, which together come once.
+struct Process {
+    pid: u32,
+    start: String,
+}
+
+impl Process {
+    fn of(pid: u32) -> Option<Self> {
+        let (_, start) = Self::state(pid)?;
+        Some(Self { pid, start })
+    }
+
+    /// One that nobody has reaped does no longer run.
+    fn runs(&self) -> bool {
+        Self::state(self.pid).is_some_and(|(state, start)| start == self.start && !matches!(&*state, "Z" | "X"))
+    }
+
+    /// Fields 3 and 22 of `/proc/PID/stat`; the name in field 2 may hold anything, also `)`.
+    fn state(pid: u32) -> Option<(String, String)> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+        Some((fields.next()?.to_owned(), fields.nth(18)?.to_owned()))
+    }
 }
 
 /// What is said of an error at start.

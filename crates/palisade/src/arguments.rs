@@ -244,4 +244,7 @@ pub struct DemoArguments {
     /// An application and its policies, instead of the built-in shop; it is watched, no intruder comes
     #[arg(short = 'f', long = "manifests", value_name = "PATH")]
     pub manifests: Vec<PathBuf>,
+    /// Take down the demo's lab and this folder once standard input ends: how a demo that was killed cleans up
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    pub clean_up_after: Option<PathBuf>,
 }

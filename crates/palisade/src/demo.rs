@@ -46,6 +46,11 @@ const EACCES: i32 = 13;
 /// # Errors
 /// When the manifests cannot be used, or the lab or the agent does not start.
 pub fn run(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
+    let name = "demo".parse::<LabName>().map_err(Failure::new)?;
+    if let Some(scratch) = &arguments.clean_up_after {
+        stage::clean_up_after(&name, scratch);
+        return Ok(ExitStatus::Clean);
+    }
     let scratch = std::env::temp_dir().join(format!("palisade-demo-{}", std::process::id()));
     let application = Application::choose(&arguments.manifests, &scratch).map_err(Failure::new)?;
     let input = palisade_manifests::load(&application.manifests, io::empty()).map_err(Failure::new)?;
@@ -64,7 +69,8 @@ pub fn run(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus,
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Failure::new)?;
     }
-    show.live_half(&application, &stop)?;
+    let stage = Stage::set(name, &application.manifests, &scratch)?;
+    show.live_half(&stage, &application, &stop)?;
     Ok(if show.unexpected == 0 { ExitStatus::Clean } else { ExitStatus::Findings })
 }
 
@@ -129,16 +135,15 @@ impl Show {
 
     // With them
 
-    fn live_half(&mut self, application: &Application, stop: &AtomicBool) -> Result<(), Failure> {
-        let stage = Stage::set("demo".parse::<LabName>().map_err(Failure::new)?, &application.manifests)?;
+    fn live_half(&mut self, stage: &Stage, application: &Application, stop: &AtomicBool) -> Result<(), Failure> {
         let mut watch = Watch::start(&stage.socket())?;
-        self.introduce(&stage)?;
+        self.introduce(stage)?;
         self.at_work(&mut watch, stop)?;
         if application.is_example && !stop.load(Ordering::Relaxed) {
-            self.visitor(&stage, &mut watch)?;
-            self.intruder(&stage, &mut watch, stop)?;
+            self.visitor(stage, &mut watch)?;
+            self.intruder(stage, &mut watch, stop)?;
         }
-        self.summary(&stage, &watch)
+        self.summary(stage, &watch)
     }
 
     fn introduce(&mut self, stage: &Stage) -> Result<(), Failure> {

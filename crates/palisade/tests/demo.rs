@@ -1,7 +1,7 @@
 //! The demo, as a stranger sees it: everything goes as it should, and nothing stays behind.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Whether labs can run here; says SKIPPED when not, and fails instead in CI.
@@ -81,6 +81,7 @@ fn the_demo_ends_well_and_the_machine_is_as_before() {
     assert_eq!(left_behind(NAME), Vec::<String>::new());
     an_interrupt_ends_it(&before);
     assert_eq!(left_behind(NAME), Vec::<String>::new());
+    a_kill_leaves_nothing_behind();
     assert_eq!(machine(), before);
 }
 
@@ -105,9 +106,33 @@ fn the_application_works_and_the_intruder_is_refused() {
     assert!(intruder.contains("everything came out as the policies say"), "{text}");
 }
 
+/// Kills a demo, which then cannot clean up, once its agent answers.
+fn a_kill_leaves_nothing_behind() {
+    let mut demo = started();
+    let scratch = std::env::temp_dir().join(format!("palisade-demo-{}", demo.id()));
+    assert!(scratch.exists(), "it runs the example from `{}`", scratch.display());
+    demo.kill().expect("killed");
+    demo.wait().expect("the demo ends");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while (scratch.exists() || !left_behind(NAME).is_empty()) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(left_behind(NAME), Vec::<String>::new());
+    assert!(!scratch.exists(), "`{}` stays", scratch.display());
+}
+
 /// Interrupts a demo once its agent answers; the machine's own network is `before` all the while.
 fn an_interrupt_ends_it(before: &str) {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_palisade"))
+    let mut demo = started();
+    assert_eq!(machine(), before);
+    let kill = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
+    assert!(kill.success());
+    demo.wait().expect("the demo ends");
+}
+
+/// A demo whose agent answers.
+fn started() -> Child {
+    let demo = Command::new(env!("CARGO_BIN_EXE_palisade"))
         .arg("demo")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::null())
@@ -119,8 +144,5 @@ fn an_interrupt_ends_it(before: &str) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(agent.exists(), "the agent answers");
-    assert_eq!(machine(), before);
-    let kill = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
-    assert!(kill.success());
-    demo.wait().expect("the demo ends");
+    demo
 }

@@ -1,7 +1,8 @@
 //! The lab and the agent of the demo, as a user would start them; gone when dropped.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,14 @@ use crate::failure::{Failure, Hint};
 const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// A lab that a dying demo had begun to start is up by then.
+const LEFTOVER: Duration = Duration::from_secs(5);
+
 /// The running lab with its agent.
 pub struct Stage {
     name: LabName,
     agent: Child,
+    _heir: Heir,
     /// How long the pods took to run, and the agent to guard them.
     pub took: (Duration, Duration),
 }
@@ -30,8 +35,13 @@ impl Stage {
     ///
     /// # Errors
     /// When one of them cannot start; nothing is left then.
-    pub fn set(name: LabName, manifests: &[PathBuf]) -> Result<Self, Failure> {
+    pub fn set(name: LabName, manifests: &[PathBuf], scratch: &Path) -> Result<Self, Failure> {
         let begun = Instant::now();
+        if RunningLab::open(&name).is_ok() {
+            return Err(Failure::new(format!("a lab named `{name}` is running"))
+                .hint(Hint::Run(format!("sudo palisade lab down --name {name}"))));
+        }
+        let heir = Heir::start(scratch)?;
         let mut up = palisade(&["lab", "up", "--detach", "--name", name.as_str()]);
         for path in manifests {
             up.arg("-f").arg(path);
@@ -53,7 +63,7 @@ impl Stage {
             take_down(&name);
             Failure::new(error)
         })?;
-        let mut stage = Self { name, agent, took: (up_in, Duration::ZERO) };
+        let mut stage = Self { name, agent, _heir: heir, took: (up_in, Duration::ZERO) };
         stage.wait_for_agent()?;
         stage.took.1 = begun.elapsed() - up_in;
         Ok(stage)
@@ -131,6 +141,39 @@ impl Drop for Stage {
         let _ = self.agent.wait();
         take_down(&self.name);
     }
+}
+
+/// A process that cleans up when the demo dies without doing so: it holds the end of a line from the demo, which the
+/// kernel closes. Dropping it is the orderly end, where it has nothing to do.
+struct Heir(Child);
+
+impl Heir {
+    fn start(scratch: &Path) -> Result<Self, Failure> {
+        let mut command = palisade(&["demo", "--clean-up-after"]);
+        // Whoever kills the demo's whole group does not mean to leave a lab behind.
+        command.arg(scratch).process_group(0);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        child.map(Self).map_err(Failure::new)
+    }
+}
+
+impl Drop for Heir {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the heir does: waits until the demo is gone, and then takes down what it has left.
+pub fn clean_up_after(name: &LabName, scratch: &Path) {
+    // The demo never says anything; this ends with it.
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    let begun = Instant::now();
+    // The lab may only just be starting.
+    while palisade_lab::down(name).is_err() && begun.elapsed() < LEFTOVER {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    let _ = std::fs::remove_dir_all(scratch);
 }
 
 /// Ends the lab; its end takes the agent's programs and maps along.
