@@ -42,6 +42,8 @@ pub struct Lab {
     pub folder: PathBuf,
     pub state: PathBuf,
     cgroup: PathBuf,
+    /// The node's network: that of the thread that made the lab.
+    netns: PathBuf,
     roots: Vec<PathBuf>,
     pods: BTreeMap<String, Value>,
     containers: BTreeMap<String, Value>,
@@ -63,8 +65,10 @@ impl Lab {
         for address in [WEB, DB] {
             run("ip", &["address", "add", &format!("{address}/32"), "dev", "lo"]);
         }
-        let mut lab =
-            Self { folder, state, cgroup, roots: Vec::new(), pods: BTreeMap::new(), containers: BTreeMap::new() };
+        let thread = rustix::thread::gettid();
+        let netns = PathBuf::from(format!("/proc/{}/task/{thread}/ns/net", std::process::id()));
+        let (pods, containers) = (BTreeMap::new(), BTreeMap::new());
+        let mut lab = Self { folder, state, cgroup, netns, roots: Vec::new(), pods, containers };
         lab.add_pod("web", WEB, &["nginx", "side"]);
         lab.add_pod("db", DB, &["postgres"]);
         lab.publish();
@@ -118,7 +122,7 @@ impl Lab {
         let state = json!({
             "name": "by-hand", "pid": std::process::id(),
             "manifests": [self.folder.join("manifests")], "cluster": self.state.join("cluster"),
-            "nodes": [{"name": "node1", "address": "172.31.0.11", "netns": "/proc/self/ns/net", "cgroup": self.cgroup}],
+            "nodes": [{"name": "node1", "address": "172.31.0.11", "netns": self.netns, "cgroup": self.cgroup}],
             "containers": self.containers,
         });
         replace(&self.state.join("lab.json"), &state.to_string());
@@ -255,6 +259,17 @@ pub struct Observer {
 }
 
 impl Observer {
+    /// All records until there are enough.
+    pub fn until(&mut self, enough: impl Fn(&[FlowRecord]) -> bool) -> Vec<FlowRecord> {
+        let mut records = Vec::new();
+        while !enough(&records) {
+            let mut line = String::new();
+            self.lines.read_line(&mut line).unwrap_or_else(|error| panic!("{error}, after {records:#?}"));
+            records.push(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        }
+        records
+    }
+
     /// The next record of that process.
     pub fn of(&mut self, puppet: &Puppet) -> FlowRecord {
         loop {

@@ -7,4 +7,7 @@ mod by_hand;
 #[path = "../../../bpf/tests/guard/puppet.rs"]
 mod puppet;
 mod records;
+#[path = "../../../bpf/tests/guard/routes.rs"]
+mod routes;
 mod rules;
+mod veths;

@@ -11,6 +11,7 @@ mod outcome;
 mod pins;
 mod program;
 mod puppet;
+mod routes;
 mod switch;
 mod veth;
 mod wire;

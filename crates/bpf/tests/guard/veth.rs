@@ -11,7 +11,8 @@ use palisade_bpf::{Event, Guard, Tables, network};
 
 use crate::privileged;
 use crate::puppet::{Came, Puppet};
-use crate::wire::{Pod, make_node, udp};
+use crate::routes::make_node;
+use crate::wire::{Pod, udp};
 use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, all_ports, await_event, cell, container, tables, udp_cell};
 
 const OWN_NODE: u32 = 0;

@@ -3,16 +3,14 @@
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use palisade_bpf::network::{self, PodLink};
 use palisade_bpf::tables::{Refusal, Veth};
 
 use crate::puppet::Puppet;
-use crate::world::{World, run};
-
-pub const GATEWAY: &str = "169.254.1.1";
+use crate::routes;
+use crate::world::World;
 
 /// A pod's network, and its cgroup.
 pub struct Pod {
@@ -26,60 +24,11 @@ pub struct Pod {
     pub number: u8,
 }
 
-/// The calling thread's namespace becomes a node that routes.
-pub fn make_node() -> File {
-    for (path, value) in [
-        ("ipv4/ip_forward", "1"),
-        ("ipv6/conf/all/forwarding", "1"),
-        ("ipv6/conf/default/accept_dad", "0"),
-        ("ipv4/conf/all/rp_filter", "0"),
-        ("ipv4/conf/default/rp_filter", "0"),
-    ] {
-        std::fs::write(Path::new("/proc/sys/net").join(path), value).expect("a sysctl");
-    }
-    File::open("/proc/thread-self/ns/net").expect("the own namespace")
-}
-
 impl Pod {
     /// A pod with one container and a routed veth; `number` is the last part of its addresses.
     pub fn new(world: &World, number: u8) -> Self {
-        let network = std::thread::spawn(|| {
-            // SAFETY: only this thread, which ends here, moves.
-            unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.expect("a namespace");
-            std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").expect("a sysctl");
-            File::open("/proc/thread-self/ns/net").expect("the namespace")
-        });
-        let network = network.join().expect("made");
-        let path = format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd());
         let (four, six) = (Ipv4Addr::new(10, 9, 0, number), Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, number.into()));
-        let name = format!("pod{number}");
-        let (v4, v6) = (format!("{four}/32"), format!("{six}/128"));
-        for line in [
-            format!("link add {name} type veth peer name eth0 netns {path}"),
-            format!("addr add {GATEWAY}/32 dev {name} scope link"),
-            format!("link set {name} addrgenmode none"),
-            format!("addr add fe80::1/64 dev {name} nodad"),
-            format!("link set {name} up"),
-            format!("route add {v4} dev {name}"),
-            format!("route add {v6} dev {name}"),
-        ] {
-            run("ip", &line.split(' ').collect::<Vec<_>>());
-        }
-        network::inside(&network, || {
-            for line in [
-                "link set lo up".to_string(),
-                format!("addr add {v4} dev eth0"),
-                format!("addr add {v6} dev eth0 nodad"),
-                "link set eth0 up".to_string(),
-                format!("route add {GATEWAY} dev eth0 scope link"),
-                format!("route add default via {GATEWAY} dev eth0"),
-                "route add default via fe80::1 dev eth0".to_string(),
-            ] {
-                run("ip", &line.split(' ').collect::<Vec<_>>());
-            }
-            std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").expect("a sysctl");
-        })
-        .expect("inside");
+        let network = routes::add_pod(&format!("pod{number}"), four, six);
         let links = network::links(&network).expect("links");
         assert_eq!(links.len(), 1, "the loopback is no veth");
         let (_, cgroup_id) = world.make_cgroup(&format!("burstable/pod{number}"));
