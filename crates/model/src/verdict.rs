@@ -185,6 +185,11 @@ pub enum Missing {
         /// `namespace/name`.
         pod: String,
     },
+    /// Which address the pod sees: a node may put its own in the place of the sender's.
+    SourceTranslation {
+        /// `namespace/name` of the Service.
+        service: String,
+    },
     /// The endpoints of a Service whose pods are not in the input.
     Endpoints {
         /// `namespace/name`.
@@ -201,6 +206,10 @@ impl fmt::Display for Missing {
             Self::Program { pod } => write!(f, "which program of `{pod}` is not known"),
             Self::Unreadable { place } => write!(f, "a document that may be a policy cannot be read ({place})"),
             Self::NodeOf { pod } => write!(f, "the node of pod `{pod}` is not known"),
+            Self::SourceTranslation { service } => write!(
+                f,
+                "whether a node translates the source on the way to Service `{service}` (externalTrafficPolicy) is not known"
+            ),
             Self::Endpoints { service } => write!(f, "the endpoints of Service `{service}` are not known"),
         }
     }

@@ -60,6 +60,9 @@ pub struct LinkAnswer {
     pub judged: WhereJudged,
     /// Whether it comes about, given which nodes are guarded.
     pub comes_about: bool,
+    /// Whether it depends on a source address that a node may have translated.
+    #[serde(skip)]
+    pub by_source: bool,
     /// One of the links that the answer stands for.
     #[serde(skip)]
     pub link: Link,
@@ -74,11 +77,9 @@ pub fn answer(model: &Model, question: &Question) -> Result<Vec<Answer>, Unknown
     for target in &question.targets {
         let mut groups: Vec<(Vec<&Sender>, Vec<LinkAnswer>)> = Vec::new();
         for sender in &question.senders {
-            let links = target
-                .links(sender)
-                .into_iter()
-                .map(|(to, link)| link_answer(model, question, to, link))
-                .collect::<Result<Vec<_>, _>>()?;
+            let links = target.links(sender).into_iter();
+            let links = links.map(|(to, link)| link_answer(model, question, to, link, target.translating.is_some()));
+            let links = links.collect::<Result<Vec<_>, _>>()?;
             match groups.iter_mut().find(|(_, of_group)| same(of_group, &links)) {
                 Some((senders, _)) => senders.push(sender),
                 None => groups.push((vec![sender], links)),
@@ -95,11 +96,26 @@ pub fn answer(model: &Model, question: &Question) -> Result<Vec<Answer>, Unknown
     Ok(answers)
 }
 
-fn link_answer(model: &Model, question: &Question, to: String, link: Link) -> Result<LinkAnswer, UnknownEnd> {
+fn link_answer(
+    model: &Model,
+    question: &Question,
+    to: String,
+    link: Link,
+    translating: bool,
+) -> Result<LinkAnswer, UnknownEnd> {
     let judgement = model.judge(&link, question.now)?;
     let enforcement = model.enforcement(&link, question.now)?;
     let comes_about = enforcement.is_allowed();
-    Ok(LinkAnswer { to, port: link.port, judgement, judged: enforcement.judged, comes_about, link })
+    // The pod may see a node's address: a stranger's. Where that decides, the answer is open.
+    let stranger = model.world_address(true).filter(|_| translating).map(End::Address);
+    let by_source = match stranger {
+        None => false,
+        Some(from) => {
+            let translated = model.judge(&Link { from, ..link.clone() }, question.now)?;
+            translated.enforced.ingress.is_allow() != judgement.enforced.ingress.is_allow()
+        }
+    };
+    Ok(LinkAnswer { by_source, to, port: link.port, judgement, judged: enforcement.judged, comes_about, link })
 }
 
 fn same(a: &[LinkAnswer], b: &[LinkAnswer]) -> bool {
@@ -134,6 +150,10 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
     let judgements: Vec<Judgement> = links.iter().map(|link| link.judgement.clone()).collect();
     let (service, missing) = match &target.receivers {
         Receivers::End(_) => (None, None),
+        Receivers::Service(_) if links.iter().any(|link| link.by_source) => {
+            let missing = target.translating.clone().map(|service| Missing::SourceTranslation { service });
+            (Some(model.service_verdict(&judgements)), missing)
+        }
         Receivers::Service(_) => (Some(model.service_verdict(&judgements)), None),
         Receivers::Unknown(missing) => (None, Some(missing.clone())),
     };

@@ -108,7 +108,7 @@ An end is one of
   NAMESPACE/NAME:CONTAINER:PROGRAM   one program, by its path: shop/web:nginx:/usr/sbin/nginx
   NAMESPACE/svc/NAME                 a Service (TO only): the answer is per backend
   ADDRESS                            203.0.113.10, 2001:db8::1
-  ENTITY                             world, nodes, kubelet, apiserver, dns, gateway, metadata, cluster
+  ENTITY                             world, nodes, kubelet, apiserver, dns, gateway, metadata
 
 Examples:
   palisade check -f examples/shop shop/web:nginx:/usr/sbin/nginx shop/orders 8080

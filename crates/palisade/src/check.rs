@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::answer::{self, Answer, VERSION};
 use crate::arguments::{OutputFormat, QuestionArguments};
 use crate::exit::ExitStatus;
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint};
 use crate::question::{self, Question};
 use crate::settings::{Settings, Source};
 use crate::{input, report};
@@ -76,6 +76,12 @@ impl Asked {
         let mut problems = input.problems;
         problems.extend(outcome.problems);
         let model = outcome.value;
+        let known = |name: &String| model.inventory().nodes.iter().any(|node| node.meta.name() == name);
+        if let Some(name) = arguments.guarded.iter().find(|name| !model.inventory().nodes.is_empty() && !known(name)) {
+            let names: Vec<&str> = model.inventory().nodes.iter().map(|node| node.meta.name()).collect();
+            return Err(Failure::new(format!("there is no node `{name}`"))
+                .hint(Hint::Change(format!("the nodes are {}", names.join(", ")))));
+        }
         let port = arguments.port.as_deref();
         let question = question::resolve(&model, &arguments.from, &arguments.to, port, now).inspect_err(|_| {
             // What could not be read may be just what the question names.

@@ -50,6 +50,9 @@ pub struct Target {
     pub port: u16,
     /// The receivers: the backends when a Service is asked for.
     pub receivers: Receivers,
+    /// The Service on whose way a node may translate the sender's address: it is reached by a node's
+    /// address, an external one or a load balancer's.
+    pub translating: Option<String>,
 }
 
 /// Who answers.
@@ -112,9 +115,12 @@ impl WantedPort {
             None => (text, None),
         };
         let port = match port.parse::<u32>() {
-            Ok(number) => NumberOrName::Number(u16::try_from(number).map_err(|_| {
-                Failure::new(format!("port {number} is out of range")).hint(Hint::Change("ports are 1 to 65535".into()))
-            })?),
+            Ok(number) => {
+                NumberOrName::Number(u16::try_from(number).ok().filter(|port| *port != 0).ok_or_else(|| {
+                    Failure::new(format!("port {number} is out of range"))
+                        .hint(Hint::Change("ports are 1 to 65535".into()))
+                })?)
+            }
             Err(_) => NumberOrName::Name(port.to_owned()),
         };
         Ok(Self { protocol, port, text: text.to_owned() })
@@ -207,6 +213,7 @@ impl<'m> Receiver<'m> {
                             protocol,
                             port,
                             receivers: Receivers::End(end.clone()),
+                            translating: None,
                         });
                     }
                 }
@@ -283,7 +290,7 @@ fn service_target(model: &Model, service: &Service, port: &ServicePort, name: St
         Ok(backends) => Receivers::Service(backends.iter().map(|backend| backend_end(model, backend)).collect()),
         Err(missing) => Receivers::Unknown(missing),
     };
-    Target { name, protocol: port.protocol, port: port.port, receivers }
+    Target { name, protocol: port.protocol, port: port.port, receivers, translating: None }
 }
 
 fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16) {
@@ -319,25 +326,41 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
             End::Address(address) => match model.dial(*address, protocol, number) {
                 Dial::Service { service, port } => {
                     let shown = format!("{name} (Service {}/{})", service.meta.namespace(), service.meta.name());
-                    Target { port: number, ..service_target(model, service, port, shown) }
+                    let name = format!("{}/{}", service.meta.namespace(), service.meta.name());
+                    let translating = (!service.cluster_ips.contains(address)).then_some(name);
+                    Target { port: number, translating, ..service_target(model, service, port, shown) }
                 }
                 Dial::HostPort { backends } => {
                     let backends = backends.iter().map(|backend| backend_end(model, backend)).collect();
                     let name = format!("{name} (hostPort)");
-                    Target { name, protocol, port: number, receivers: Receivers::Service(backends) }
+                    Target { name, protocol, port: number, receivers: Receivers::Service(backends), translating: None }
                 }
                 Dial::NoSuchPort { service } => {
                     let service = format!("{}/{}", service.meta.namespace(), service.meta.name());
                     let receivers = Receivers::Service(Vec::new());
-                    Target { name: format!("{name} (Service {service})"), protocol, port: number, receivers }
+                    Target {
+                        name: format!("{name} (Service {service})"),
+                        protocol,
+                        port: number,
+                        receivers,
+                        translating: None,
+                    }
                 }
-                Dial::Direct => {
-                    Target { name: name.clone(), protocol, port: number, receivers: Receivers::End(end.clone()) }
-                }
+                Dial::Direct => Target {
+                    name: name.clone(),
+                    protocol,
+                    port: number,
+                    receivers: Receivers::End(end.clone()),
+                    translating: None,
+                },
             },
-            End::Pod(_) | End::Node { .. } => {
-                Target { name: name.clone(), protocol, port: number, receivers: Receivers::End(end.clone()) }
-            }
+            End::Pod(_) | End::Node { .. } => Target {
+                name: name.clone(),
+                protocol,
+                port: number,
+                receivers: Receivers::End(end.clone()),
+                translating: None,
+            },
         })
         .collect())
 }

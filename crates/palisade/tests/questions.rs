@@ -361,14 +361,64 @@ spec: {podSelector: {matchLabels: {app: db}}}
             ingress denied: closed by NetworkPolicy a/db, and nothing opens it (<stdin>:29)
         problem: <stdin>:25: Pod a/odd: `metadata.labels.app`: cannot use a list as string
         [exit 3]
-    "#]].assert_eq(&run("check -f - a/web 192.168.0.1 15432", world));
+    "#]]
+    .assert_eq(&run("check -f - a/web 192.168.0.1 15432", world));
     expect![[r#"
         allowed    a/web -> 10.0.0.3 80
           egress  allowed: nothing closes it
           ingress allowed: not a pod with an address of its own
         problem: <stdin>:25: Pod a/odd: `metadata.labels.app`: cannot use a list as string
         [exit 3]
-    "#]].assert_eq(&run("check -f - a/web 10.0.0.3 80", world));
+    "#]]
+    .assert_eq(&run("check -f - a/web 10.0.0.3 80", world));
+}
+
+#[test]
+fn a_source_that_a_node_may_translate_is_not_guessed() {
+    let world = "
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: a}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: a, labels: {app: db}}
+spec: {nodeName: n1, containers: [{name: db, image: x, ports: [{containerPort: 5432}]}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.2}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: a}
+spec: {type: NodePort, selector: {app: db}, ports: [{port: 5432, nodePort: 30500}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: a}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}]}
+";
+    expect![[r#"
+        undecided  203.0.113.5 -> 192.168.0.1 (Service a/db) 30500
+          whether a node translates the source on the way to Service `a/db` (externalTrafficPolicy) is not known
+          backend a/db port 5432: allowed
+            egress  allowed: not a pod with an address of its own
+            ingress allowed: NetworkPolicy a/db ingress[0].from[0] (<stdin>:25)
+        [exit 3]
+    "#]]
+    .assert_eq(&run("check -f - 203.0.113.5 192.168.0.1 30500", world));
+    // Refused whichever address the pod sees.
+    expect![[r#"
+        denied     198.51.100.9 -> 192.168.0.1 (Service a/db) 30500
+          backend a/db port 5432: denied
+            egress  allowed: not a pod with an address of its own
+            ingress denied: closed by NetworkPolicy a/db, and nothing opens it (<stdin>:22)
+        [exit 1]
+    "#]]
+    .assert_eq(&run("check -f - 198.51.100.9 192.168.0.1 30500", world));
 }
 
 #[test]

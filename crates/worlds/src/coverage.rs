@@ -136,6 +136,7 @@ impl Coverage {
                     Missing::Program { .. } => "missing:program",
                     Missing::Unreadable { .. } => "missing:unreadable",
                     Missing::NodeOf { .. } => "missing:node-of",
+                    Missing::SourceTranslation { .. } => "missing:source-translation",
                     Missing::Endpoints { .. } => "missing:endpoints",
                 });
             }
