@@ -308,16 +308,38 @@ static __always_inline void answer_to(struct bpf_sock_addr *ctx, bool six, struc
 	key->port = target.port;
 }
 
+static __always_inline bool is_asker(const struct asker *slot, const struct answer_key *key)
+{
+	const __u32 *one = (const __u32 *)slot->address, *other = (const __u32 *)key->address;
+
+	return slot->time && slot->port == key->port && one[0] == other[0] && one[1] == other[1] && one[2] == other[2] &&
+	       one[3] == other[3];
+}
+
+static __always_inline bool has_asked(struct bpf_sock *socket, const struct answer_key *key)
+{
+	struct askers *askers = socket ? bpf_sk_storage_get(&asked, socket, NULL, 0) : NULL;
+	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 *came;
+
+	if (askers) {
+		for (int index = 0; index < ASKERS; index++) {
+			if (is_asker(&askers->slots[index], key))
+				return now - askers->slots[index].time < ANSWER_FOR;
+		}
+	}
+	came = bpf_map_lookup_elem(&answers, key);
+	return came && now - *came < ANSWER_FOR;
+}
+
 static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 {
 	struct answer_key key;
 	struct flow flow;
-	__u64 *came;
 
 	count(COUNTER_SENDS);
 	answer_to(ctx, six, &key);
-	came = bpf_map_lookup_elem(&answers, &key);
-	if (came && bpf_ktime_get_boot_ns() - *came < ANSWER_FOR) {
+	if (has_asked(ctx->sk, &key)) {
 		count(COUNTER_ANSWERS);
 		return PASS;
 	}
@@ -332,16 +354,35 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 /* A datagram was read, with its sender's address: what goes back there from this socket is a reply. */
 static __always_inline int on_receive(struct bpf_sock_addr *ctx, bool six)
 {
-	struct answer_key key;
+	struct askers *askers =
+		ctx->sk ? bpf_sk_storage_get(&asked, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
 	__u64 now = bpf_ktime_get_boot_ns();
-	__u64 *came;
+	struct answer_key key, older = {};
+	struct asker *slot;
 
+	if (!askers) {
+		count(COUNTER_NO_STORAGE);
+		return PASS;
+	}
 	answer_to(ctx, six, &key);
-	came = bpf_map_lookup_elem(&answers, &key);
-	if (came)
-		*came = now;
-	else if (bpf_map_update_elem(&answers, &key, &now, BPF_ANY))
-		count(COUNTER_MAP_FULL);
+	for (int index = 0; index < ASKERS; index++) {
+		if (is_asker(&askers->slots[index], &key)) {
+			askers->slots[index].time = now;
+			return PASS;
+		}
+	}
+	slot = &askers->slots[__sync_fetch_and_add(&askers->next, 1) % ASKERS];
+	if (slot->time && now - slot->time < ANSWER_FOR) {
+		older.socket = key.socket;
+		__builtin_memcpy(older.address, slot->address, 16);
+		older.port = slot->port;
+		if (bpf_map_update_elem(&answers, &older, &slot->time, BPF_ANY))
+			count(COUNTER_MAP_FULL);
+	}
+	slot->time = 0;
+	__builtin_memcpy(slot->address, key.address, 16);
+	slot->port = key.port;
+	slot->time = now;
 	return PASS;
 }
 

@@ -511,6 +511,21 @@ struct answer_key {
 	__u8 unused[6];
 };
 
+/* The newest askers of a socket, in the socket itself, so that another's flood does not push them out. */
+#define ASKERS 32
+
+struct asker {
+	__u64 time; /* 0 = being written */
+	__u8 address[16];
+	__u16 port;
+	__u8 unused[6];
+};
+
+struct askers {
+	__u64 next;
+	struct asker slots[ASKERS];
+};
+
 /* Index into `counters`. Everything that a program could not do is counted here. */
 enum counter {
 	COUNTER_CONNECTS = 0,

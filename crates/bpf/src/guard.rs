@@ -38,13 +38,14 @@ const PROGRAMS: [(&str, u32); 12] = [
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 13] = [
+const PLAIN_MAPS: [&str; 14] = [
     "state",
     "events",
     "counters",
     "connects",
     "tries",
     "answers",
+    "asked",
     "starts",
     "sends",
     "flows",
