@@ -46,6 +46,13 @@ fn read_document(assembly: &mut Assembly, report: &mut Report, document: &Docume
     match root.value.shape() {
         Shape::Null => {}
         Shape::Mapping => read_object(assembly, report, &root, Inherited::default(), layer),
+        Shape::Sequence if root.value.elements().any(|item| item_may_be_policy(&At::root(item))) => {
+            report
+                .reject(&root, "not-an-object", "a bare list of objects, and one of them may be a policy")
+                .with_hint("kubectl refuses it as well: wrap it as `kind: List` with `items`");
+            let place = report.place(root.line());
+            assembly.unreadable.push(Unreadable { place, kind: None, namespace: None, name: None });
+        }
         Shape::Bool(_) | Shape::Int(_) | Shape::Uint(_) | Shape::Float(_) | Shape::Text(_) | Shape::Sequence => {
             report
                 .warn(&root, "not-an-object", "the document is no Kubernetes object")
@@ -157,9 +164,32 @@ fn read_untyped(assembly: &mut Assembly, report: &mut Report, root: &At<'_, '_>,
         report
             .reject(root, "missing-field", &format!("`{missing}` is missing"))
             .with_hint("add it: without it the API server rejects the object");
+    } else if kind.is_none() && looks_like_policy(root) {
+        report
+            .reject(root, "missing-field", "`kind` is missing, and this may be a policy")
+            .with_hint("add it: without it the API server rejects the object");
+        let metadata = root.field("metadata");
+        let namespace = metadata.and_then(|metadata| metadata.non_empty("namespace").map(Into::into));
+        let place = report.place(root.line());
+        assembly.unreadable.push(Unreadable { place, kind: None, namespace, name: None });
     } else {
         report.warn(root, "not-an-object", &format!("no Kubernetes object: `{missing}` is missing"));
     }
+}
+
+fn item_may_be_policy(item: &At<'_, '_>) -> bool {
+    matches!(item.value.shape(), Shape::Mapping)
+        && item.non_empty("kind").map_or_else(|| looks_like_policy(item), may_be_policy)
+}
+
+/// Whether an object without a kind is of a group of policies, or has what only policies have.
+fn looks_like_policy(root: &At<'_, '_>) -> bool {
+    const GROUPS: [&str; 3] = ["networking.k8s.io", "policy.networking.k8s.io", "palisade.dev"];
+    const FIELDS: [&str; 5] = ["podSelector", "policyTypes", "subject", "rules", "directions"];
+    let group = root.non_empty("apiVersion").and_then(|version| version.split_once('/')).map(|(group, _)| group);
+    let spec = root.field("spec");
+    group.is_some_and(|group| GROUPS.contains(&group))
+        || spec.is_some_and(|spec| FIELDS.iter().any(|field| spec.field(field).is_some()))
 }
 
 fn is_kustomization(file: &str) -> bool {

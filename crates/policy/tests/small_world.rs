@@ -901,3 +901,27 @@ fn a_proposed_consent_replaces_no_object_and_each_port_has_its_own() {
     assert_eq!(name("a/web -> a/db:5432"), ["AccessPolicy a/web-to-db-5432-2"]);
     assert_eq!(name("a/web -> a/db:53/UDP"), ["AccessPolicy a/web-to-db-53-udp"]);
 }
+
+#[test]
+fn what_may_be_a_policy_without_saying_so_leaves_its_ends_undecided() {
+    check(
+        "ns a
+         pod a/web ip=10.0.0.1
+         raw apiVersion: networking.k8s.io/v1\\nmetadata: {name: x, namespace: a}\\nspec: {podSelector: {}}
+         ? 203.0.113.1 -> a/web:1",
+        expect![[r#"
+            problem: `kind` is missing, and this may be a policy
+            203.0.113.1 -> a/web:1: undecided: a document that may be a policy cannot be read (world:12)
+        "#]],
+    );
+    check(
+        "ns a
+         pod a/web ip=10.0.0.1
+         raw [{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: x, namespace: a}, spec: {podSelector: {}}}]
+         ? 203.0.113.1 -> a/web:1",
+        expect![[r#"
+            problem: a bare list of objects, and one of them may be a policy
+            203.0.113.1 -> a/web:1: undecided: a document that may be a policy cannot be read (world:12)
+        "#]],
+    );
+}
