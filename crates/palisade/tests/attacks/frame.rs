@@ -16,6 +16,10 @@ pub const FRAGMENT: u8 = 44;
 pub const ICMPV6: u8 = 58;
 pub const DESTINATION_OPTIONS: u8 = 60;
 
+/// Flags of TCP.
+pub const SYN: u8 = 0x02;
+pub const ACK: u8 = 0x10;
+
 /// An address of the link layer.
 pub type Mac = [u8; 6];
 
@@ -110,10 +114,10 @@ pub fn udp(from: IpAddr, to: IpAddr, ports: (u16, u16), payload: &[u8]) -> Vec<u
     datagram
 }
 
-/// The first packet of a connection, with a payload, so that it can be told apart.
-pub fn tcp_syn(from: IpAddr, to: IpAddr, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+/// A segment with a payload, so that it can be told apart.
+pub fn tcp(from: IpAddr, to: IpAddr, ports: (u16, u16), flags: u8, payload: &[u8]) -> Vec<u8> {
     let mut segment = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
-    segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0]);
+    segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
     segment.extend_from_slice(payload);
     let sum = over_addresses(from, to, TCP, &segment).to_be_bytes();
     segment[16..18].copy_from_slice(&sum);

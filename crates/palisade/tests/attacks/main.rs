@@ -91,8 +91,6 @@ fn meet(stage: &Stage, attack: &Attack) -> Result<(), String> {
             evidence.is_there(stage).map_err(|what| format!("{name}: stopped, but {what}"))
         }
         (Expected::Allowed | Expected::NotYet | Expected::Limit, true) => Ok(()),
-        (Expected::AllowedNotYet, false) => Ok(()),
-        (Expected::AllowedNotYet, true) => Err(format!("{name}: now goes on: move it ({said})")),
         (Expected::Allowed, false) => Err(format!("{name}: must go on: {said}")),
         (Expected::Stopped(_), true) => Err(format!("{name}: it worked: {said}")),
         (Expected::NotYet, false) => Err(format!("{name}: now stopped: move it ({said})")),
@@ -111,7 +109,7 @@ impl Before {
     fn of(stage: &Stage, attack: &Attack) -> Self {
         let evidence = match attack.expected {
             Expected::Stopped(evidence) => evidence,
-            Expected::Allowed | Expected::AllowedNotYet | Expected::NotYet | Expected::Limit => Evidence::None,
+            Expected::Allowed | Expected::NotYet | Expected::Limit => Evidence::None,
         };
         let counter = if let Evidence::Counter(name) = evidence { stage.counter(name) } else { 0 };
         Self { evidence, records: stage.records(), counter }

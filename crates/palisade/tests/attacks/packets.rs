@@ -6,13 +6,16 @@ use super::capture::Trace;
 use super::frame::{self, Piece, hexadecimal};
 use super::stage::{Outcome, Pod, Stage};
 use super::tool::MARKER;
-use super::world::{ORDERS, ORDERS_UDP};
+use super::world::{ORDERS, ORDERS_UDP, PROBED};
 
 /// The port that a forged datagram comes from.
 const SOURCE_PORT: u16 = 4444;
 
 /// The address of the node that the pods are on: `fd00:172:31::11`.
 const NODE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0xfd00, 0x172, 0x31, 0, 0, 0, 0, 0x11));
+
+/// The world's own address.
+const WORLD: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0x203, 0, 0, 0, 0, 1));
 
 /// Sends whole packets by a raw socket.
 fn raw(stage: &Stage, packets: &[Vec<u8>]) -> Outcome {
@@ -58,7 +61,7 @@ pub fn own_frame(stage: &Stage) -> Outcome {
 pub fn own_frame_of_tcp(stage: &Stage) -> Outcome {
     let pod = stage.pod("web");
     let (from, to) = (pod.v4(), stage.orders.v4());
-    let segment = frame::tcp_syn(from, to, (SOURCE_PORT, ORDERS), MARKER);
+    let segment = frame::tcp(from, to, (SOURCE_PORT, ORDERS), frame::SYN, MARKER);
     let frame = frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &frame::ip(from, to, frame::TCP, &segment));
     stage.at_orders(Trace::Marker, || frames(stage, &[frame]))
 }
@@ -116,12 +119,15 @@ pub fn neighbour(stage: &Stage) -> Outcome {
 
 /// A message between neighbours has no business beyond the link, and its options may hold anything.
 pub fn data_in_neighbour_discovery(stage: &Stage) -> Outcome {
-    let (from, to) = (stage.pod("web").v6(), stage.orders.v6());
+    raw(stage, &[solicitation_with_data(stage.pod("web").v6(), stage.orders.v6())])
+}
+
+fn solicitation_with_data(from: IpAddr, to: IpAddr) -> Vec<u8> {
     let (IpAddr::V6(source), IpAddr::V6(target)) = (from, to) else { unreachable!("asked for IPv6") };
     // Option 14 (a nonce) of three times eight bytes.
     let option = [&[14, 3][..], MARKER, &[0; 7]].concat();
     let message = frame::icmp(from, to, 135, &[&[0; 4][..], &target.octets(), &option].concat());
-    raw(stage, &[frame::ipv6(source, target, frame::ICMPV6, 255, &message)])
+    frame::ipv6(source, target, frame::ICMPV6, 255, &message)
 }
 
 /// The same in a multicast listener's report.
@@ -234,6 +240,36 @@ pub fn error(stage: &Stage) -> Outcome {
     raw(stage, &[frame::ip(from, to, frame::ICMP, &message)])
 }
 
+/// A segment that claims to belong to a connection.
+pub fn segment_from_outside(stage: &Stage) -> Outcome {
+    let (from, pod) = (IpAddr::from([203, 0, 113, 1]), stage.pod("probed"));
+    let victim = stage.watch(&pod);
+    let segment = frame::tcp(from, pod.v4(), (SOURCE_PORT, PROBED), frame::ACK, MARKER);
+    let packet = hexadecimal(&frame::ip(from, pod.v4(), frame::TCP, &segment));
+    stage.at(&victim, Trace::Marker, || stage.attack("world", &["packets", &packet]))
+}
+
+/// A later piece of a packet that never began.
+pub fn fragment_from_outside(stage: &Stage) -> Outcome {
+    let pod = stage.pod("probed");
+    let victim = stage.watch(&pod);
+    let (IpAddr::V6(from), IpAddr::V6(to)) = (WORLD, pod.v6()) else { unreachable!("asked for IPv6") };
+    let whole = frame::udp(WORLD, pod.v6(), (SOURCE_PORT, PROBED), MARKER);
+    let piece = |offset, more, bytes: &[u8]| {
+        let piece = frame::ipv6_piece(frame::UDP, Piece { id: 0x7c7c, offset, more }, bytes);
+        hexadecimal(&frame::ipv6(from, to, frame::FRAGMENT, 64, &piece))
+    };
+    let (first, last) = (piece(0, true, &whole[..8]), piece(1, false, &whole[8..]));
+    stage.at(&victim, Trace::Marker, || stage.attack("world", &["packets", &last, &first]))
+}
+
+pub fn neighbour_from_outside(stage: &Stage) -> Outcome {
+    let pod = stage.pod("probed");
+    let victim = stage.watch(&pod);
+    let packet = hexadecimal(&solicitation_with_data(WORLD, pod.v6()));
+    stage.at(&victim, Trace::Marker, || stage.attack("world", &["packets", &packet]))
+}
+
 /// Somebody outside says that it is a pod of the node.
 pub fn pod_from_outside(stage: &Stage) -> Outcome {
     let packet = hexadecimal(&datagram(stage.pod("neighbour").v4(), stage.orders.v4()));
@@ -271,7 +307,7 @@ pub fn in_a_connection(stage: &Stage) -> Outcome {
     let held = stage.start_command("web:shell", &["bash", "-c", &script]);
     let sockets = stage.run("web:shell", &["cat", "/proc/self/net/tcp"]);
     let port = established_port(&sockets).unwrap_or(SOURCE_PORT);
-    let segment = frame::tcp_syn(from, to, (port, ORDERS), MARKER);
+    let segment = frame::tcp(from, to, (port, ORDERS), frame::ACK, MARKER);
     let frame = frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &frame::ip(from, to, frame::TCP, &segment));
     let outcome = stage.at_orders(Trace::Marker, || frames(stage, &[frame]));
     held.go_on();

@@ -113,6 +113,40 @@ pub fn frame_of_orphan(stage: &Stage) -> Outcome {
     stage.at_orders(Trace::Marker, || stage.attack("orphan", &["frames", "eth0", &frame]))
 }
 
+/// The same frame to somebody outside, where no pod's veth is on the way.
+pub fn frame_of_orphan_to_outside(stage: &Stage) -> Outcome {
+    let pod = stage.pod("orphan");
+    let (from, to) = (pod.v4(), std::net::IpAddr::from([203, 0, 113, 9]));
+    let packet = frame::ip(from, to, frame::UDP, &frame::udp(from, to, (4444, ORDERS_UDP), MARKER));
+    let frame = hexadecimal(&frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &packet));
+    let victim = stage.watch_world();
+    stage.at(&victim, Trace::Marker, || stage.attack("orphan", &["frames", "eth0", &frame]))
+}
+
+/// A pod that may ask more than one packet holds.
+pub fn asked_much(stage: &Stage) -> Outcome {
+    let targets =
+        [stage.orders.v4(), stage.orders.v6()].map(|to| std::net::SocketAddr::new(to, ORDERS_UDP).to_string());
+    let said: String = targets.iter().map(|target| stage.attack("neighbour", &["ask-much", target])).collect();
+    Outcome { arrived: said.matches("ok answered").count() == 2, said }
+}
+
+/// With one capability more than the default (NET_ADMIN) a pod that may send to orders translates what it sends.
+pub fn translated(stage: &Stage) -> Outcome {
+    let pod = stage.pod("probed");
+    let rules = format!(
+        "table ip own {{ chain out {{ type nat hook output priority -100; ip daddr {} dnat to {}\n}}\n}}",
+        stage.orders.v4(),
+        pod.v4()
+    );
+    let made = stage.run("selfmade", &["nft", &rules]);
+    let victim = stage.watch(&pod);
+    let target = format!("{}:{ORDERS_UDP}", stage.orders.v4());
+    let outcome = stage.at(&victim, Trace::Marker, || stage.attack("selfmade", &["dial", "udp", &target]));
+    stage.run("selfmade", &["nft", "delete table ip own"]);
+    Outcome { said: made + &outcome.said, ..outcome }
+}
+
 /// A pod that may ask; the answer needs no rule.
 pub fn asked_and_answered(stage: &Stage) -> Outcome {
     let target = format!("{}:{ORDERS_UDP}", stage.orders.v4());

@@ -139,16 +139,20 @@ pub fn loopback(stage: &Stage) -> Outcome {
 /// With one capability more than the default (NET_ADMIN), a pod that may send gives itself an address.
 pub fn self_added(stage: &Stage) -> Outcome {
     stage.run("selfmade", &["ip", "address", "add", "10.244.1.251/32", "dev", "eth0"]);
-    let own = [10, 244, 1, 251];
     let (target, bind) = (format!("{}:{ORDERS_UDP}", stage.orders.v4()), "bind=10.244.1.251");
-    stage.at_orders(Trace::From(own.into(), ORDERS_UDP), || stage.attack("selfmade", &["dial", "udp", &target, bind]))
+    // The way to the node is known from what it may send, else its ARP request would be all that is stopped.
+    stage.attack("selfmade", &["dial", "udp", &target]);
+    let outcome = stage
+        .at_orders(Trace::Any([10, 244, 1, 251].into()), || stage.attack("selfmade", &["dial", "udp", &target, bind]));
+    stage.run("selfmade", &["ip", "address", "del", "10.244.1.251/32", "dev", "eth0"]);
+    outcome
 }
 
 /// Connects of a pod that may, until one of them came to the thief.
 fn clients_come(stage: &Stage, port: u16, datagrams: bool) {
     let target = format!("{}:{port}", stage.pod("shared").v4());
     let kind = if datagrams { "unconnected" } else { "tcp" };
-    for _ in 0..if datagrams { 1 } else { 8 } {
+    for _ in 0..if datagrams { 1 } else { 16 } {
         stage.attack("neighbour", &["dial", kind, &target]);
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ pub struct Stage {
     pub lab: Lab,
     pub is_guarded: bool,
     agent: RefCell<Option<Agent>>,
-    records: RefCell<Arc<Mutex<Vec<FlowRecord>>>>,
+    records: Arc<Mutex<Vec<FlowRecord>>>,
     running: RunningLab,
     /// This executable, open for every process that is started from here.
     executable: File,
@@ -95,12 +95,15 @@ impl Stage {
         system::check(unsafe { libc::fcntl(executable.as_raw_fd(), libc::F_SETFD, 0) }).expect("it is open");
         let orders = pod_of(&running, &lab, "orders");
         let victim = Capture::open(&orders.namespace(), "eth0").expect("the victim's network can be watched");
-        let records = follow(&lab, agent.is_some());
+        let records = Arc::default();
+        if guarded {
+            follow(&lab, &records);
+        }
         Self {
             lab,
             is_guarded: guarded,
             agent: RefCell::new(agent),
-            records: RefCell::new(records),
+            records,
             running,
             executable,
             orders,
@@ -129,6 +132,11 @@ impl Stage {
 
     pub fn watch_node(&self, interface: &str) -> Capture {
         Capture::open(&self.node(), interface).expect("a node's network can be watched")
+    }
+
+    /// Where the nodes' packets to the outside arrive.
+    pub fn watch_world(&self) -> Capture {
+        Capture::open(&self.running.file().world, "underlay").expect("the world's network can be watched")
     }
 
     /// A number that no other attack has.
@@ -203,7 +211,7 @@ impl Stage {
 
     /// How many records there are.
     pub fn records(&self) -> usize {
-        self.records.borrow().lock().expect("nobody panics with it").len()
+        self.records.lock().expect("nobody panics with it").len()
     }
 
     /// Waits for a record, after the first `before`, of something of that pod that was denied.
@@ -214,7 +222,7 @@ impl Stage {
                 && (container.is_none() || record.from.container.as_deref() == container)
         };
         within(Duration::from_secs(3), || {
-            self.records.borrow().lock().expect("nobody panics with it")[before..].iter().any(fits)
+            self.records.lock().expect("nobody panics with it")[before..].iter().any(fits)
         })
     }
 
@@ -241,7 +249,7 @@ impl Stage {
         let agent = self.lab.agent();
         agent.wait_until_guarded(&self.lab);
         self.agent.replace(Some(agent));
-        self.records.replace(follow(&self.lab, true));
+        follow(&self.lab, &self.records);
     }
 }
 
@@ -340,19 +348,15 @@ fn mac(text: &str) -> Mac {
 }
 
 /// Collects the agent's records from now on.
-fn follow(lab: &Lab, guarded: bool) -> Arc<Mutex<Vec<FlowRecord>>> {
-    let records = Arc::new(Mutex::new(Vec::new()));
-    if guarded {
-        let mut stream = UnixStream::connect(Path::new(&lab.state()).join("agent.sock")).expect("the agent answers");
-        writeln!(stream, r#"{{"observe":{{"since":"now"}}}}"#).expect("the agent reads");
-        let kept = Arc::clone(&records);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if let Ok(record) = serde_json::from_str(&line) {
-                    kept.lock().expect("nobody panics with it").push(record);
-                }
+fn follow(lab: &Lab, records: &Arc<Mutex<Vec<FlowRecord>>>) {
+    let mut stream = UnixStream::connect(lab.state().join("agent.sock")).expect("the agent answers");
+    writeln!(stream, r#"{{"observe":{{"since":"now"}}}}"#).expect("the agent reads");
+    let kept = Arc::clone(records);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if let Ok(record) = serde_json::from_str(&line) {
+                kept.lock().expect("nobody panics with it").push(record);
             }
-        });
-    }
-    records
+        }
+    });
 }

@@ -8,8 +8,6 @@ use super::{limits, packets, pods, programs, sockets};
 pub enum Expected {
     /// No attack: it goes on, so that what is stopped says something.
     Allowed,
-    /// No attack: it must go on, and does not. The day it does, this entry is wrong.
-    AllowedNotYet,
     /// Nothing arrives, and this says so.
     Stopped(Evidence),
     /// It works, and must not. The day it does not, this entry is wrong.
@@ -36,7 +34,7 @@ pub struct Attack {
 }
 
 use Evidence::{Counter, Record};
-use Expected::{Allowed, AllowedNotYet, Limit, NotYet, Stopped};
+use Expected::{Allowed, Limit, NotYet, Stopped};
 
 const fn attack(name: &'static str, expected: Expected, make: fn(&Stage) -> Outcome) -> Attack {
     Attack { name, expected, make }
@@ -58,6 +56,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("the allowed program", Allowed, programs::allowed),
     attack("the allowed program over IPv6", Allowed, programs::allowed_v6),
     attack("a datagram of a pod that may, and its answer", Allowed, pods::asked_and_answered),
+    attack("a datagram in fragments, and its answer", Allowed, pods::asked_much),
     // Who runs what.
     attack("a second container of the pod", Stopped(SHIPPER), programs::second_container),
     attack("a dropped program", Stopped(NGINX), programs::dropped),
@@ -114,11 +113,12 @@ pub const ATTACKS: &[Attack] = &[
     attack("a spoofed MAC", Stopped(HARDWARE), packets::spoofed_mac),
     attack("ARP for another pod's address", Stopped(Counter("dropped-arp")), packets::arp),
     attack("neighbour discovery for another pod's address", Stopped(ADDRESS), packets::neighbour),
-    attack("data in neighbour discovery", NotYet, packets::data_in_neighbour_discovery),
-    attack("data in a multicast listener's report", NotYet, packets::data_in_a_listener_report),
+    attack("data in neighbour discovery", Stopped(Counter("dropped-")), packets::data_in_neighbour_discovery),
+    attack("data in a multicast listener's report", Stopped(Counter("dropped-")), packets::data_in_a_listener_report),
     attack("a router advertisement", Stopped(Counter("dropped-router")), packets::router),
     attack("an address that nobody gave", Stopped(ADDRESS), packets::invented),
-    attack("an address that the pod gave itself", Stopped(Counter("dropped-")), sockets::self_added),
+    attack("an address that the pod gave itself", Stopped(ADDRESS), sockets::self_added),
+    attack("a translation in the pod's own network", Stopped(Counter("dropped-")), pods::translated),
     attack("a frame of a link-local address", Stopped(ADDRESS), packets::link_local),
     attack("a VLAN tag", Stopped(Counter("dropped-vlan")), packets::vlan),
     attack("IP in IP", Stopped(PROTOCOL), packets::ip_in_ip),
@@ -132,6 +132,9 @@ pub const ATTACKS: &[Attack] = &[
     attack("the node's address, forged by a pod", Stopped(ADDRESS), packets::node_from_a_pod),
     attack("the node's address, forged from outside", Stopped(REFUSED), packets::node_from_outside),
     attack("a pod's address, forged from outside", Stopped(REFUSED), packets::pod_from_outside),
+    attack("a segment of no connection, from outside", NotYet, packets::segment_from_outside),
+    attack("fragments from outside, the last one first", Stopped(Counter("dropped-")), packets::fragment_from_outside),
+    attack("data in neighbour discovery, from outside", NotYet, packets::neighbour_from_outside),
     attack("a pod's own address from outside", Stopped(REFUSED), pods::routed),
     attack("a NodePort from outside, on the pod's node", Stopped(REFUSED), pods::node_port),
     attack("a NodePort from outside, by another node", Stopped(REFUSED), pods::node_port_elsewhere),
@@ -146,13 +149,18 @@ pub const ATTACKS: &[Attack] = &[
     // Many, and time.
     attack("another pod's flows, while one floods", Allowed, pods::flood),
     attack("the node's prober, while the world floods the pod", Allowed, pods::prober_under_flood),
-    attack("a named program's connection, while the world floods a pod", AllowedNotYet, pods::connection_under_flood),
-    attack("an answer, while another pod floods", AllowedNotYet, pods::answer_under_flood),
+    attack("a named program's connection, while the world floods a pod", Allowed, pods::connection_under_flood),
+    attack("an answer, while another pod floods", Allowed, pods::answer_under_flood),
     attack("the first packet of a new container", Stopped(Record("hasty", None)), pods::first_packet),
-    attack("another program at the path, and a new agent", NotYet, programs::redirected),
-    attack("a privileged pod that mounts over the path, and a new agent", Limit, limits::privileged),
+    attack("another program at the path, and a new agent", Stopped(Record("redirected", None)), programs::redirected),
+    attack(
+        "a privileged pod that mounts over the path, and a new agent",
+        Stopped(Record("privileged", None)),
+        limits::privileged,
+    ),
     attack("a new pod while no agent lives", Stopped(Evidence::None), pods::agent_killed),
     attack("a frame of a new pod while no agent lives", Stopped(Evidence::None), pods::frame_of_orphan),
+    attack("a frame of a new pod to the outside while no agent lives", NotYet, pods::frame_of_orphan_to_outside),
     attack("the allowed program while no agent lives", Allowed, programs::allowed),
     attack("a second container while no agent lives", Stopped(Evidence::None), programs::second_container),
 ];
