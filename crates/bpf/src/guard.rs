@@ -184,7 +184,8 @@ impl Guard {
         if let Some(fresh) = &self.fresh {
             attach(fresh, &self.generation)?;
             self.fresh = None;
-            self.remove_others()?;
+            // What guards veths stays until this generation does.
+            self.remove_others(|other| !veth::has_links(other))?;
         }
         Ok(())
     }
@@ -195,7 +196,8 @@ impl Guard {
     /// # Errors
     /// When the namespace cannot be entered or the kernel refuses; what was attached before stays.
     pub fn guard_veths(&self, node: &File, interfaces: &[u32]) -> Result<()> {
-        veth::guard(&self.generation, node, interfaces)
+        veth::guard(&self.generation, node, interfaces)?;
+        self.remove_others(|_| true)
     }
 
     /// Judges known flows again, tells of long ones and forgets those that are over. True when there is more to do once
@@ -274,9 +276,9 @@ impl Guard {
     }
 
     /// Removes pins of other builds and of cgroups that are gone.
-    fn remove_others(&self) -> Result<()> {
+    fn remove_others(&self, which: impl Fn(&Generation) -> bool) -> Result<()> {
         for other in pins::generations(&self.node)? {
-            if other != self.generation {
+            if other != self.generation && which(&other) {
                 pins::remove(&other.folder)?;
             }
         }

@@ -79,6 +79,11 @@ fn pin_name(program: &str, interface: u32) -> String {
     format!("{program}-{interface}")
 }
 
+/// Whether a generation guards veths.
+pub(crate) fn has_links(generation: &Generation) -> bool {
+    pinned(generation).is_ok_and(|names| !names.is_empty())
+}
+
 /// Names of the links to veths that are pinned.
 fn pinned(generation: &Generation) -> Result<Vec<String>> {
     let folder = generation.folder.join("links");

@@ -388,8 +388,24 @@ fn veths_stay_guarded_without_an_agent_and_the_next_one_takes_them_over() {
         wire.install(&rules);
         wire.one.send_frame(&frame);
         assert_eq!(wire.dropped("source-address"), before + 2, "one program, not two");
+        // A generation that replaces this one guards the veths before this one lets go of them.
+        let links = wire.world.options().pins;
+        let generation = std::fs::read_dir(&links).expect("pins").next().expect("one").expect("readable").path();
+        std::fs::remove_file(generation.join("links/connect4")).expect("removed");
+        let mut other = wire.world.guard();
+        assert_eq!(other.origin(), palisade_bpf::Origin::Loaded);
+        let rules = wire.tables(3);
+        other.install(&rules).expect("installed");
+        assert_eq!(std::fs::read_dir(&links).expect("pins").count(), 2);
+        drop(std::mem::replace(&mut wire.guard, other));
+        let rules = wire.tables(4);
+        wire.install(&rules);
+        assert_eq!(std::fs::read_dir(&links).expect("pins").count(), 1);
+        let before = wire.dropped("source-address");
+        wire.one.send_frame(&frame);
+        assert_eq!(wire.dropped("source-address"), before + 1);
         // A pod that the rules do not know any more is let through nowhere.
-        let mut rules = wire.tables(3);
+        let mut rules = wire.tables(5);
         rules.veths.remove(0);
         wire.guard.install(&rules).expect("installed");
         assert!(one.connect(at) != Came::Through);
