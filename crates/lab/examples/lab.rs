@@ -165,7 +165,7 @@ fn pod(arguments: &[String]) -> Result<ExitCode, LabError> {
     match rest.as_slice() {
         ["add", paths @ ..] => {
             let paths: Vec<_> = paths.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
-            for problem in lab.add(&paths)? {
+            for problem in lab.add(&paths)?.problems {
                 eprintln!("problem: {problem}");
             }
         }

@@ -72,6 +72,11 @@ pub(crate) enum Response {
         what: String,
         problems: Vec<String>,
     },
+    /// Objects that are new in the lab; what was wrong on the way.
+    Added {
+        objects: Vec<String>,
+        problems: Vec<String>,
+    },
     /// Files by container.
     Logs(Vec<(String, PathBuf)>),
     Refused(String),
@@ -155,6 +160,15 @@ pub struct ServiceStatus {
     pub ready_backends: usize,
 }
 
+/// What became of further manifests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Added {
+    /// What is new in the lab.
+    pub objects: Vec<String>,
+    /// What was wrong with the manifests.
+    pub problems: Vec<String>,
+}
+
 /// A running lab, seen from outside.
 #[derive(Clone, Debug)]
 pub struct RunningLab {
@@ -195,12 +209,16 @@ impl RunningLab {
         }
     }
 
-    /// Runs the objects of further manifests; what was wrong with them.
+    /// Runs the objects of further manifests: what is new in the lab by them, and what was wrong with them. Files in
+    /// which nothing is new are not taken.
     ///
     /// # Errors
-    /// When its supervisor refuses.
-    pub fn add(&self, manifests: &[PathBuf]) -> Result<Vec<String>, LabError> {
-        self.ask_for_done(&Request::Add { manifests: manifests.to_vec() }).map(|(_, problems)| problems)
+    /// When its supervisor refuses: no file is taken when one cannot be read whole.
+    pub fn add(&self, manifests: &[PathBuf]) -> Result<Added, LabError> {
+        match self.ask(&Request::Add { manifests: manifests.to_vec() })? {
+            Response::Added { objects, problems } => Ok(Added { objects, problems }),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Stops a pod and forgets it; its full name.

@@ -74,8 +74,19 @@ fn respond(runtime: &Arc<Runtime>, request: Request) -> Response {
                 Ok(outcome) => outcome,
                 Err(error) => return Response::Refused(one_line(&error)),
             };
-            problems.extend(runtime.add_manifests(manifests, &value));
-            Response::Done { what: "added".to_owned(), problems: problems.iter().map(ToString::to_string).collect() }
+            if let Some(unreadable) = value.unreadable.first() {
+                let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                let place = &unreadable.place;
+                return Response::Refused(format!(
+                    "not taken: `{}:{}` cannot be read and may be a policy\n{}",
+                    place.file,
+                    place.line,
+                    said.join("\n")
+                ));
+            }
+            let added = runtime.add_manifests(manifests, &value);
+            problems.extend(added.problems);
+            Response::Added { objects: added.value, problems: problems.iter().map(ToString::to_string).collect() }
         }
         Request::Delete { pod } => done(runtime.delete(&pod)),
         Request::Restart { pod, what } => done(match what {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum LabError {
     #[error("a lab named `{name}` is running (pid {pid})")]
     AlreadyRunning { name: String, pid: u32 },
+    #[error("a lab named `{name}` is being started")]
+    Starting { name: String },
     #[error("no lab named `{name}` is running")]
     NotRunning { name: String },
     #[error("a lab needs root, to make namespaces and cgroups")]
@@ -37,7 +39,7 @@ impl LabError {
     /// A command to run or a thing to change, when one is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::AlreadyRunning { name, .. } => {
+            Self::AlreadyRunning { name, .. } | Self::Starting { name } => {
                 Some(format!("`palisade lab down --name {name}` ends it, `--name OTHER` starts another beside it"))
             }
             Self::NotRunning { name } => Some(format!("`palisade lab up --name {name} -f MANIFESTS` starts it")),

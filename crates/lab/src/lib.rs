@@ -58,7 +58,7 @@ mod world;
 mod yaml;
 mod zone;
 
-pub use control::{ContainerStatus, JoinTarget, PodStatus, RestartWhat, RunningLab, ServiceStatus, Status};
+pub use control::{Added, ContainerStatus, JoinTarget, PodStatus, RestartWhat, RunningLab, ServiceStatus, Status};
 pub use dns::dns;
 pub use error::LabError;
 pub use exec::Executable;

@@ -29,13 +29,34 @@ pub(crate) fn take(name: &LabName) -> Result<LabLock, LabError> {
             Err(error) => return Err(LabError::file("open", &path)(error)),
         };
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, _)| {
-            let pid = read_lab_file(&state.lab_file()).map(|file| file.pid).unwrap_or_default();
-            LabError::AlreadyRunning { name: name.to_string(), pid }
+            match read_lab_file(&state.lab_file()) {
+                Ok(file) => LabError::AlreadyRunning { name: name.to_string(), pid: file.pid },
+                Err(_) => LabError::Starting { name: name.to_string() },
+            }
         })?;
         let same = fs::metadata(&path)
             .and_then(|now| Ok((now.dev(), now.ino()) == lock.metadata().map(|it| (it.dev(), it.ino()))?));
         if same.is_ok_and(|same| same) {
             return Ok(lock);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_that_is_being_started_is_told_from_one_that_runs() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIPPED: needs root, for /run");
+            return;
+        }
+        let name: LabName = format!("lock-{}", std::process::id()).parse().expect("a name");
+        let lock = take(&name).expect("nobody has it");
+        let error = take(&name).expect_err("somebody has it");
+        assert_eq!(error.to_string(), format!("a lab named `{name}` is being started"));
+        fs::remove_dir_all(name.state_dir().path()).expect("removed");
+        drop(lock);
     }
 }

@@ -89,7 +89,7 @@ impl StateDir {
     }
 
     /// Where the agent pins what outlives it, when one runs.
-    pub(crate) fn agent_pins(&self) -> PathBuf {
+    pub fn agent_pins(&self) -> PathBuf {
         self.0.join("bpf")
     }
 

@@ -138,8 +138,13 @@ impl Runtime {
         problems
     }
 
-    /// Takes further manifests over; they belong to the lab's input from now on.
-    pub fn add_manifests(self: &Arc<Self>, paths: Vec<PathBuf>, inventory: &Inventory) -> Vec<Problem> {
+    /// Takes further manifests over, which belong to the lab's input from now on: what is new by them. When nothing is,
+    /// they are left alone.
+    pub fn add_manifests(self: &Arc<Self>, paths: Vec<PathBuf>, inventory: &Inventory) -> Outcome<Vec<String>> {
+        let (new, taken) = self.new_objects(inventory);
+        if new.is_empty() {
+            return Outcome { value: new, problems: taken };
+        }
         {
             let mut manifests = locked(&self.manifests);
             for path in paths {
@@ -148,7 +153,29 @@ impl Runtime {
                 }
             }
         }
-        self.add(inventory)
+        Outcome { value: new, problems: self.add(inventory) }
+    }
+
+    /// The objects that the lab does not have yet, and the pods that it has.
+    fn new_objects(&self, inventory: &Inventory) -> (Vec<String>, Vec<Problem>) {
+        let planned = expand(inventory, self.network.nodes.len()).value;
+        let cluster = self.cluster();
+        let has = |pod: &PlannedPod| cluster.pods.contains_key(&(pod.namespace.clone(), pod.name.clone()));
+        let taken = planned.iter().filter(|pod| has(pod)).map(name_taken).collect();
+        let pods = planned.iter().filter(|pod| !has(pod)).map(|pod| format!("Pod {}/{}", pod.namespace, pod.name));
+        let services = inventory
+            .services
+            .iter()
+            .map(|service| &service.meta)
+            .filter(|meta| !cluster.services.values().any(|service| service.meta.reference == meta.reference));
+        let others = inventory
+            .namespaces
+            .iter()
+            .map(|namespace| &namespace.meta)
+            .chain(inventory.network_policies.iter().map(|policy| &policy.meta))
+            .chain(inventory.perimeters.iter().map(|policy| &policy.meta))
+            .chain(inventory.access_policies.iter().map(|policy| &policy.meta));
+        (pods.chain(services.chain(others).map(|meta| meta.reference.to_string())).collect(), taken)
     }
 
     fn note_namespaces(&self, inventory: &Inventory, planned: &[PlannedPod]) {
@@ -185,7 +212,7 @@ impl Runtime {
         let uid = random::uid().map_err(|error| problem("lab-pod", error.to_string()))?;
         let key: PodKey = (plan.namespace.clone(), plan.name.clone());
         if self.cluster().pods.contains_key(&key) {
-            return Err(problem("lab-pod-name-taken", format!("a pod named `{}` runs already", plan.name)));
+            return Err(Box::new(name_taken(&plan)));
         }
         let own = if plan.spec.host_network {
             None
@@ -346,4 +373,9 @@ fn node(number: u8, ipv6: bool) -> Node {
 /// A thread that panicked leaves values that are still whole: each change is one assignment.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn name_taken(plan: &PlannedPod) -> Problem {
+    let message = format!("a pod named `{}` runs already", plan.name);
+    Problem::warning("lab-pod-name-taken", message).of(plan.origin.0.clone()).at(&plan.origin.1)
 }

@@ -69,6 +69,7 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
         ready,
         millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         problems: problems.iter().map(ToString::to_string).collect(),
+        ends: ending.has_come(),
     };
     tell_guard(writer, &Outcry::Up(report));
     ending.wait();

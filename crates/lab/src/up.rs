@@ -64,6 +64,8 @@ pub struct UpReport {
     pub millis: u64,
     /// What cannot run as asked.
     pub problems: Vec<String>,
+    /// It was told to end while it started.
+    pub ends: bool,
 }
 
 /// What the supervisor tells the guard, once.
@@ -93,8 +95,9 @@ pub fn up(settings: Settings, inventory: &Inventory, announce: impl FnOnce(&UpRe
                 drop(writer);
                 // Dropping it would unlock the child's too: they are one.
                 std::mem::forget(lock);
-                announce(&hear(reader)?);
-                return Ok(ExitCode::SUCCESS);
+                let report = hear(reader)?;
+                announce(&report);
+                return Ok(if report.ends { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
             ForkResult::Child => {
                 drop(reader);

@@ -1,7 +1,6 @@
 //! `palisade lab`: pods on this machine.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -94,6 +93,10 @@ fn announce(name: &LabName, report: &UpReport, detached: bool) {
     for problem in &report.problems {
         eprintln!("warning: {problem}");
     }
+    if report.ends {
+        eprintln!("lab `{name}` was told to end while it started");
+        return;
+    }
     let seconds = report.millis as f64 / 1000.0;
     eprintln!("lab `{name}` is up: {} of {} pods ready, {seconds:.1} s", report.ready, report.pods);
     if detached {
@@ -163,18 +166,9 @@ fn exec(arguments: &ExecArguments) -> Result<ExitCode, Failure> {
 }
 
 fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
-    let files = RunningLab::open(&arguments.lab.name)?.logs(&arguments.pod, arguments.container.as_deref())?;
+    let LogsArguments { lab, pod, container, follow } = arguments;
     let mut output = io::stdout().lock();
-    for (container, path) in &files {
-        if files.len() > 1 {
-            writeln!(output, "== {container}")?;
-        }
-        match File::open(path) {
-            Ok(mut file) => io::copy(&mut file, &mut output).map(|_| ())?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::new(error)),
-        }
-    }
+    RunningLab::open(&lab.name)?.print_logs(pod, container.as_deref(), *follow, &mut output)?;
     Ok(ExitStatus::Clean.into())
 }
 
@@ -189,8 +183,16 @@ fn pod(command: &PodCommand) -> Result<ExitCode, Failure> {
     match command {
         PodCommand::Add(PodAddArguments { lab, manifests }) => {
             let paths = manifests.iter().map(std::path::absolute).collect::<io::Result<Vec<_>>>();
-            for problem in RunningLab::open(&lab.name)?.add(&paths.map_err(Failure::new)?)? {
+            let added = RunningLab::open(&lab.name)?.add(&paths.map_err(Failure::new)?)?;
+            for problem in &added.problems {
                 eprintln!("warning: {problem}");
+            }
+            for object in &added.objects {
+                eprintln!("added {object}");
+            }
+            if added.objects.is_empty() {
+                eprintln!("nothing added: no new pod, Service, Namespace or policy in these files");
+                return Ok(ExitStatus::Findings.into());
             }
         }
         PodCommand::Restart(arguments) => {

@@ -29,7 +29,8 @@ pub(crate) fn join() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::from(126)
+            // As a shell says it: there is no such command, or it cannot be run.
+            ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
         }
     }
 }

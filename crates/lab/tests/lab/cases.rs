@@ -419,8 +419,14 @@ metadata: {name: late, namespace: shop, labels: {app: nobody}}
 spec: {containers: [{name: c, image: late, ports: [{containerPort: 80}]}]}
 "#,
     );
-    let problems = lab.open().add(&[added.clone().into()]).expect("the supervisor takes it");
-    assert_eq!(problems, Vec::<String>::new());
+    let said = lab.open().add(&[added.clone().into()]).expect("the supervisor takes it");
+    assert_eq!((said.objects, said.problems), (vec!["Pod shop/late".to_owned()], Vec::new()));
+    let again = lab.open().add(&[added.clone().into()]).expect("the supervisor answers");
+    assert_eq!((again.objects.len(), again.problems.len()), (0, 1), "it runs already");
+    let junk = lab.manifest("junk.yaml", "kind: [NetworkPolicy\n");
+    let refused = lab.open().add(&[junk.clone().into()]).expect_err("it may be a policy");
+    assert!(refused.to_string().contains("junk.yaml:"), "{refused}");
+    assert!(!lab.file().manifests.contains(&junk.into()), "it is not taken");
     wait_for("an added pod is a Service's endpoint", || {
         lab.who_answers(client, NGINX, "nobody:80").as_deref() == Ok("shop/late/c port 80")
     });

@@ -114,6 +114,9 @@ pub struct LogsArguments {
     /// Which container; default: all
     #[arg(short = 'c', long, value_name = "CONTAINER")]
     pub container: Option<String>,
+    /// Go on with what they print from now on, until the lab ends
+    #[arg(short = 'f', long)]
+    pub follow: bool,
 }
 
 /// `palisade lab down`
@@ -138,6 +141,11 @@ pub enum PodCommand {
 
 /// `palisade lab pod add`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Files that cannot be read whole are not taken. The other objects of the files belong to the lab from then on, too.
+
+Examples:
+  sudo palisade lab pod add -f more.yaml")]
 pub struct PodAddArguments {
     #[command(flatten)]
     pub lab: LabArguments,
@@ -182,11 +190,39 @@ pub enum LabelChange {
 }
 
 fn label_change(text: &str) -> Result<LabelChange, String> {
-    match (text.split_once('='), text.strip_suffix('-')) {
-        (Some((key, value)), _) if !key.is_empty() => Ok(LabelChange::Set(key.to_owned(), value.to_owned())),
-        (None, Some(key)) if !key.is_empty() => Ok(LabelChange::Remove(key.to_owned())),
-        (_, _) => Err("expected KEY=VALUE or KEY-".to_owned()),
+    let (key, change) = match (text.split_once('='), text.strip_suffix('-')) {
+        (Some((key, value)), _) => {
+            if !value.is_empty() && !is_label_part(value) {
+                return Err(format!("`{value}` is no label value: {LABEL_PART}, or nothing"));
+            }
+            (key, LabelChange::Set(key.to_owned(), value.to_owned()))
+        }
+        (None, Some(key)) => (key, LabelChange::Remove(key.to_owned())),
+        (None, None) => return Err("expected KEY=VALUE or KEY-".to_owned()),
+    };
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if !is_label_part(name) || prefix.is_some_and(|prefix| !is_domain(prefix)) {
+        return Err(format!("`{key}` is no label key: [DOMAIN/]NAME, with a name of {LABEL_PART}"));
     }
+    Ok(change)
+}
+
+const LABEL_PART: &str = "1 to 63 letters, digits, `-`, `_` and `.`, at both ends a letter or digit";
+
+/// Source: Kubernetes, "Labels and Selectors", syntax and character set.
+fn is_label_part(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let at_an_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    text.len() <= 63
+        && text.bytes().all(inside)
+        && at_an_end(text.as_bytes().first())
+        && at_an_end(text.as_bytes().last())
+}
+
+fn is_domain(text: &str) -> bool {
+    let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let part = |part: &str| is_label_part(part) && part.bytes().all(small);
+    text.len() <= 253 && text.split('.').all(part)
 }
 
 /// `palisade lab call`
