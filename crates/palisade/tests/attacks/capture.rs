@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,19 +35,35 @@ pub enum Trace {
 impl Capture {
     /// Opens the window on the interface in the network namespace that `path` names.
     pub fn open(path: &Path, interface: &str) -> io::Result<Self> {
-        let namespace = File::open(path)?;
         let interface = interface.to_owned();
-        // A thread's own: the rest of the test stays where it is.
-        let opened = std::thread::spawn(move || {
-            // SAFETY: the descriptor is open, and the call concerns this thread alone.
-            system::check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })?;
+        Self::inside(path, move || {
             let everything = i32::from((libc::ETH_P_ALL as u16).to_be());
             let socket = system::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_NONBLOCK, everything)?;
             system::set_number(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 16 << 20)?;
             // What the interface sends itself is not wanted.
             system::set_number(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
             system::bind(&socket, &Address::of_link(system::interface(&interface)?))?;
-            Ok(Self { socket })
+            Ok(socket)
+        })
+    }
+
+    /// Listens for datagrams in the network namespace: a window on a node's end of a link would show what its guard drops.
+    pub fn listen(path: &Path, address: SocketAddr) -> io::Result<Self> {
+        Self::inside(path, move || {
+            let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK;
+            let socket = system::socket(system::family_of(&address), kind, 0)?;
+            system::bind(&socket, &Address::of(address))?;
+            Ok(socket)
+        })
+    }
+
+    fn inside(path: &Path, make: impl FnOnce() -> io::Result<OwnedFd> + Send + 'static) -> io::Result<Self> {
+        let namespace = File::open(path)?;
+        // A thread's own: the rest of the test stays where it is.
+        let opened = std::thread::spawn(move || {
+            // SAFETY: the descriptor is open, and the call concerns this thread alone.
+            system::check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })?;
+            Ok(Self { socket: make()? })
         });
         opened.join().unwrap_or_else(|_| Err(io::Error::other("the thread died")))
     }

@@ -90,8 +90,7 @@ pub fn transparent(stage: &Stage) -> Outcome {
 /// Source: CVE-2020-8558.
 pub fn loopback_by_device(stage: &Stage) -> Outcome {
     stage.run("node/node1", &["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet"]);
-    let pod = stage.pod("web");
-    let node = stage.watch_node(&pod.link);
+    let node = stage.listen_on_node("127.0.0.1:10255");
     let outcome = stage
         .at(&node, Trace::Marker, || stage.attack("web:shipper", &["dial", "udp", "127.0.0.1:10255", "device=eth0"]));
     stage.run("node/node1", &["sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/route_localnet"]);
@@ -116,8 +115,7 @@ pub fn forged_answer(stage: &Stage) -> Outcome {
 
 /// The node's end of the pod's link.
 pub fn link_local(stage: &Stage) -> Outcome {
-    let pod = stage.pod("web");
-    let node = stage.watch_node(&pod.link);
+    let node = stage.listen_on_node("[::]:10255");
     stage.at(&node, Trace::Marker, || stage.attack("web:shipper", &["dial", "udp", "[fe80::1]:10255", "device=eth0"]))
 }
 

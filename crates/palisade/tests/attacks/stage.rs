@@ -130,8 +130,10 @@ impl Stage {
         Capture::open(&pod.namespace(), interface).expect("a pod's network can be watched")
     }
 
-    pub fn watch_node(&self, interface: &str) -> Capture {
-        Capture::open(&self.node(), interface).expect("a node's network can be watched")
+    /// Listens for datagrams on the first node.
+    pub fn listen_on_node(&self, address: &str) -> Capture {
+        let address = address.parse().expect("an address");
+        Capture::listen(&self.node(), address).expect("a node can listen")
     }
 
     /// Where the nodes' packets to the outside arrive.

@@ -82,7 +82,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("SO_MARK", Stopped(SHIPPER), sockets::marked),
     attack("SO_BINDTODEVICE", Stopped(SHIPPER), sockets::bound_to_device),
     attack("IP_TRANSPARENT with another pod's address", Stopped(SHIPPER), sockets::transparent),
-    attack("the loopback address by another device", NotYet, sockets::loopback_by_device),
+    attack("the loopback address by another device", Stopped(Counter("dropped-")), sockets::loopback_by_device),
     attack("an echo request by an ordinary socket", Stopped(SHIPPER), sockets::ping),
     attack("an answer to a forged datagram", Stopped(SHIPPER), sockets::forged_answer),
     attack("a link-local address", Stopped(SHIPPER), sockets::link_local),
