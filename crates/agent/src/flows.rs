@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{JudgedEvent, SocketEvent};
-use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
+use palisade_model::flow::{FlowOutcome, FlowRecord, VerdictWord};
 
 /// Connects without an outcome that are remembered; beyond that the oldest is told as pending and forgotten.
 const WAITING_MAX: usize = 8192;
@@ -88,16 +88,16 @@ impl Flows {
         }
     }
 
-    /// The receiver refused a waiting connect: that is its verdict and its outcome.
-    pub(crate) fn refused(
-        &mut self,
-        socket: u64,
-        attempt: u64,
-        verdicts: (FlowVerdict, FlowVerdict),
-    ) -> Option<FlowRecord> {
+    /// A waiting connect was refused on its way, by the receiver or a newer revision: that is its verdict and its outcome.
+    pub(crate) fn refused(&mut self, socket: u64, attempt: u64, by: &FlowRecord) -> Option<FlowRecord> {
         let waiting = self.waiting.remove(&(socket, attempt))?;
-        let (verdict, would_be) = verdicts;
-        Some(FlowRecord { verdict, would_be, outcome: FlowOutcome::Refused, ..waiting.record })
+        Some(FlowRecord {
+            verdict: by.verdict.clone(),
+            would_be: by.would_be.clone(),
+            revision: by.revision,
+            outcome: FlowOutcome::Refused,
+            ..waiting.record
+        })
     }
 
     /// What is due at `now` (nanoseconds since boot).

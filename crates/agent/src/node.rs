@@ -232,14 +232,19 @@ impl Node {
             Event::Flow(flow) => {
                 let mut record = observed::of_flow(&flow, name, Meaning { directories, past }, paths);
                 listeners.complete(&mut record);
-                if let Some(of_sender) = join(&flow, &record, flows) {
+                let joined = join(&flow, &record, flows);
+                // The connect's own record tells more than that of its first packet.
+                let told_by_other = joined.is_some() && record.is_try();
+                if let Some(of_sender) = joined {
                     tell(Told::Record(Box::new(of_sender)));
                 }
                 let denied = record.verdict.verdict == VerdictWord::Denied;
                 if denied && flow.key.protocol == 6 && ends_socket(&flow) {
                     refused.push(flow);
                 }
-                tell(Told::Record(Box::new(record)));
+                if !told_by_other {
+                    tell(Told::Record(Box::new(record)));
+                }
             }
             Event::Drop(event) => {
                 tell(Told::Record(Box::new(observed::of_drop(&event, name, Meaning { directories, past }))));
@@ -318,14 +323,14 @@ impl Live {
     }
 }
 
-/// Joins what a receiver on this node saw with the connect that it is of. Returns the connect's record when that is its end.
+/// Joins what a veth saw with the connect that it is of. Returns the connect's record when that is its end.
 fn join(event: &FlowEvent, record: &FlowRecord, flows: &mut Flows) -> Option<FlowRecord> {
     let flow = &event.flow;
-    if flow.attempt == 0 || u32::from(flow.origin) != c::FLOW_IN || event.phase != c::PHASE_START {
+    if flow.attempt == 0 || event.phase != c::PHASE_START {
         return None;
     }
     if record.verdict.verdict == VerdictWord::Denied {
-        return flows.refused(flow.socket, flow.attempt, (record.verdict.clone(), record.would_be.clone()));
+        return flows.refused(flow.socket, flow.attempt, record);
     }
     if let Some(backend) = record.backend {
         flows.reached(flow.socket, flow.attempt, backend);
