@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::{Error, Result};
 use crate::history::History;
-use crate::lab_state::LabState;
+use crate::lab_state::{LabNode, LabState};
 use crate::listeners::Listeners;
 use crate::node::{Node, Told};
 use crate::server::{Guarded, Request, Server, lost_line};
@@ -85,6 +85,8 @@ pub struct Agent {
     loads: u64,
     last_change: Duration,
     trouble: Option<String>,
+    /// Somebody asked for the end of the guard.
+    unloads: bool,
     retry_at: Option<Instant>,
     retry_after: Duration,
     clock_check_at: Instant,
@@ -116,6 +118,7 @@ impl Agent {
             loads: 1,
             last_change: Duration::ZERO,
             trouble: None,
+            unloads: false,
             retry_at: None,
             retry_after: RETRY[0],
             clock_check_at: Instant::now() + CLOCK_CHECK,
@@ -138,6 +141,7 @@ impl Agent {
             version: STATUS_VERSION,
             pid: std::process::id(),
             lab: self.view.lab.name.clone(),
+            guarded: self.is_in_place(),
             nodes: self.nodes.iter().map(Node::status).collect(),
             resident_bytes: resident_bytes(),
             records: self.history.len(),
@@ -147,7 +151,14 @@ impl Agent {
         }
     }
 
-    /// Works until `stop` is set or the lab is gone. What is pinned stays; when the lab is gone, it goes as well.
+    /// Whether every node of the lab has a guard whose programs judge.
+    fn is_in_place(&self) -> bool {
+        let guards =
+            |lab_node: &LabNode| self.nodes.iter().any(|node| node.name == lab_node.name && node.is_in_place());
+        self.view.lab.nodes.iter().all(guards)
+    }
+
+    /// Works until `stop` is set, the lab is gone, or it is told to unload. What is pinned stays in the first case alone.
     ///
     /// # Errors
     /// When waiting or reading the kernel's events fails.
@@ -167,6 +178,10 @@ impl Agent {
             self.nodes.iter_mut().for_each(Node::sweep);
             self.read_events()?;
             self.serve();
+            if self.unloads {
+                self.nodes.clear();
+                return unload(&self.config.state);
+            }
         }
         Ok(())
     }
@@ -191,7 +206,7 @@ impl Agent {
         let now = Instant::now();
         if now >= self.clock_check_at {
             self.clock_check_at = now + CLOCK_CHECK;
-            if self.nodes.iter().any(Node::clock_moved) {
+            if self.nodes.iter().any(Node::clock_moved) || !self.is_in_place() {
                 return true;
             }
         }
@@ -259,6 +274,9 @@ impl Agent {
 
     /// Attaches to nodes that are new, and installs what differs. True when something did.
     fn install(&mut self) -> Result<bool> {
+        // Somebody may have removed the pins: what they held in place is made anew.
+        pins::mount(&self.config.pins()).map_err(Error::Pins)?;
+        self.nodes.retain(Node::is_in_place);
         let lab_nodes = &self.view.lab.nodes;
         // A node that is gone, or whose cgroup was made anew, is another node.
         self.nodes.retain(|node| lab_nodes.iter().any(|lab_node| node.guards_cgroup_of(lab_node)));
@@ -337,6 +355,10 @@ impl Agent {
                 }
                 let revision = self.nodes.iter().map(Node::revision).max().unwrap_or(0);
                 format!("{{\"guarded\":{},\"revision\":{revision}}}", self.guards(pod_uid))
+            }
+            Request::Unload(_) => {
+                self.unloads = true;
+                "{\"unloads\":true}".to_string()
             }
             Request::Observe(_) => String::new(),
         }

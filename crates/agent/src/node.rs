@@ -91,6 +91,11 @@ impl Node {
         })
     }
 
+    /// Whether what it attached judges.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.guard.is_in_place()
+    }
+
     /// Whether this is the guard of that node as it is now.
     pub(crate) fn guards_cgroup_of(&self, node: &LabNode) -> bool {
         self.name == node.name && palisade_bpf::cgroup::id(&node.cgroup).is_ok_and(|id| id == self.guard.root())

@@ -28,6 +28,8 @@ pub(crate) enum Request {
     Status(Empty),
     /// Whether a pod's rules are in the kernel.
     Guarded(Guarded),
+    /// Take everything out of the kernel and end.
+    Unload(Empty),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -14,6 +14,8 @@ pub struct Status {
     pub pid: u32,
     /// The lab's name.
     pub lab: String,
+    /// Whether every node of the lab is guarded now.
+    pub guarded: bool,
     /// The nodes that it guards.
     pub nodes: Vec<NodeStatus>,
     /// Bytes of memory that the agent holds.

@@ -190,6 +190,11 @@ impl Guard {
         Ok(())
     }
 
+    /// False when somebody removed pins of it, or all of them: what they held in place judges no more.
+    pub fn is_in_place(&self) -> bool {
+        self.fresh.is_some() || is_whole(&self.generation)
+    }
+
     /// Guards exactly the veths of these interface indexes, in the network namespace `node`: attaches to those that are
     /// new, lets go of the others.
     ///

@@ -5,9 +5,11 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use palisade_agent::probe::{self, Capability};
 use palisade_agent::{Agent, Config};
+use palisade_lab::LabError;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -63,7 +65,7 @@ fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
         eprintln!("warning: {problem}");
     }
     agent.run(&stop).map_err(Failure::new)?;
-    if state.lab_file().exists() {
+    if state.agent_pins().exists() {
         eprintln!("the agent ends, its verdicts stay in force");
         eprintln!("hint: palisade agent unload --name {name}");
     }
@@ -132,13 +134,22 @@ fn print_status(arguments: &AgentStatusArguments) -> Result<ExitCode, Failure> {
         OutputFormat::Text => write!(output, "{}", render_status(&status))?,
         OutputFormat::Json => report::write_json(&mut output, &status)?,
     }
-    Ok(ExitStatus::Clean.into())
+    Ok(if is_guarded(&status) { ExitStatus::Clean } else { ExitStatus::Findings }.into())
+}
+
+fn is_guarded(status: &Value) -> bool {
+    status["guarded"].as_bool().unwrap_or(false)
 }
 
 /// What the agent behind `socket` says of itself; its own JSON, versioned by it.
 pub fn ask_status(socket: &std::path::Path) -> io::Result<Value> {
+    ask(socket, "status")
+}
+
+/// A question without arguments, and its answer.
+fn ask(socket: &std::path::Path, question: &str) -> io::Result<Value> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.write_all(b"{\"status\":{}}\n")?;
+    stream.write_all(format!("{{\"{question}\":{{}}}}\n").as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
@@ -158,6 +169,9 @@ fn render_status(status: &Value) -> String {
         ]);
     }
     let mut text = table.to_string();
+    if !is_guarded(status) {
+        text.push_str("\nNOT GUARDED: a node has no programs in force\n");
+    }
     text.push_str(&format!(
         "\nagent: pid {}, {} resident, {} records kept, last change in {} us\n",
         number(&status["pid"]),
@@ -175,8 +189,28 @@ fn kibibytes(bytes: u64) -> String {
     format!("{} KiB", bytes / 1024)
 }
 
+/// The agent that is told to unload answers at once and is gone in a moment; a busy machine gets much longer.
+const UNLOAD_LIMIT: Duration = Duration::from_secs(20);
+
+/// An agent that runs is told to unload and ends; what a dead one has left is removed here.
 fn unload(arguments: &AgentUnloadArguments) -> Result<ExitCode, Failure> {
-    palisade_agent::unload(arguments.lab.name.state_dir().path()).map_err(Failure::new)?;
-    eprintln!("lab `{}` is no longer guarded", arguments.lab.name);
+    let name = &arguments.lab.name;
+    let state = name.state_dir();
+    if !state.path().exists() {
+        return Err(LabError::NotRunning { name: name.to_string() }.into());
+    }
+    let socket = state.agent_socket();
+    let begun = Instant::now();
+    if ask(&socket, "unload").is_ok() {
+        while socket.exists() {
+            if begun.elapsed() > UNLOAD_LIMIT {
+                return Err(Failure::new(format!("the agent on `{}` does not end", socket.display())));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        eprintln!("the agent has ended");
+    }
+    palisade_agent::unload(state.path()).map_err(Failure::new)?;
+    eprintln!("lab `{name}` is no longer guarded");
     Ok(ExitStatus::Clean.into())
 }

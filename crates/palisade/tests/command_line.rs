@@ -249,6 +249,41 @@ fn observe_without_an_agent_says_how_to_start_one() {
     );
 }
 
+#[test]
+fn a_lab_that_does_not_run_cannot_be_unloaded() {
+    session(
+        &["agent", "unload", "--name", "no-such-lab"],
+        expect![[r#"
+            error: no lab named `no-such-lab` is running
+
+            hint: `palisade lab up --name no-such-lab -f MANIFESTS` starts it
+            [exit 2]
+        "#]],
+    );
+}
+
+#[test]
+fn a_label_that_no_cluster_would_take_is_wrong_usage() {
+    session(
+        &["lab", "pod", "relabel", "shop/web", "app=!!"],
+        expect![[r#"
+            error: invalid value 'app=!!' for '<LABEL>...': `!!` is no label value: 1 to 63 letters, digits, `-`, `_` and `.`, at both ends a letter or digit, or nothing
+
+            For more information, try '--help'.
+            [exit 2]
+        "#]],
+    );
+    session(
+        &["lab", "pod", "relabel", "shop/web", "Example.com/app=x"],
+        expect![[r#"
+            error: invalid value 'Example.com/app=x' for '<LABEL>...': `Example.com/app` is no label key: [DOMAIN/]NAME, with a name of 1 to 63 letters, digits, `-`, `_` and `.`, at both ends a letter or digit
+
+            For more information, try '--help'.
+            [exit 2]
+        "#]],
+    );
+}
+
 /// An agent that has seen three connections and lost two records.
 const STREAM: &str = r#"{"version":1,"time":"2026-11-22T06:12:42.123Z","id":1,"node":"node1","reporter":"sender","direction":"egress","from":{"kind":"pod","namespace":"shop","name":"web-1","workload":"Deployment/web","container":"nginx","program":"/usr/sbin/nginx"},"to":{"kind":"pod","namespace":"shop","name":"orders-1","workload":"Deployment/orders"},"protocol":"TCP","dialled":{"address":"10.96.0.7","port":8080,"service":"shop/orders"},"verdict":{"verdict":"allowed","reason":"rule","rule":"AccessPolicy shop/storefront rules[1] \"web-reads-orders\""},"wouldBe":{"verdict":"allowed","reason":"rule","rule":"AccessPolicy shop/storefront rules[1] \"web-reads-orders\""},"outcome":"established","revision":3}
 {"lost":2}

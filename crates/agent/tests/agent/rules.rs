@@ -176,3 +176,32 @@ fn verdicts_outlive_the_agent_and_revisions_go_on() {
         assert!(!lab.state.join("bpf").exists());
     });
 }
+
+#[test]
+fn pins_that_somebody_removes_are_made_anew() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        lab.rules(CLOSED);
+        let listener = TcpListener::bind((DB, 5432)).expect("a listener");
+        let db: SocketAddr = listener.local_addr().expect("an address");
+        std::thread::spawn(move || for _ in listener.incoming() {});
+        let mut web = Puppet::start(&program(), &lab.cgroup_of("web", "nginx"));
+        lab.started("web", "nginx", web.pid());
+        lab.publish();
+        let agent = Running::start(&lab);
+        assert_eq!(web.connect(db), REFUSED);
+        palisade_agent::unload(&lab.state).expect("unloaded behind the agent's back");
+        let began = Instant::now();
+        while web.connect(db) != REFUSED {
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", agent.ask(&json!({"status": {}})));
+        }
+        assert_eq!(agent.ask(&json!({"status": {}}))["guarded"], true);
+        // Told to, it takes them out itself and ends.
+        assert_eq!(agent.ask(&json!({"unload": {}}))["unloads"], true);
+        while lab.state.join("agent.sock").exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "the agent does not end");
+        }
+        assert!(!lab.state.join("bpf").exists());
+        assert_eq!(web.connect(db), Came::Through);
+    });
+}
