@@ -321,13 +321,13 @@ impl Agent {
     }
 
     fn read_events(&mut self) -> Result<()> {
-        let Self { nodes, history, listeners, .. } = self;
+        let Self { nodes, history, listeners, view, .. } = self;
         for node in nodes {
             node.read(listeners, &mut |told| match told {
-                Told::Record(record) => match serde_json::to_string(&record) {
-                    Ok(line) => history.push(line),
-                    Err(_) => history.push(lost_line(1)),
-                },
+                Told::Record(mut record) => {
+                    record.receiver = view.names.receiver(&record);
+                    history.push(serde_json::to_string(&record).unwrap_or_else(|_| lost_line(1)));
+                }
                 Told::Lost(lost) => history.push(lost_line(lost)),
             })?;
         }

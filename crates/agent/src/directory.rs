@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{FlowValue, JudgedEvent};
-use palisade_model::flow::{FlowDirection, FlowEnd, FlowVerdict, VerdictWord};
+use palisade_model::flow::{FlowDirection, FlowEnd, FlowRecord, FlowVerdict, VerdictWord};
 use palisade_model::port::Protocol;
 use palisade_model::verdict::{Direction, RuleRef};
 use palisade_policy::Model;
 use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules};
+use palisade_policy::dial::{Backend, BackendEnd};
 
 use crate::tables::PlacedPod;
 
@@ -23,6 +24,8 @@ pub(crate) struct Names {
     services: HashMap<IpAddr, Arc<str>>,
     /// NodePorts, on the addresses of every node.
     node_ports: HashMap<(Protocol, u16), Arc<str>>,
+    /// The ready backends of a Service's port or NodePort: pod and port.
+    backends: HashMap<(Arc<str>, Protocol, u16), Vec<(usize, u16)>>,
     /// The container that declares a port of a pod.
     ports: HashMap<(usize, Protocol, u16), Arc<str>>,
 }
@@ -67,6 +70,18 @@ impl Names {
             let name: Arc<str> = format!("{}/{}", service.meta.namespace(), service.meta.name()).into();
             let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
             names.services.extend(addresses.map(|address| (address.to_canonical(), name.clone())));
+            for port in &service.ports {
+                let found = model.backends(service, port, None).unwrap_or_default();
+                let mut pods: Vec<_> = found.iter().filter_map(pod_of).collect();
+                pods.dedup();
+                // Whom else there is, nobody can name.
+                if pods.is_empty() || found.iter().any(|backend| pod_of(backend).is_none()) {
+                    continue;
+                }
+                let numbers = [Some(port.port), port.node_port].into_iter().flatten();
+                let keys = numbers.map(|number| (name.clone(), port.protocol, number));
+                names.backends.extend(keys.map(|key| (key, pods.clone())));
+            }
         }
         for (service, port) in model.node_ports() {
             if let Some(number) = port.node_port {
@@ -86,6 +101,30 @@ impl Names {
             Some(Owner::Node(_)) => self.node_ports.get(&(protocol, port)),
             Some(Owner::Pod(_)) | None => None,
         }
+    }
+
+    /// Who is behind the Service that a record names: the backend that was reached, or the only one there is, or else
+    /// the workload that all of them are of.
+    pub(crate) fn receiver(&self, record: &FlowRecord) -> Option<FlowEnd> {
+        if record.to.kind != "service" {
+            return None;
+        }
+        if let Some(backend) = record.backend {
+            return Some(self.end_of_address(backend.ip(), record.protocol, backend.port()));
+        }
+        let service = record.dialled.service.as_deref()?;
+        let backends = self.backends.get(&(service.into(), record.protocol, record.dialled.port))?;
+        let (first, port) = *backends.first()?;
+        if backends.len() == 1 {
+            let container = self.ports.get(&(first, record.protocol, port)).map(ToString::to_string);
+            return Some(FlowEnd { container, ..self.end_of_pod(first) });
+        }
+        let end = self.end_of_pod(first);
+        let is_of_it = |(pod, _): &(usize, u16)| {
+            let (pod, first) = (&self.pods[*pod], &self.pods[first]);
+            (&pod.namespace, &pod.workload) == (&first.namespace, &first.workload)
+        };
+        backends.iter().all(is_of_it).then_some(FlowEnd { name: None, node: None, ..end })
     }
 
     fn end_of_pod(&self, position: usize) -> FlowEnd {
@@ -126,6 +165,13 @@ impl Names {
             },
             None => FlowEnd { kind: kind_of(address).to_string(), address: Some(address), ..FlowEnd::default() },
         }
+    }
+}
+
+fn pod_of(backend: &Backend) -> Option<(usize, u16)> {
+    match backend.end {
+        BackendEnd::Pod(end) => Some((end.0 as usize, backend.port)),
+        BackendEnd::Address(_) => None,
     }
 }
 

@@ -385,6 +385,7 @@ fn record(event: &JudgedEvent, node: &str, meaning: Meaning<'_>, paths: &mut Pro
         traffic: None,
         strength: None,
         backend: None,
+        receiver: None,
         packet_protocol: None,
     }
 }

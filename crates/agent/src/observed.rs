@@ -108,6 +108,7 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
         traffic: (event.phase != c::PHASE_START).then(|| traffic(event, out)),
         strength: (!out).then(|| strength(flow.strength)).flatten(),
         backend: (!out && dialled != pod).then_some(pod),
+        receiver: None,
         packet_protocol: other_protocol(key.protocol),
     }
 }
@@ -156,6 +157,7 @@ pub(crate) fn of_drop(event: &DropEvent, node: &str, meaning: Meaning<'_>) -> Fl
         traffic: None,
         strength: None,
         backend: None,
+        receiver: None,
         packet_protocol: other_protocol(event.protocol),
     }
 }

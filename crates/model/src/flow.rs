@@ -57,6 +57,9 @@ pub struct FlowRecord {
     /// Behind a Service: the backend's address and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<SocketAddr>,
+    /// Behind a Service: the backend as far as it is known; with only the workload when any of its pods may be meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<FlowEnd>,
     /// A packet that was dropped for what it is: its IP protocol, which may be another than `protocol`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packet_protocol: Option<u8>,

@@ -101,6 +101,11 @@ impl Lab {
         self.pods.insert(name.to_string(), pod);
     }
 
+    /// Gives a pod another `app` label.
+    pub fn relabel(&mut self, pod: &str, app: &str) {
+        self.pods.get_mut(pod).expect("there is one")["metadata"]["labels"]["app"] = json!(app);
+    }
+
     pub fn cgroup_of(&self, pod: &str, container: &str) -> PathBuf {
         self.cgroup.join(format!("burstable/poduid-{pod}/{pod}-{container}"))
     }

@@ -152,3 +152,37 @@ fn a_named_program_stays_named_for_the_next_agent() {
         assert_eq!(nginx.connect(db), Came::Through, "{}", agent.ask(&json!({"status": {}})));
     });
 }
+
+#[test]
+fn a_record_of_a_service_link_names_who_is_behind_it() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\n\
+                       spec: {clusterIP: 10.96.0.9, selector: {app: db}, ports: [{port: 5432}]}\n";
+        lab.rules(service);
+        let mut web = Puppet::start(&std::env::current_exe().expect("this"), &lab.cgroup_of("web", "nginx"));
+        lab.started("web", "nginx", web.pid());
+        lab.publish();
+        let agent = Running::start(&lab);
+        let mut observer = agent.observe("now");
+        // Nobody translates the address here; what matters is whom the record names.
+        web.connect(SocketAddr::new([10, 96, 0, 9].into(), 5432));
+        let record = observer.of(&web);
+        assert_eq!((record.to.kind.as_str(), record.dialled.service.as_deref()), ("service", Some("shop/db")));
+        let receiver = record.receiver.expect("there is one backend");
+        assert_eq!((receiver.name.as_deref(), receiver.workload.as_deref()), (Some("db"), Some("Pod/db")));
+        assert_eq!(receiver.container.as_deref(), Some("postgres"));
+        // With a second pod the workload is told when both are of it; these are not.
+        drop(observer);
+        lab.add_pod("db2", "10.244.1.9", &["postgres"]);
+        lab.relabel("db2", "db");
+        lab.publish();
+        let wait = std::time::Instant::now();
+        while agent.ask(&json!({"status": {}}))["nodes"][0]["pods"] != 3 {
+            assert!(wait.elapsed().as_secs() < 10, "the new pod is not seen");
+        }
+        let mut observer = agent.observe("now");
+        web.connect(SocketAddr::new([10, 96, 0, 9].into(), 5432));
+        assert_eq!(observer.of(&web).receiver, None);
+    });
+}

@@ -32,12 +32,13 @@ impl Filter {
             Some(DirectionFilter::Egress) => (Some(&record.from), None),
             Some(DirectionFilter::Ingress) => (None, Some(&record.to)),
         };
-        from.into_iter().chain(to)
+        // A Service is its name, and who is behind it.
+        from.into_iter().chain(to).chain(to.and(record.receiver.as_ref()))
     }
 
     fn end_passes(&self, end: &FlowEnd, record: &FlowRecord) -> bool {
         let wanted = &self.wanted;
-        let is_receiver = std::ptr::eq(end, &record.to);
+        let is_receiver = !std::ptr::eq(end, &record.from);
         any(&wanted.namespace, |name| end.namespace.as_ref() == Some(name))
             && any(&wanted.pod, |pod| is_pod(end, pod))
             && any(&wanted.workload, |workload| is_workload(end, workload))
@@ -111,6 +112,26 @@ mod tests {
             wanted.workload = vec!["orders".into()];
             wanted.direction = Some(DirectionFilter::Ingress);
         }));
+    }
+
+    #[test]
+    fn a_service_is_met_by_who_is_behind_it() {
+        let mut record = record();
+        record.receiver = Some(record.to.clone());
+        record.to = FlowEnd {
+            kind: "service".into(),
+            namespace: Some("shop".into()),
+            name: Some("orders".into()),
+            ..FlowEnd::default()
+        };
+        let passes = |direction, wanted: ObserveFilters| {
+            Filter::new(&ObserveFilters { direction: Some(direction), ..wanted }).passes(&record)
+        };
+        let orders = || ObserveFilters { workload: vec!["orders".into()], ..ObserveFilters::default() };
+        assert!(passes(DirectionFilter::Ingress, orders()));
+        assert!(!passes(DirectionFilter::Egress, orders()));
+        let pod = ObserveFilters { pod: vec!["shop/orders-1".into()], ..ObserveFilters::default() };
+        assert!(passes(DirectionFilter::Ingress, pod));
     }
 
     #[test]
