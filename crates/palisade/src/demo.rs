@@ -142,6 +142,7 @@ impl Show {
         if application.is_example && !stop.load(Ordering::Relaxed) {
             self.visitor(stage, &mut watch)?;
             self.intruder(stage, &mut watch, stop)?;
+            self.outside(stage, &mut watch)?;
         }
         self.summary(stage, &watch)
     }
@@ -172,7 +173,10 @@ impl Show {
             if broken.is_err() || stop.load(Ordering::Relaxed) { Enough::Yes } else { Enough::No }
         });
         broken?;
-        writeln!(self.output, "  (and names asked of the cluster's DNS, which the Perimeters except)")?;
+        writeln!(
+            self.output,
+            "  (and names asked of the cluster's DNS, and the kubelet's probes, which the Perimeters except)"
+        )?;
         Ok(())
     }
 
@@ -219,6 +223,34 @@ impl Show {
         Ok(())
     }
 
+    /// From outside past the gateway, to the address of a pod: refused at the receiver's node.
+    fn outside(&mut self, stage: &Stage, watch: &mut Watch) -> Result<(), Failure> {
+        let status = stage.lab()?.status().map_err(Failure::from)?;
+        let orders = status.pods.iter().find(|pod| pod.namespace == "shop" && pod.name.starts_with("orders-"));
+        let Some(address) = orders.and_then(|pod| pod.addresses.iter().find(|address| address.is_ipv4())) else {
+            return Ok(());
+        };
+        writeln!(self.output, "  somebody outside, past the gateway, wants the orders at their pod's own address")?;
+        let Answer { ok, error, .. } = stage.visit(&format!("{address}:8080"))?;
+        let mut shown = false;
+        watch.during(RECORD, |record| {
+            let refused = record.verdict.verdict == VerdictWord::Denied;
+            if refused && record.from.kind == "world" && record.to.workload.as_deref() == Some("Deployment/orders") {
+                let line = self.line(record);
+                shown = writeln!(self.output, "{line}").is_ok();
+                return Enough::Yes;
+            }
+            Enough::No
+        });
+        if ok || !shown {
+            self.unexpected += 1;
+            let said = error.unwrap_or_else(|| "it was answered".to_owned());
+            let words = format!("    not as expected: the call: {said}, recorded: {shown}");
+            writeln!(self.output, "{}", self.settings.colour.paint(Tone::Caution, &words))?;
+        }
+        Ok(())
+    }
+
     fn summary(&mut self, stage: &Stage, watch: &Watch) -> Result<(), Failure> {
         let status = stage.status().map_err(Failure::new)?;
         let kernel: u64 =
@@ -245,10 +277,6 @@ impl Show {
             "  the agent holds {:.1} MiB, its maps and programs in the kernel {:.1} MiB",
             mebibytes(status["residentBytes"].as_u64().unwrap_or(0)),
             mebibytes(kernel)
-        )?;
-        writeln!(
-            self.output,
-            "  judged at the sender's node; what comes from outside is not judged at the receiver yet"
         )?;
         match self.unexpected {
             0 => writeln!(self.output, "  everything came out as the policies say")?,

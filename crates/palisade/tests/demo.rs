@@ -101,7 +101,7 @@ fn the_application_works_and_the_intruder_is_refused() {
     }
     assert!(!before.contains("REFUSED"), "the application works\n{text}");
     assert!(before.contains("HTTP/1.1 200 OK"), "the visitor is served\n{text}");
-    assert_eq!(intruder.matches("REFUSED").count(), 8, "{text}");
+    assert_eq!(intruder.matches("REFUSED").count(), 9, "{text}");
     assert!(intruder.contains("; 0 records lost\n"), "{text}");
     assert!(intruder.contains("everything came out as the policies say"), "{text}");
 }

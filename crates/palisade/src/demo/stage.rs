@@ -115,7 +115,7 @@ impl Stage {
         serde_json::from_str(&said).map_err(Failure::new)
     }
 
-    /// A visitor from outside asks `target` for a page.
+    /// Somebody outside asks `target` for a page.
     ///
     /// # Errors
     /// When the lab cannot run it.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use palisade_model::Protocol;
-use palisade_model::flow::{FlowRecord, VerdictWord};
+use palisade_model::flow::{FlowPhase, FlowRecord, VerdictWord};
 
 use crate::arguments::Since;
 use crate::failure::Failure;
@@ -61,8 +61,10 @@ impl Watch {
                 }
                 Line::Record(record) => record,
             };
-            // The same connection comes again when its outcome is known, from its receiver, and when it ends.
-            if !record.is_try() || !self.seen.insert((record.id, record.node.clone())) {
+            // The same connection comes again when its outcome is known, from its receiver, and when it ends; of who comes
+            // from outside only the receiver tells.
+            let from_outside = record.from.kind == "world" && record.phase == FlowPhase::Start;
+            if !(record.is_try() || from_outside) || !self.seen.insert((record.id, record.node.clone())) {
                 continue;
             }
             self.count(&record);
