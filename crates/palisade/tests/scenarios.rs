@@ -1,0 +1,159 @@
+//! The three scenarios that are hard to get right with NetworkPolicies alone, in the kernel: every
+//! try is really made, from pods and from outside.
+
+#[path = "lab/lab.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+mod lab;
+
+use palisade_lab::stand_in::attempt::{Answer, Try};
+
+use lab::Lab;
+
+fn pod(namespace: &str, name: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {namespace}, labels: {{app: {name}}}, annotations: {{lab.palisade.dev/program.main: /app/main}}}}\nspec: {{containers: [{{name: main, image: x, ports: [{{name: http, containerPort: 8080}}]}}]}}\n"
+    )
+}
+
+fn namespace(name: &str) -> String {
+    format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
+}
+
+fn closed(namespace: &str) -> String {
+    format!(
+        "---\napiVersion: palisade.dev/v1alpha1\nkind: Perimeter\nmetadata: {{name: default, namespace: {namespace}}}\nspec: {{subject: {{selector: {{}}}}, except: [dns, kubelet]}}\n"
+    )
+}
+
+fn access(namespace: &str, name: &str, rule: &str) -> String {
+    format!(
+        "---\napiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{rules: [{rule}]}}\n"
+    )
+}
+
+struct Scenario {
+    lab: Lab,
+    _agent: lab::Agent,
+}
+
+impl Scenario {
+    fn run(name: &str, yaml: &[String]) -> Self {
+        let lab = Lab::up(name, &yaml.concat(), 1);
+        let agent = lab.agent();
+        agent.wait_until_guarded(&lab);
+        Self { lab, _agent: agent }
+    }
+
+    fn call(&self, from: &str, target: &str) -> Answer {
+        self.lab.try_all(from, "main", "/app/main", &[Try::tcp(target)]).remove(0)
+    }
+
+    fn outside_calls(&self, target: &str) -> Answer {
+        let binary = env!("CARGO_BIN_EXE_palisade");
+        let mut command = self.lab.command(&["lab", "exec", "world", "--", binary, "lab", "call", target]);
+        let output = command.output().expect("the binary starts");
+        serde_json::from_slice(&output.stdout).expect("an answer is JSON")
+    }
+
+    #[track_caller]
+    fn reaches(&self, from: &str, target: &str) {
+        let answer = self.call(from, target);
+        assert!(answer.ok, "{from} -> {target}: {answer:?}");
+    }
+
+    #[track_caller]
+    fn is_refused(&self, from: &str, target: &str) {
+        let answer = self.call(from, target);
+        assert_eq!((answer.ok, answer.errno), (false, Some(13)), "{from} -> {target}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_namespace_talks_only_to_its_dependency() {
+    if !lab::can_run() {
+        return;
+    }
+    let rule = "{action: Allow, from: [{namespace: shop, selector: {}}], to: [{namespace: data, workload: db}], ports: [{port: http}]}";
+    let scenario = Scenario::run(
+        "scenario-1",
+        &[
+            namespace("shop"),
+            namespace("data"),
+            namespace("other"),
+            pod("shop", "web"),
+            pod("data", "db"),
+            pod("data", "cache"),
+            pod("other", "x"),
+            closed("shop"),
+            closed("data"),
+            access("shop", "to-db", rule),
+            access("data", "from-shop", rule),
+        ],
+    );
+    let address = |name| scenario.lab.address_of(name, 8080);
+    scenario.reaches("shop/web", &address("db"));
+    for target in [address("cache"), address("x"), "203.0.113.66:443".to_owned()] {
+        scenario.is_refused("shop/web", &target);
+    }
+    scenario.is_refused("other/x", &address("db"));
+    scenario.is_refused("other/x", &address("web"));
+}
+
+#[test]
+fn outside_reaches_only_the_gateway() {
+    if !lab::can_run() {
+        return;
+    }
+    let scenario = Scenario::run(
+        "scenario-2",
+        &[
+            namespace("shop"),
+            pod("shop", "gateway"),
+            pod("shop", "web"),
+            closed("shop"),
+            access(
+                "shop",
+                "visitors",
+                "{action: Allow, from: [{entity: world}], to: [{workload: gateway}], ports: [{port: http}]}",
+            ),
+            access(
+                "shop",
+                "inside",
+                "{action: Allow, from: [{workload: gateway}], to: [{workload: web}], ports: [{port: http}]}",
+            ),
+        ],
+    );
+    let (gateway, web) = (scenario.lab.address_of("gateway", 8080), scenario.lab.address_of("web", 8080));
+    assert!(scenario.outside_calls(&gateway).ok);
+    scenario.reaches("shop/gateway", &web);
+    let refused = scenario.outside_calls(&web);
+    assert!(!refused.ok, "outside -> web: {refused:?}");
+    // Answered by a reset, not by silence.
+    assert_eq!(refused.errno, Some(111), "{refused:?}");
+}
+
+#[test]
+fn no_egress_but_dns() {
+    if !lab::can_run() {
+        return;
+    }
+    let scenario = Scenario::run(
+        "scenario-3",
+        &[
+            namespace("jobs"),
+            namespace("other"),
+            pod("jobs", "worker"),
+            pod("other", "x"),
+            "---\napiVersion: palisade.dev/v1alpha1\nkind: Perimeter\nmetadata: {name: no-egress, namespace: jobs}\nspec: {subject: {selector: {}}, directions: [Egress], except: [dns]}\n".to_owned(),
+        ],
+    );
+    let (worker, x) = (scenario.lab.address_of("worker", 8080), scenario.lab.address_of("x", 8080));
+    // The name is resolved, and then the connection refused.
+    let answer = scenario.call("jobs/worker", "kube-dns.kube-system:9153");
+    assert_eq!(answer.errno, Some(13), "{answer:?}");
+    assert!(answer.peer.is_some(), "the name has its address: {answer:?}");
+    scenario.is_refused("jobs/worker", &x);
+    scenario.is_refused("jobs/worker", "203.0.113.66:443");
+    // Egress alone is closed: others come in, and get their answers.
+    scenario.reaches("other/x", &worker);
+}
