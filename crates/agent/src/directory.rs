@@ -25,10 +25,13 @@ pub(crate) struct Names {
     /// NodePorts, on the addresses of every node.
     node_ports: HashMap<(Protocol, u16), Arc<str>>,
     /// The ready backends of a Service's port or NodePort: pod and port.
-    backends: HashMap<(Arc<str>, Protocol, u16), Vec<(usize, u16)>>,
+    backends: HashMap<ServicePort, Vec<(usize, u16)>>,
     /// The container that declares a port of a pod.
     ports: HashMap<(usize, Protocol, u16), Arc<str>>,
 }
+
+/// `namespace/name` of a Service, and one of its ports or NodePorts.
+type ServicePort = (Arc<str>, Protocol, u16);
 
 #[derive(Debug)]
 struct PodName {
