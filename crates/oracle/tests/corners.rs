@@ -205,11 +205,12 @@ fn corner_5_absent_labels_and_namespaces_without_object() {
     check(&not_in, &[("a/web -> a/db 1", &ingress("[0].from[0]"))]);
     let empty_value = from(r#"{podSelector: {matchLabels: {empty: ""}}}"#);
     check(&empty_value, &[("a/web -> a/db 1", &ingress("[0].from[0]")), ("a/db -> a/web 1", CLOSED)]);
-    // Namespace b has no object.
+    // Namespace b has no object: its name is known, its other labels are not.
     let by_name = from("{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}");
     check(&by_name, &[("b/other -> a/db 1", &ingress("[0].from[0]")), ("a/web -> a/db 1", CLOSED)]);
     let no_team = from("{namespaceSelector: {matchExpressions: [{key: team, operator: DoesNotExist}]}}");
-    check(&no_team, &[("b/other -> a/db 1", &ingress("[0].from[0]")), ("a/web -> a/db 1", CLOSED)]);
+    let unknown = "undecided: the labels of namespace `b` are not known";
+    check(&no_team, &[("b/other -> a/db 1", unknown), ("a/web -> a/db 1", CLOSED)]);
 }
 
 #[test]
