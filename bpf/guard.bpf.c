@@ -27,7 +27,13 @@
 #include "spoof.h"
 #include "rejudge.h"
 #include "refuse.h"
+#include "drop.h"
+#include "fragment.h"
+#include "flow.h"
+#include "sender.h"
 #include "veth.h"
+#include "receiver.h"
+#include "sweep.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* tcx at egress of the host side of a pod's veth: what comes in to the pod, after every translation. */
+#ifndef PALISADE_RECEIVER_H
+#define PALISADE_RECEIVER_H
+
+/* A socket of this node, and of no pod with a network of its own: not what was forwarded or masqueraded. */
+static __always_inline bool is_of_own_node(struct __sk_buff *skb, __u64 state_word)
+{
+	struct container_value *container;
+	void *table;
+	__u64 id;
+
+	if (!bpf_skb_cgroup_id(skb))
+		return false;
+	if (bpf_skb_ancestor_cgroup_id(skb, root_level) != root_cgroup)
+		return true;
+	table = LIVE(containers, slot_of(state_word));
+	id = container_of_packet(skb, state_word);
+	container = table && id ? bpf_map_lookup_elem(table, &id) : NULL;
+	return container && (container->flags & CONTAINER_HOST_NETWORK);
+}
+
+/*
+ * The first packet of a flow to the pod: the receiver's end is judged by who can
+ * be proven to have sent it.
+ */
+static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, const struct veth_value *veth,
+				   struct packet *packet, struct flow_value *known, __u64 now)
+{
+	struct flow_key original;
+	struct flow_value *sender = NULL;
+	struct flow_value *flow = clean_flow();
+
+	if (!flow)
+		return TCX_DROP;
+	find_original(skb, packet, &original);
+	flow->origin = FLOW_IN;
+	flow->interface = skb->ifindex;
+	__builtin_memcpy(flow->peer, original.pod, 16);
+	__builtin_memcpy(flow->dialled, original.remote, 16);
+	flow->peer_port = original.pod_port;
+	flow->dialled_port = original.remote_port;
+	if (is_of_own_node(skb, state_word)) {
+		flow->strength = STRENGTH_OWN_NODE;
+	} else {
+		sender = bpf_map_lookup_elem(&flows, &original);
+		if (sender && sender->origin == FLOW_OUT && sender->enforced == VERDICT_ALLOW) {
+			flow->strength = STRENGTH_SAME_NODE;
+			flow->container = sender->container;
+			flow->program = sender->program;
+			flow->socket = sender->socket;
+			flow->attempt = sender->attempt;
+		} else {
+			flow->strength = STRENGTH_ADDRESS;
+		}
+	}
+	/* The same try once more. */
+	if (known && known->origin == FLOW_IN && !(known->closing & ~CLOSING_TOLD) && known->strength == flow->strength &&
+	    known->attempt == flow->attempt && known->container == flow->container) {
+		if (known->enforced != VERDICT_ALLOW && !is_stale(known, state_word) && (veth->flags & VETH_RESET) &&
+		    is_syn(packet))
+			return reset(skb, packet->six);
+		return pass_known(skb, state_word, veth, packet, known, false, now);
+	}
+	if (flow->strength == STRENGTH_ADDRESS && (state_word & STATE_RECEIVERS) && is_of_this_node(state_word, flow->peer)) {
+		flow->state = state_word;
+		flow->cause = CAUSE_NO_SENDER;
+		flow->decision = DECISION_NONE;
+	} else {
+		answer(&packet->key, flow, state_word);
+	}
+	return start_flow(skb, state_word, veth, packet, flow, false, true, now);
+}
+
+SEC("tcx/egress")
+int veth_in(struct __sk_buff *skb)
+{
+	__u64 state_word = read_state();
+	struct veth_value *veth = find_veth(state_word, skb->ifindex);
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct flow_value *flow;
+	struct packet packet;
+	int reason = read_packet(skb, &packet, 0);
+
+	if (!reason && (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR))
+		return TCX_NEXT;
+	if (!reason && !veth) {
+		if (state_word & STATE_RECORD_UNKNOWN)
+			return TCX_NEXT;
+		reason = DROP_UNKNOWN_POD;
+	}
+	if (reason || !veth)
+		return drop(skb, state_word, veth, &packet, reason, FLOW_IN);
+	if (packet.kind == PACKET_TOO_BIG)
+		return TCX_NEXT;
+	if (packet.kind == PACKET_LATER_FRAGMENT) {
+		if (fragment_is_known(&packet, false, now))
+			return TCX_NEXT;
+		return drop(skb, state_word, veth, &packet, DROP_FRAGMENT, FLOW_IN);
+	}
+	flow = bpf_map_lookup_elem(&flows, &packet.key);
+	if (flow && is_over(&packet.key, flow, now))
+		flow = NULL;
+	if (packet.kind == PACKET_ERROR) {
+		if (flow && flow->enforced == VERDICT_ALLOW)
+			return TCX_NEXT;
+		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
+	}
+	if (flow && !is_syn(&packet)) {
+		note_fragment(&packet, false, now);
+		return pass_known(skb, state_word, veth, &packet, flow, false, now);
+	}
+	/*
+	 * A stream that is under way and older than this table: it opens nothing that was not open, and the pod's own
+	 * next packet tells by its socket what it is of.
+	 */
+	if (packet.key.protocol == IPPROTO_TCP && !is_syn(&packet))
+		return TCX_NEXT;
+	if (!has_ports(packet.key.protocol) && !packet.echo_request)
+		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
+	return open_in(skb, state_word, veth, &packet, flow, now);
+}
+
+#endif

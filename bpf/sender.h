@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who sent a packet: the container by its socket, or the flow that the sender's own veth has of it. */
+#ifndef PALISADE_SENDER_H
+#define PALISADE_SENDER_H
+
+/* The deepest known cgroup of the packet's socket. */
+static __always_inline __u64 container_of_packet(struct __sk_buff *skb, __u64 state_word)
+{
+	void *table = LIVE(containers, slot_of(state_word));
+
+	if (!table)
+		return 0;
+	for (int depth = DEPTH_BELOW_ROOT; depth > 0; depth--) {
+		__u64 id = bpf_skb_ancestor_cgroup_id(skb, root_level + depth);
+
+		if (id && bpf_map_lookup_elem(table, &id))
+			return id;
+	}
+	return 0;
+}
+
+/* Container and program of a sender whose own veth is on this node. */
+static __always_inline void know_sender(struct flow_value *flow, const __u8 *peer, const __u8 *dialled)
+{
+	struct flow_value *sender;
+	struct flow_key key = {};
+
+	__builtin_memcpy(key.pod, peer, 16);
+	__builtin_memcpy(key.remote, dialled, 16);
+	key.pod_port = flow->peer_port;
+	key.remote_port = flow->dialled_port;
+	key.protocol = IPPROTO_TCP;
+	sender = bpf_map_lookup_elem(&flows, &key);
+	if (!sender || sender->origin != FLOW_OUT || sender->enforced != VERDICT_ALLOW)
+		return;
+	flow->strength = STRENGTH_SAME_NODE;
+	flow->container = sender->container;
+	flow->program = sender->program;
+	flow->socket = sender->socket;
+	flow->attempt = sender->attempt;
+}
+
+/* Since 6.2. Without it, or without connection tracking, what the packet says is what its sender dialled. */
+extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
+
+/* The sender and what it dialled, before any translation on this node. */
+static __always_inline void find_original(struct __sk_buff *skb, const struct packet *packet, struct flow_key *original)
+{
+	struct sk_buff *buffer;
+	struct nf_conn *track;
+	long failed;
+
+	/* As the sender's own veth keys it: `pod` is the sender. */
+	__builtin_memset(original, 0, sizeof(*original));
+	__builtin_memcpy(original->pod, packet->source, 16);
+	__builtin_memcpy(original->remote, packet->destination, 16);
+	original->protocol = packet->key.protocol;
+	if (!has_ports(original->protocol)) {
+		original->remote_port = packet->key.remote_port;
+		return; /* nothing of the lab translates an echo to another pod */
+	}
+	original->pod_port = packet->key.remote_port;
+	original->remote_port = packet->key.pod_port;
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx) || !bpf_core_type_exists(struct nf_conn))
+		return;
+	buffer = bpf_cast_to_kern_ctx(skb);
+	track = (struct nf_conn *)(buffer->_nfct & NFCT_POINTER);
+	if (!track)
+		return;
+	original->pod_port = bpf_ntohs(BPF_CORE_READ(track, tuplehash[0].tuple.src.u.all));
+	original->remote_port = bpf_ntohs(BPF_CORE_READ(track, tuplehash[0].tuple.dst.u.all));
+	if (BPF_CORE_READ(track, tuplehash[0].tuple.src.l3num) == AF_INET) {
+		write_ipv4(original->pod, BPF_CORE_READ(track, tuplehash[0].tuple.src.u3.all[0]));
+		write_ipv4(original->remote, BPF_CORE_READ(track, tuplehash[0].tuple.dst.u3.all[0]));
+		return;
+	}
+	failed = bpf_core_read(original->pod, 16, &track->tuplehash[0].tuple.src.u3);
+	failed |= bpf_core_read(original->remote, 16, &track->tuplehash[0].tuple.dst.u3);
+	if (failed)
+		count(COUNTER_NO_TRACK);
+}
+
+#endif
