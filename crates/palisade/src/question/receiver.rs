@@ -1,0 +1,250 @@
+//! TO: whom a question asks for, and on which ports.
+
+use std::net::IpAddr;
+
+use palisade_model::Protocol;
+use palisade_model::access_policy::Entity;
+use palisade_model::link::{End, PodEnd, Which};
+use palisade_model::service::{Service, ServicePort};
+use palisade_policy::dial::{Backend, BackendEnd, Dial};
+use palisade_policy::{Model, PodFacts};
+
+use super::entity::{apiserver, gateways, nodes, too_wide, world};
+use super::port::{NumberOrName, WantedPort};
+use super::reference::{Reference, WantedKind};
+use super::{Receivers, Target};
+use crate::failure::{Failure, Hint};
+
+pub(super) enum Receiver<'m> {
+    Pods { name: String, pods: Vec<&'m PodFacts>, container: Which, program: Which },
+    Service(&'m Service),
+    Ends(Vec<(String, End)>),
+    Dns,
+}
+
+impl<'m> Receiver<'m> {
+    pub(super) fn parse(model: &'m Model, text: &str) -> Result<Self, Failure> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self::Ends(vec![(text.to_owned(), End::Address(address))]));
+        }
+        if let Ok(entity) = text.parse::<Entity>() {
+            return Self::entity(model, entity);
+        }
+        let reference = Reference::parse(text)?;
+        if let Some(service) = reference.service(model) {
+            return Ok(Self::Service(service));
+        }
+        let pods = reference.pods(model);
+        if pods.is_empty() {
+            return match model.service(&reference.namespace, &reference.name) {
+                Some(service) if reference.kind == WantedKind::Any => Ok(Self::Service(service)),
+                _ => Err(reference.nobody(model, text)),
+            };
+        }
+        let (container, program) = reference.process(model, &pods, text)?;
+        Ok(Self::Pods { name: text.to_owned(), pods, container, program })
+    }
+
+    fn entity(model: &'m Model, entity: Entity) -> Result<Self, Failure> {
+        let ends = match entity {
+            Entity::World => world(model),
+            Entity::Metadata => vec![("metadata".to_owned(), End::Address(IpAddr::from([169, 254, 169, 254])))],
+            Entity::Nodes => nodes(model),
+            Entity::Apiserver => apiserver(model),
+            Entity::Gateway => gateways(model),
+            Entity::Dns => return Ok(Self::Dns),
+            Entity::Kubelet => return Err(Failure::new("`kubelet` only asks: it can stand in FROM alone")),
+            Entity::Cluster => return Err(too_wide()),
+        };
+        if ends.is_empty() {
+            return Err(Failure::new(format!("nobody in the input is `{entity}`")));
+        }
+        Ok(Self::Ends(ends))
+    }
+
+    pub(super) fn targets(
+        &self,
+        model: &Model,
+        asked: &str,
+        port: Option<&WantedPort>,
+    ) -> Result<Vec<Target>, Failure> {
+        match self {
+            Self::Service(service) => service_targets(model, service, port),
+            Self::Dns => {
+                let (namespace, name) = &model.settings().dns_service;
+                match model.service(namespace, name) {
+                    Some(service) => service_targets(model, service, port),
+                    None => {
+                        Err(Failure::new(format!("the cluster DNS Service `{namespace}/{name}` is not in the input")))
+                    }
+                }
+            }
+            Self::Ends(ends) => ends_targets(model, ends, port),
+            Self::Pods { name, pods, container, program } => {
+                let mut targets = Vec::new();
+                for pod in pods {
+                    let end = End::Pod(PodEnd {
+                        namespace: pod.namespace.clone(),
+                        name: pod.name.clone(),
+                        container: container.clone(),
+                        program: program.clone(),
+                        address: None,
+                    });
+                    let shown = if pods.len() == 1 { name.clone() } else { pod.full_name() };
+                    for (protocol, port) in pod_ports(model, pod, port)? {
+                        targets.push(Target {
+                            name: shown.clone(),
+                            protocol,
+                            port,
+                            receivers: Receivers::End(end.clone()),
+                            translating: None,
+                        });
+                    }
+                }
+                match targets.is_empty() {
+                    false => Ok(targets),
+                    true => {
+                        Err(Failure::new(format!("`{asked}` declares no port"))
+                            .hint(Hint::Change("name the PORT".into())))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pod_ports(model: &Model, pod: &PodFacts, wanted: Option<&WantedPort>) -> Result<Vec<(Protocol, u16)>, Failure> {
+    let spec = model.spec(pod);
+    let declared = spec.containers.iter().flat_map(|container| &container.ports);
+    let mut ports: Vec<(Protocol, u16)> = match wanted {
+        Some(WantedPort { protocol, port: NumberOrName::Number(number), .. }) => {
+            vec![(protocol.unwrap_or(Protocol::Tcp), *number)]
+        }
+        Some(wanted @ WantedPort { port: NumberOrName::Name(name), .. }) => {
+            let ports: Vec<_> = declared
+                .clone()
+                .filter(|port| port.name.as_deref() == Some(name) && wanted.protocol_matches(port.protocol))
+                .map(|port| (port.protocol, port.number))
+                .collect();
+            if ports.is_empty() {
+                let names: Vec<&str> = declared.filter_map(|port| port.name.as_deref()).collect();
+                let failure = Failure::new(format!("`{}` declares no port `{}`", pod.full_name(), wanted.text));
+                return Err(match names.is_empty() {
+                    true => failure.hint(Hint::Change("it names no ports: give the number".into())),
+                    false => failure.hint(Hint::Change(format!("its ports are {}", names.join(", ")))),
+                });
+            }
+            ports
+        }
+        None => declared.map(|port| (port.protocol, port.number)).collect(),
+    };
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
+fn service_targets(model: &Model, service: &Service, wanted: Option<&WantedPort>) -> Result<Vec<Target>, Failure> {
+    let full = format!("{}/svc/{}", service.meta.namespace(), service.meta.name());
+    let ports: Vec<&ServicePort> = service
+        .ports
+        .iter()
+        .filter(|port| match wanted {
+            None => true,
+            Some(wanted) => {
+                wanted.protocol_matches(port.protocol)
+                    && match &wanted.port {
+                        NumberOrName::Number(number) => *number == port.port,
+                        NumberOrName::Name(name) => port.name.as_deref() == Some(name),
+                    }
+            }
+        })
+        .collect();
+    if ports.is_empty() {
+        let shown: Vec<String> = service.ports.iter().map(|port| format!("{}/{}", port.port, port.protocol)).collect();
+        let asked = wanted.map_or("any", |wanted| &wanted.text);
+        return Err(Failure::new(format!("Service `{full}` has no port `{asked}`"))
+            .hint(Hint::Change(format!("its ports are {}", shown.join(", ")))));
+    }
+    Ok(ports.into_iter().map(|port| service_target(model, service, port, full.clone())).collect())
+}
+
+fn service_target(model: &Model, service: &Service, port: &ServicePort, name: String) -> Target {
+    let v4 = service.cluster_ips.first().map(IpAddr::is_ipv4);
+    let receivers = match model.backends(service, port, v4) {
+        Ok(backends) => Receivers::Service(backends.iter().map(|backend| backend_end(model, backend)).collect()),
+        Err(missing) => Receivers::Unknown(missing),
+    };
+    Target { name, protocol: port.protocol, port: port.port, receivers, translating: None }
+}
+
+fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16) {
+    match backend.end {
+        BackendEnd::Pod(index) => {
+            let pod = model.pod(index);
+            let end = PodEnd {
+                namespace: pod.namespace.clone(),
+                name: pod.name.clone(),
+                container: Which::Unsaid,
+                program: Which::Unsaid,
+                address: backend.address,
+            };
+            (pod.full_name(), End::Pod(end), backend.port)
+        }
+        BackendEnd::Address(address) => (address.to_string(), End::Address(address), backend.port),
+    }
+}
+
+fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPort>) -> Result<Vec<Target>, Failure> {
+    let Some(wanted) = wanted else {
+        return Err(Failure::new("which PORT?")
+            .hint(Hint::Change("an address declares none: give it as the third word".into())));
+    };
+    let NumberOrName::Number(number) = wanted.port else {
+        return Err(Failure::new(format!("port `{}` has a name, and only pods and Services name ports", wanted.text))
+            .hint(Hint::Change("give the number".into())));
+    };
+    let protocol = wanted.protocol.unwrap_or(Protocol::Tcp);
+    Ok(ends
+        .iter()
+        .map(|(name, end)| match end {
+            End::Address(address) => match model.dial(*address, protocol, number) {
+                Dial::Service { service, port } => {
+                    let shown = format!("{name} (Service {}/{})", service.meta.namespace(), service.meta.name());
+                    let name = format!("{}/{}", service.meta.namespace(), service.meta.name());
+                    let translating = (!service.cluster_ips.contains(address)).then_some(name);
+                    Target { port: number, translating, ..service_target(model, service, port, shown) }
+                }
+                Dial::HostPort { backends } => {
+                    let backends = backends.iter().map(|backend| backend_end(model, backend)).collect();
+                    let name = format!("{name} (hostPort)");
+                    Target { name, protocol, port: number, receivers: Receivers::Service(backends), translating: None }
+                }
+                Dial::NoSuchPort { service } => {
+                    let service = format!("{}/{}", service.meta.namespace(), service.meta.name());
+                    let receivers = Receivers::Service(Vec::new());
+                    Target {
+                        name: format!("{name} (Service {service})"),
+                        protocol,
+                        port: number,
+                        receivers,
+                        translating: None,
+                    }
+                }
+                Dial::Direct => Target {
+                    name: name.clone(),
+                    protocol,
+                    port: number,
+                    receivers: Receivers::End(end.clone()),
+                    translating: None,
+                },
+            },
+            End::Pod(_) | End::Node { .. } => Target {
+                name: name.clone(),
+                protocol,
+                port: number,
+                receivers: Receivers::End(end.clone()),
+                translating: None,
+            },
+        })
+        .collect())
+}
