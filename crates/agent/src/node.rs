@@ -11,11 +11,11 @@ use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{FlowEvent, JudgedEvent};
 use palisade_bpf::tables::UnknownPods;
 use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, address, clock, network};
-use palisade_model::Timestamp;
 use palisade_model::flow::{
     Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, FlowPhase, FlowRecord, Reporter, VerdictWord,
 };
 use palisade_model::port::Protocol;
+use palisade_model::{Timestamp, settings};
 use palisade_policy::compile::NodeRules;
 
 use crate::directory::{Answer, Directory};
@@ -65,6 +65,14 @@ struct Live {
     tables: Tables,
 }
 
+/// What the cluster's settings say of pods that this node does not know.
+fn unknown_pods(view: &View) -> UnknownPods {
+    match view.model.inventory().settings.as_ref().map(|settings| settings.unknown_pods).unwrap_or_default() {
+        settings::UnknownPods::Refuse => UnknownPods::Refuse,
+        settings::UnknownPods::Record => UnknownPods::Record,
+    }
+}
+
 impl Node {
     /// Takes over or loads the node's guard.
     pub(crate) fn new(node: &LabNode, pins: &Path, state: &Path) -> Result<Self> {
@@ -109,7 +117,7 @@ impl Node {
         self.resolved.retain(|container| view.lab.containers.contains_key(container));
         let placed = tables::place(&rules, &self.place, &view.lab, &mut self.resolved, &mut self.veths);
         self.resolved.keep();
-        let tables = tables::tables(&rules, &placed, UnknownPods::Refuse);
+        let tables = tables::tables(&rules, &placed, unknown_pods(view));
         let tai_ahead = clock::tai_ahead_of_wall_clock();
         if let Some(live) = &self.live
             && live.says_the_same(&rules, &placed, &tables)

@@ -27,7 +27,8 @@ impl View {
         let lab = LabState::read(state)?;
         let loaded = palisade_manifests::load_lab_again(state, kept)?;
         let mut problems = loaded.problems;
-        let built = Model::new(Arc::new(loaded.value), Settings::default());
+        let settings = Settings::of(&loaded.value);
+        let built = Model::new(Arc::new(loaded.value), settings);
         problems.extend(built.problems);
         let names = Arc::new(Names::new(&built.value));
         Ok(Self { lab, model: built.value, names, problems })

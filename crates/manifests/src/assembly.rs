@@ -102,6 +102,7 @@ impl Assembly {
         for entry in std::mem::take(&mut self.objects).into_values() {
             match entry.object {
                 Object::AccessPolicy(object) => inventory.access_policies.push(object),
+                Object::ClusterSettings(object) => inventory.settings = Some(object),
                 Object::EndpointSlice(object) => inventory.endpoint_slices.push(object),
                 Object::Namespace(object) => inventory.namespaces.push(object),
                 Object::NetworkPolicy(object) => inventory.network_policies.push(object),

@@ -1,6 +1,7 @@
 //! From the tree of one object to a value of the model, with the API server's validation and defaults.
 
 mod access_policy;
+mod cluster_settings;
 mod endpoint_slice;
 mod label_selector;
 mod metadata;
@@ -18,6 +19,7 @@ use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::Pod;
 use palisade_model::service::{EndpointSlice, Service};
+use palisade_model::settings::ClusterSettings;
 use palisade_model::workload::{Workload, WorkloadKind};
 use palisade_model::{Kind, Meta};
 
@@ -29,6 +31,7 @@ use crate::schema::{self, UnknownFields};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Object {
     AccessPolicy(AccessPolicy),
+    ClusterSettings(ClusterSettings),
     EndpointSlice(EndpointSlice),
     Namespace(Namespace),
     NetworkPolicy(NetworkPolicy),
@@ -44,6 +47,7 @@ impl Object {
     pub(crate) fn meta(&self) -> &Meta {
         match self {
             Self::AccessPolicy(object) => &object.meta,
+            Self::ClusterSettings(object) => &object.meta,
             Self::EndpointSlice(object) => &object.meta,
             Self::Namespace(object) => &object.meta,
             Self::NetworkPolicy(object) => &object.meta,
@@ -59,6 +63,7 @@ impl Object {
     pub(crate) fn meta_mut(&mut self) -> &mut Meta {
         match self {
             Self::AccessPolicy(object) => &mut object.meta,
+            Self::ClusterSettings(object) => &mut object.meta,
             Self::EndpointSlice(object) => &mut object.meta,
             Self::Namespace(object) => &mut object.meta,
             Self::NetworkPolicy(object) => &mut object.meta,
@@ -88,6 +93,7 @@ fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -
         Kind::AccessPolicy | Kind::ClusterAccessPolicy => {
             Object::AccessPolicy(access_policy::decode(report, root, meta)?)
         }
+        Kind::ClusterSettings => Object::ClusterSettings(cluster_settings::decode(report, root, meta)),
         Kind::Perimeter | Kind::ClusterPerimeter => Object::Perimeter(perimeter::decode(report, root, meta)?),
         Kind::NetworkPolicy => Object::NetworkPolicy(network_policy::decode(report, root, meta)),
         Kind::Namespace => Object::Namespace(Namespace { meta }),
@@ -108,6 +114,7 @@ fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -
 fn schema_of(kind: Kind) -> (&'static str, UnknownFields) {
     match kind {
         Kind::AccessPolicy | Kind::ClusterAccessPolicy => ("AccessPolicy", UnknownFields::Rejected),
+        Kind::ClusterSettings => ("ClusterSettings", UnknownFields::Rejected),
         Kind::Perimeter | Kind::ClusterPerimeter => ("Perimeter", UnknownFields::Rejected),
         Kind::CronJob
         | Kind::DaemonSet

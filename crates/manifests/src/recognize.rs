@@ -39,10 +39,11 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
 
 /// The kind named by `text`, whatever its group.
 pub(crate) fn kind_of(text: &str) -> Option<Kind> {
-    const ALL: [Kind; 17] = [
+    const ALL: [Kind; 18] = [
         Kind::AccessPolicy,
         Kind::ClusterAccessPolicy,
         Kind::ClusterPerimeter,
+        Kind::ClusterSettings,
         Kind::CronJob,
         Kind::DaemonSet,
         Kind::Deployment,
@@ -69,9 +70,11 @@ pub(crate) fn may_be_policy(text: &str) -> bool {
 
 fn served_version(kind: Kind) -> &'static str {
     match kind {
-        Kind::AccessPolicy | Kind::ClusterAccessPolicy | Kind::ClusterPerimeter | Kind::Perimeter => {
-            "palisade.dev/v1alpha1"
-        }
+        Kind::AccessPolicy
+        | Kind::ClusterAccessPolicy
+        | Kind::ClusterPerimeter
+        | Kind::ClusterSettings
+        | Kind::Perimeter => "palisade.dev/v1alpha1",
         Kind::CronJob | Kind::Job => "batch/v1",
         Kind::DaemonSet | Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet => "apps/v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",

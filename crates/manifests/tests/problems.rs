@@ -27,7 +27,8 @@ fn check(text: &str, expected: Expect) {
         .chain(inventory.pods.iter().map(|object| &object.meta))
         .chain(inventory.service_accounts.iter().map(|object| &object.meta))
         .chain(inventory.services.iter().map(|object| &object.meta))
-        .chain(inventory.workloads.iter().map(|object| &object.meta));
+        .chain(inventory.workloads.iter().map(|object| &object.meta))
+        .chain(inventory.settings.iter().map(|object| &object.meta));
     for meta in metas {
         let _ = writeln!(out, "in force: {} at {}", meta.reference, meta.place);
     }
@@ -868,5 +869,46 @@ fn perimeters_are_checked() {
           hint: remove the line
         in force: ClusterPerimeter p at a.yaml:1
     "#]],
+    );
+}
+
+#[test]
+fn cluster_settings_are_one_object_and_each_field_is_checked() {
+    let settings = |name: &str, spec: &str| {
+        format!("apiVersion: palisade.dev/v1alpha1\nkind: ClusterSettings\nmetadata: {{name: {name}}}\nspec:\n{spec}\n")
+    };
+    check(
+        &settings("default", "  gateways: [{namespace: edge, selector: {}}]\n  unknownPods: Record"),
+        expect![[r#"
+        in force: ClusterSettings default at a.yaml:1
+    "#]],
+    );
+    check(
+        &settings("other", "  unknownPods: Ignore\n  dnsService: {name: coredns}"),
+        expect![[r#"
+        error[invalid-value] a.yaml:1: ClusterSettings other: ClusterSettings is named `default`, and there is only that one
+          hint: write `metadata: {name: default}`
+        error[missing-field] a.yaml:6: ClusterSettings other: `spec.dnsService`: `namespace` is missing
+          hint: add `namespace: ...`
+        error[invalid-value] a.yaml:5: ClusterSettings other: `spec.unknownPods`: unknown unknownPods `Ignore`
+          hint: use Refuse or Record
+    "#]],
+    );
+    check(
+        &settings("default", "  gateways: [{namespace: edge}]\n  gateway: []"),
+        expect![[r#"
+        error[unknown-field] a.yaml:6: ClusterSettings default: `spec.gateway`: unknown field
+          hint: did you mean `gateways`?
+        error[missing-field] a.yaml:5: ClusterSettings default: `spec.gateways[0]`: `selector` is missing
+          hint: `selector: {}` is every pod of the namespace
+    "#]],
+    );
+    check(
+        "apiVersion: palisade.dev/v1alpha1\nkind: ClusterSettings\nmetadata: {name: default}\nspec: [}\n",
+        expect![[r#"
+            error[yaml-syntax] a.yaml:4: cannot read the document (ClusterSettings), column 8: a value is missing
+              hint: correct the YAML; the other documents of the file are used
+            unreadable: ClusterSettings in any namespace at a.yaml:1
+        "#]],
     );
 }

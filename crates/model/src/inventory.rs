@@ -12,6 +12,7 @@ use crate::perimeter::Perimeter;
 use crate::place::Place;
 use crate::pod::Pod;
 use crate::service::{EndpointSlice, Service};
+use crate::settings::ClusterSettings;
 use crate::workload::Workload;
 
 /// Every object in force, each list sorted by (kind, namespace, name).
@@ -38,6 +39,8 @@ pub struct Inventory {
     pub perimeters: Vec<Perimeter>,
     /// AccessPolicy and ClusterAccessPolicy objects.
     pub access_policies: Vec<AccessPolicy>,
+    /// The cluster's settings, when an object says them.
+    pub settings: Option<ClusterSettings>,
     /// Documents that could not be read and may be a policy.
     pub unreadable: Vec<Unreadable>,
     /// How many objects of kinds that are not read, by (`apiVersion`, `kind`).

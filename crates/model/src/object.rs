@@ -18,6 +18,7 @@ pub enum Kind {
     AccessPolicy,
     ClusterAccessPolicy,
     ClusterPerimeter,
+    ClusterSettings,
     CronJob,
     DaemonSet,
     Deployment,
@@ -41,6 +42,7 @@ impl Kind {
             Self::AccessPolicy => "AccessPolicy",
             Self::ClusterAccessPolicy => "ClusterAccessPolicy",
             Self::ClusterPerimeter => "ClusterPerimeter",
+            Self::ClusterSettings => "ClusterSettings",
             Self::CronJob => "CronJob",
             Self::DaemonSet => "DaemonSet",
             Self::Deployment => "Deployment",
@@ -60,10 +62,13 @@ impl Kind {
 
     /// Whether objects of this kind lie in a namespace.
     pub fn is_namespaced(self) -> bool {
-        !matches!(self, Self::Namespace | Self::Node | Self::ClusterPerimeter | Self::ClusterAccessPolicy)
+        !matches!(
+            self,
+            Self::Namespace | Self::Node | Self::ClusterPerimeter | Self::ClusterAccessPolicy | Self::ClusterSettings
+        )
     }
 
-    /// Whether objects of this kind take part in a decision as policy.
+    /// Whether objects of this kind take part in a decision as policy; the settings say what some of its words mean.
     pub fn is_policy(self) -> bool {
         matches!(
             self,
@@ -72,6 +77,7 @@ impl Kind {
                 | Self::ClusterPerimeter
                 | Self::AccessPolicy
                 | Self::ClusterAccessPolicy
+                | Self::ClusterSettings
         )
     }
 }

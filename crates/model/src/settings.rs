@@ -1,13 +1,38 @@
-//! What the cluster is like, beyond its objects.
+//! What the cluster is like, beyond Kubernetes' own objects.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::object::Name;
+use crate::inventory::Inventory;
+use crate::object::{Meta, Name};
 use crate::selector::Selector;
 
-/// Facts about the cluster that no manifest tells.
+/// `palisade.dev/v1alpha1` ClusterSettings: the one object, named `default`, that says what no other does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterSettings {
+    /// Metadata and place.
+    pub meta: Meta,
+    /// `gateways`: the pods that are gateways, a namespace and a selector each.
+    pub gateways: Vec<(Name, Selector)>,
+    /// `dnsService`: namespace and name of the cluster DNS Service.
+    pub dns_service: Option<(Name, Name)>,
+    /// `unknownPods`.
+    pub unknown_pods: UnknownPods,
+}
+
+/// What becomes of the connections of a pod that the node's agent does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub enum UnknownPods {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They pass, and are recorded.
+    Record,
+}
+
+/// What the engine takes for granted about the cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
@@ -32,6 +57,20 @@ pub enum MixedServices {
     Refused,
     /// Passed at connect; the first packet is judged after translation.
     JudgedOnThePacket,
+}
+
+impl Settings {
+    /// The settings that the object in `inventory` says, the defaults for the rest.
+    pub fn of(inventory: &Inventory) -> Self {
+        let mut settings = Self::default();
+        if let Some(object) = &inventory.settings {
+            settings.gateways.clone_from(&object.gateways);
+            if let Some(service) = &object.dns_service {
+                settings.dns_service.clone_from(service);
+            }
+        }
+        settings
+    }
 }
 
 impl Default for Settings {

@@ -106,9 +106,9 @@ An end is one of
                                      shop/web, shop/sts/db, shop/pod/web-7d4b
   NAMESPACE/NAME:CONTAINER           one container of it
   NAMESPACE/NAME:CONTAINER:PROGRAM   one program, by its path: shop/web:nginx:/usr/sbin/nginx
-  NAMESPACE/svc/NAME                 a Service (TO only): the answer is per backend
+  NAMESPACE/svc/NAME                 a Service: in TO the answer is per backend, in FROM its backends ask
   ADDRESS                            203.0.113.10, 2001:db8::1
-  ENTITY                             world, nodes, kubelet, apiserver, dns, gateway, metadata
+  ENTITY                             world, cluster, nodes, kubelet, apiserver, dns, gateway, metadata
 
 Examples:
   palisade check -f examples/shop shop/web:nginx:/usr/sbin/nginx shop/orders 8080
@@ -174,7 +174,8 @@ pub enum Since {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A record is shown when it passes every filter; of values given to one filter, one must match. A filter
-for an end matches either end; --direction says which.
+for an end matches either end; --direction says which. A filter that names nobody of the manifests is
+told at once: nothing of it can come.
 
 Examples:
   palisade observe --verdict denied
@@ -183,7 +184,7 @@ Examples:
   palisade observe -o json | jq 'select(.outcome == \"nobody-listens\")'")]
 pub struct ObserveArguments {
     #[command(flatten)]
-    pub lab: LabArguments,
+    pub manifests: ManifestArguments,
     /// The agent's socket, instead of the lab's
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,

@@ -67,7 +67,7 @@ impl Asked {
     /// When there is no input, or the question names what is not in it.
     pub fn read(arguments: &QuestionArguments, settings: &Settings) -> Result<Self, Failure> {
         let input = input::read(&Source::from(&arguments.manifests))?;
-        let mut cluster = palisade_model::settings::Settings::default();
+        let mut cluster = palisade_model::settings::Settings::of(&input.value);
         if !arguments.guarded.is_empty() {
             cluster.guarded = Guarded::Only(arguments.guarded.iter().map(|node| node.as_str().into()).collect());
         }

@@ -58,7 +58,8 @@ pub fn run(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus,
     if input::status(&input) == ExitStatus::Unusable {
         return Ok(ExitStatus::Unusable);
     }
-    let model = Model::new(Arc::new(input.value), palisade_model::settings::Settings::default()).value;
+    let of_cluster = palisade_model::settings::Settings::of(&input.value);
+    let model = Model::new(Arc::new(input.value), of_cluster).value;
     let mut show = Show { model, settings: *settings, output: io::stdout(), unexpected: 0 };
     let missing = missing();
     if !missing.is_empty() {
@@ -136,7 +137,7 @@ impl Show {
     // With them
 
     fn live_half(&mut self, stage: &Stage, application: &Application, stop: &AtomicBool) -> Result<(), Failure> {
-        let mut watch = Watch::start(&stage.socket())?;
+        let mut watch = Watch::start(&stage.name)?;
         self.introduce(stage)?;
         self.at_work(&mut watch, stop)?;
         if application.is_example && !stop.load(Ordering::Relaxed) {

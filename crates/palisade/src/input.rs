@@ -2,6 +2,7 @@
 
 use std::io;
 
+use palisade_lab::LabName;
 use palisade_model::problem::Effect;
 use palisade_model::{Inventory, Outcome, Problem};
 
@@ -21,8 +22,13 @@ pub fn read(source: &Source) -> Result<Outcome<Inventory>, Failure> {
         }
         Source::Lab(lab) => Err(Failure::new(format!("no manifests given, and no lab `{lab}` runs"))
             .hint(Hint::Change("name files or folders with -f, `-` for standard input".into()))
-            .hint(Hint::Run("sudo palisade lab up -f examples/shop".into()))),
+            .hint(Hint::Run(format!("sudo palisade lab up{} -f examples/shop", named(lab))))),
     }
+}
+
+/// The option that names `lab`, where it is not the one that goes without saying.
+pub fn named(lab: &LabName) -> String {
+    if *lab == LabName::default() { String::new() } else { format!(" --name {lab}") }
 }
 
 /// Prints `problems` for a person, to standard error: one line each, its hint below.

@@ -8,6 +8,7 @@ use palisade_model::network_policy::{NetworkPolicy, NetworkPolicyRule};
 use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::{ContainerPort, PodSpec};
 use palisade_model::service::{Exposure, ServicePort, TargetPort};
+use palisade_model::settings::{ClusterSettings, UnknownPods};
 use palisade_model::{Inventory, Meta, Outcome, Problem, Protocol};
 use serde::Serialize;
 
@@ -146,8 +147,19 @@ fn policies(inventory: &Inventory) -> Table {
     rows.extend(perimeters.map(|perimeter| row(&perimeter.meta, perimeter.mode, describe_perimeter(perimeter))));
     let access_policies = inventory.access_policies.iter();
     rows.extend(access_policies.map(|policy| row(&policy.meta, policy.mode, describe_access_policy(policy))));
+    rows.extend(inventory.settings.iter().map(|it| row(&it.meta, Mode::Enforce, describe_settings(it))));
     table.sorted_rows(rows);
     table
+}
+
+fn describe_settings(settings: &ClusterSettings) -> String {
+    let gateways = plural(settings.gateways.len(), "gateway");
+    let dns = settings.dns_service.as_ref().map(|(namespace, name)| format!(", dns by {namespace}/{name}"));
+    let unknown_pods = match settings.unknown_pods {
+        UnknownPods::Refuse => "",
+        UnknownPods::Record => ", unknown pods are only recorded",
+    };
+    format!("{gateways}{}{unknown_pods}", dns.unwrap_or_default())
 }
 
 fn describe_network_policy(policy: &NetworkPolicy) -> String {

@@ -13,14 +13,20 @@ use crate::terminal::Tone;
 
 use filter::Filter;
 use row::Rows;
+use strangers::strangers;
 
 mod filter;
 pub mod row;
+mod strangers;
 
 /// Prints records until the agent goes away, the limit is reached or the reader leaves.
 pub fn run(arguments: &ObserveArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let socket = arguments.socket.clone().unwrap_or_else(|| arguments.lab.name.state_dir().agent_socket());
-    let mut records = Records::connect(&socket, arguments.since)?;
+    let lab = &arguments.manifests.lab.name;
+    let socket = arguments.socket.clone().unwrap_or_else(|| lab.state_dir().agent_socket());
+    let mut records = Records::connect(&socket, lab, arguments.since)?;
+    for stranger in strangers(arguments)? {
+        eprintln!("{stranger}");
+    }
     let filter = Filter::new(&arguments.filters);
     let mut rows = Rows::new(settings.colour);
     let mut output = io::stdout().lock();

@@ -13,7 +13,11 @@ use palisade_policy::Model;
 
 use self::port::WantedPort;
 use self::receiver::Receiver;
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint};
+
+/// As many pairs of a sender and a target as one question may come down to: some seconds, and a screen
+/// that nobody reads to its end.
+const MAX_LINKS: usize = 200_000;
 
 /// Everything that a question comes down to.
 pub struct Question {
@@ -88,8 +92,10 @@ pub fn resolve(model: &Model, from: &str, to: &str, port: Option<&str>, now: Tim
     let receiver = Receiver::parse(model, to)?;
     let targets = receiver.targets(model, to, port.as_ref())?;
     let senders = sender::senders(model, from)?;
-    if senders.is_empty() {
-        return Err(Failure::new(format!("`{from}` stands for nobody here: it runs no pod")));
+    let links = senders.len().saturating_mul(targets.len());
+    if links > MAX_LINKS {
+        return Err(Failure::new(format!("`{from}` to `{to}` are {links} links, more than {MAX_LINKS}"))
+            .hint(Hint::Change("name a workload at one end, or the PORT".into())));
     }
     Ok(Question { senders, targets, now })
 }

@@ -4,11 +4,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use palisade_lab::LabName;
 use palisade_model::flow::FlowRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Since;
 use crate::failure::{Failure, Hint};
+use crate::input::named;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ impl Records {
     ///
     /// # Errors
     /// When no agent answers there.
-    pub fn connect(socket: &Path, since: Since) -> Result<Self, Failure> {
+    pub fn connect(socket: &Path, lab: &LabName, since: Since) -> Result<Self, Failure> {
         #[derive(Serialize)]
         struct Request {
             observe: Observe,
@@ -63,7 +65,7 @@ impl Records {
             Since::Start => "start",
             Since::Now => "now",
         };
-        let mut stream = UnixStream::connect(socket).map_err(|source| no_agent(socket, source))?;
+        let mut stream = UnixStream::connect(socket).map_err(|source| no_agent(socket, lab, source))?;
         let mut request = serde_json::to_vec(&Request { observe: Observe { since } }).map_err(Failure::new)?;
         request.push(b'\n');
         stream.write_all(&request).map_err(|source| Failure::new(RecordsError::Broken(source)))?;
@@ -89,10 +91,10 @@ impl Records {
     }
 }
 
-fn no_agent(socket: &Path, source: io::Error) -> Failure {
+fn no_agent(socket: &Path, lab: &LabName, source: io::Error) -> Failure {
     let hint = match source.kind() {
-        io::ErrorKind::PermissionDenied => Hint::Run("sudo palisade observe".into()),
-        _ => Hint::Run("sudo palisade agent run".into()),
+        io::ErrorKind::PermissionDenied => Hint::Run(format!("sudo palisade observe{}", named(lab))),
+        _ => Hint::Run(format!("sudo palisade agent run{}", named(lab))),
     };
     Failure::new(RecordsError::NoAgent { socket: socket.to_owned(), source }).hint(hint)
 }

@@ -66,12 +66,12 @@ fn without_manifests_and_without_a_lab_there_is_a_hint() {
     session(
         &["inventory", "--name", "no-such-lab"],
         expect![[r#"
-        error: no manifests given, and no lab `no-such-lab` runs
+            error: no manifests given, and no lab `no-such-lab` runs
 
-        hint: name files or folders with -f, `-` for standard input
-        hint: sudo palisade lab up -f examples/shop
-        [exit 2]
-    "#]],
+            hint: name files or folders with -f, `-` for standard input
+            hint: sudo palisade lab up --name no-such-lab -f examples/shop
+            [exit 2]
+        "#]],
     );
 }
 

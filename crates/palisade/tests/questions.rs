@@ -485,10 +485,10 @@ fn questions_about_nobody_say_who_is_there() {
         [exit 2]
 
         > shop/svc/orders shop/web 80
-        error: a Service only receives: it can stand in TO alone
-
-        hint: name the workload behind it
-        [exit 2]
+        denied     shop/svc/orders -> shop/web 80
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+        [exit 1]
 
         > shop/web:nginx:nginx shop/orders
         error: program `nginx` of `shop/web:nginx:nginx` is no absolute path
@@ -504,10 +504,22 @@ fn questions_about_nobody_say_who_is_there() {
         [exit 2]
 
         > cluster shop/web 80
-        error: `cluster` stands for every pod and node
-
-        hint: name one of them
-        [exit 2]
+        denied     data/cache:valkey, data/db:postgres, data/logs:collector -> shop/web 80
+          egress  denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+        denied     edge/gateway:envoy -> shop/web 80
+          egress  denied: closed by Perimeter edge/default, and nothing opens it (examples/shop/policies.yaml:5)
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+        denied     shop/catalogue:catalogue, shop/orders:orders, shop/payments:payments:/app/payments, shop/payments:payments:(other program), shop/search:search, shop/stock-report:report -> shop/web 80
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+        allowed    shop/web:nginx:/usr/sbin/nginx, shop/web:nginx:(other program), shop/web:log-shipper -> shop/web 80
+          egress  allowed: the pod's own address
+          ingress allowed: the pod's own address
+        denied     nodes -> shop/web 80
+          egress  allowed: not a pod with an address of its own
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (examples/shop/policies.yaml:10)
+        [exit 1]
 
         > shop/web shop/orders 70000
         error: port 70000 is out of range
@@ -516,6 +528,220 @@ fn questions_about_nobody_say_who_is_there() {
         [exit 2]
     "#]]
     .assert_eq(&answers.join("\n"));
+}
+
+/// A gateway, a database behind a Service, a job that has finished, the cluster's DNS and a node.
+const PARTIES: &str = r#"
+apiVersion: palisade.dev/v1alpha1
+kind: ClusterSettings
+metadata: {name: default}
+spec:
+  gateways: [{namespace: edge, selector: {matchLabels: {app: gateway}}}]
+  dnsService: {namespace: kube-system, name: coredns}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: edge}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: data}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: gateway, namespace: edge, labels: {app: gateway}}
+spec: {containers: [{name: envoy, image: envoy, ports: [{containerPort: 8443}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: data, labels: {app: db}}
+spec: {containers: [{name: postgres, image: postgres, ports: [{name: pg, containerPort: 5432}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: migrate, namespace: data, labels: {app: migrate}}
+spec: {containers: [{name: migrate, image: migrate}]}
+status: {phase: Succeeded, podIP: 10.1.0.9}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: database, namespace: data}
+spec: {selector: {app: db}, ports: [{port: 5432, targetPort: pg}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: coredns, namespace: kube-system, labels: {app: dns}}
+spec: {containers: [{name: coredns, image: coredns, ports: [{containerPort: 53, protocol: UDP}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: coredns, namespace: kube-system}
+spec: {selector: {app: dns}, ports: [{port: 53, protocol: UDP}]}
+---
+{apiVersion: v1, kind: Node, metadata: {name: one}, status: {addresses: [{type: InternalIP, address: 192.168.1.1}]}}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: ClusterPerimeter
+metadata: {name: all}
+spec: {subject: {namespaceSelector: {}, selector: {}}, except: [dns]}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: ClusterAccessPolicy
+metadata: {name: doors}
+spec:
+  rules:
+  - {action: Allow, from: [{entity: gateway}], to: [{namespace: data}], ports: [{port: pg}]}
+  - {action: Allow, from: [{workload: coredns, namespace: kube-system}], to: [{entity: world}]}
+"#;
+
+#[test]
+fn a_service_and_every_entity_stand_at_either_end() {
+    let asks = |question: &str, expected: Expect| {
+        expected.assert_eq(&run(&format!("check -f - {question}"), PARTIES));
+    };
+    asks(
+        "gateway data/svc/database",
+        expect![[r#"
+            allowed    gateway -> data/svc/database 5432
+              backend data/db port 5432: allowed
+                egress  allowed: ClusterAccessPolicy doors rules[0] (<stdin>:58)
+                ingress allowed: ClusterAccessPolicy doors rules[0] (<stdin>:58)
+            [exit 0]
+        "#]],
+    );
+    asks(
+        "data/svc/database gateway",
+        expect![[r#"
+            denied     data/svc/database -> gateway 8443
+              egress  denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "data/svc/database:postgres gateway",
+        expect![[r#"
+            denied     data/svc/database:postgres -> gateway 8443
+              egress  denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "dns world 53/udp",
+        expect![[r#"
+            allowed    dns -> world 53/UDP
+              egress  allowed: ClusterAccessPolicy doors rules[1] (<stdin>:59)
+              ingress allowed: not a pod with an address of its own
+            [exit 0]
+        "#]],
+    );
+    asks(
+        "edge/gateway kubelet",
+        expect![[r#"
+            denied     edge/gateway -> node one 10250
+              egress  denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+              ingress allowed: not a pod with an address of its own
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "kubelet edge/gateway",
+        expect![[r#"
+            denied     kubelet -> edge/gateway 8443
+              egress  allowed: not a pod with an address of its own
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "cluster data/svc/database",
+        expect![[r#"
+            allowed    data/db:postgres -> data/svc/database 5432
+              backend data/db port 5432: allowed
+                egress  allowed: the pod's own address
+                ingress allowed: the pod's own address
+            allowed    edge/gateway:envoy -> data/svc/database 5432
+              backend data/db port 5432: allowed
+                egress  allowed: ClusterAccessPolicy doors rules[0] (<stdin>:58)
+                ingress allowed: ClusterAccessPolicy doors rules[0] (<stdin>:58)
+            denied     kube-system/coredns:coredns -> data/svc/database 5432
+              backend data/db port 5432: denied
+                egress  denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+                ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            denied     node one -> data/svc/database 5432
+              backend data/db port 5432: denied
+                egress  allowed: not a pod with an address of its own
+                ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "world cluster 8443",
+        expect![[r#"
+            denied     world -> data/db 8443
+              egress  allowed: not a pod with an address of its own
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            denied     world -> edge/gateway 8443
+              egress  allowed: not a pod with an address of its own
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            denied     world -> kube-system/coredns 8443
+              egress  allowed: not a pod with an address of its own
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            allowed    world -> node one 8443
+              egress  allowed: not a pod with an address of its own
+              ingress allowed: not a pod with an address of its own
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "world cluster pg",
+        expect![[r#"
+            denied     world -> data/db 5432
+              egress  allowed: not a pod with an address of its own
+              ingress denied: closed by ClusterPerimeter all, and nothing opens it (<stdin>:48)
+            [exit 1]
+        "#]],
+    );
+    asks(
+        "edge/gateway data/svc/database:postgres",
+        expect![[r#"
+            error: `data/svc/database:postgres` names a process behind a Service: which one is reached follows from its port
+
+            hint: name the Service alone, or the workload behind it
+            [exit 2]
+        "#]],
+    );
+    asks(
+        "data/migrate data/db",
+        expect![[r#"
+            error: `data/migrate` has finished: it has no address any more
+
+            hint: name a pod or workload that runs
+            [exit 2]
+        "#]],
+    );
+    asks(
+        "data/svc/databases data/db",
+        expect![[r#"
+            error: `data/svc/databases` is not in the input
+
+            hint: the Services of namespace `data` are database
+            [exit 2]
+        "#]],
+    );
+    let one_sided = "---
+{apiVersion: palisade.dev/v1alpha1, kind: ClusterAccessPolicy, metadata: {name: one-sided},
+ spec: {rules: [{action: Allow, from: [{entity: dns}], to: [{entity: kubelet}]}]}}
+";
+    expect![[r#"
+        allowed    gateway -> data/db 5432
+          egress  allowed: ClusterAccessPolicy doors rules[0] (<stdin>:58)
+          ingress allowed: ClusterAccessPolicy doors rules[0] (<stdin>:58)
+        warning: <stdin>:62: ClusterAccessPolicy one-sided: `entity: dns` in `from` matches nobody: it is the cluster DNS as it is asked
+          hint: name the DNS server's workload and namespace
+        warning: <stdin>:62: ClusterAccessPolicy one-sided: `entity: kubelet` in `to` matches nobody: it is the kubelet as it probes
+          hint: use `entity: nodes` with the port
+        [exit 0]
+    "#]].assert_eq(&run("check -f - gateway data/db", &format!("{PARTIES}{one_sided}")));
 }
 
 #[test]

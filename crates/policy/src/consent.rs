@@ -169,6 +169,12 @@ fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name
             Some(PeerTarget::Pods(pod_peer(pod, container, program, namespace)))
         }
         Party::Node { .. } => Some(PeerTarget::Entity(Entity::Nodes)),
+        // The address that stands for the whole outside in a question about `world`.
+        Party::Address { address, kind: AddressKind::World }
+            if model.world_address(address.is_ipv4()) == Some(*address) =>
+        {
+            Some(PeerTarget::Entity(Entity::World))
+        }
         Party::Address { address, kind: AddressKind::World | AddressKind::LinkLocal } => {
             Some(PeerTarget::Cidr { cidr: IpNet::from(*address), except: Vec::new() })
         }

@@ -265,6 +265,24 @@ impl Model {
         }
     }
 
+    /// Who stands behind `service`, ready or not: its pods, then the addresses of its EndpointSlices that
+    /// are no pod's, each once and in a defined order.
+    pub fn behind(&self, service: &Service) -> Vec<BackendEnd> {
+        let pods = self.pods().iter().filter(|pod| pod.decides() && self.is_behind(service, pod));
+        let mut ends: Vec<BackendEnd> = pods.map(|pod| BackendEnd::Pod(pod.index)).collect();
+        let endpoints = self.slices_of(service).flat_map(|slice| &slice.endpoints);
+        ends.extend(endpoints.flat_map(|endpoint| &endpoint.addresses).map(|address| {
+            let address = address.to_canonical();
+            match self.owner_of(address) {
+                Some(AddressOwner::Pod(index)) => BackendEnd::Pod(index),
+                Some(AddressOwner::Node(_) | AddressOwner::Service(_)) | None => BackendEnd::Address(address),
+            }
+        }));
+        ends.sort_unstable();
+        ends.dedup();
+        ends
+    }
+
     /// Whether `pod` stands behind `service`, ready or not.
     pub(crate) fn is_behind(&self, service: &Service, pod: &PodFacts) -> bool {
         match &service.selector {

@@ -1,6 +1,6 @@
 //! Problems that show only when objects are seen together.
 
-use palisade_model::access_policy::{AccessPolicy, Peer, PeerTarget};
+use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget};
 use palisade_model::network_policy::NetworkPolicyTarget;
 use palisade_model::object::Meta;
 use palisade_model::{Labels, Place, Problem, Selector};
@@ -12,13 +12,39 @@ use crate::model::{Model, PodFacts, perimeter_selects};
 pub(crate) fn find(model: &Model) -> Vec<Problem> {
     // Without any pod or workload in the input (policies alone), "matches nothing" says nothing.
     if model.pods().is_empty() {
-        return not_yet(model);
+        return one_sided(model).chain(not_yet(model)).collect();
     }
     let mut problems = network_policies(model);
     problems.extend(perimeters(model));
     problems.extend(model.inventory.access_policies.iter().flat_map(|policy| access_policy(model, policy)));
+    problems.extend(one_sided(model));
     problems.extend(not_yet(model));
     problems
+}
+
+/// Entities that stand for somebody on one side of a rule alone.
+fn one_sided(model: &Model) -> impl Iterator<Item = Problem> {
+    let rules = model.inventory.access_policies.iter().flat_map(|policy| {
+        let peers = policy.rules.iter().flat_map(|rule| {
+            let from = rule.from.iter().filter(|peer| peer.target == PeerTarget::Entity(Entity::Dns));
+            let to = rule.to.iter().filter(|peer| peer.target == PeerTarget::Entity(Entity::Kubelet));
+            from.chain(to)
+        });
+        peers.map(move |peer| (policy, peer))
+    });
+    rules.map(|(policy, peer)| {
+        let (message, hint) = match peer.target {
+            PeerTarget::Entity(Entity::Dns) => (
+                "`entity: dns` in `from` matches nobody: it is the cluster DNS as it is asked",
+                "name the DNS server's workload and namespace",
+            ),
+            _ => (
+                "`entity: kubelet` in `to` matches nobody: it is the kubelet as it probes",
+                "use `entity: nodes` with the port",
+            ),
+        };
+        Problem::warning("peer-matches-nothing", message).at(&peer.place).of(policy.meta.reference.clone()).hint(hint)
+    })
 }
 
 /// Pods that policies can mean; those that have ended included, since the next of a job will be like them.

@@ -72,7 +72,7 @@ pub(super) fn read_entity(report: &mut Report, at: &At<'_, '_>) -> Option<Entity
 }
 
 /// The word under `name`, the type's default when it is missing.
-fn read_word<T: Copy + Default>(
+pub(super) fn read_word<T: Copy + Default>(
     report: &mut Report,
     parent: &At<'_, '_>,
     name: &'static str,

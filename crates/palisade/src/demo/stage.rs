@@ -23,7 +23,7 @@ const LEFTOVER: Duration = Duration::from_secs(5);
 
 /// The running lab with its agent.
 pub struct Stage {
-    name: LabName,
+    pub(super) name: LabName,
     agent: Child,
     _heir: Heir,
     /// How long the pods took to run, and the agent to guard them.

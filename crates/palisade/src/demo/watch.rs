@@ -1,10 +1,10 @@
 //! The agent's records, gathered while the demo goes on.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use palisade_lab::LabName;
 use palisade_model::Protocol;
 use palisade_model::flow::{FlowPhase, FlowRecord, VerdictWord};
 
@@ -30,12 +30,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the agent behind `socket` from now on.
+    /// Watches the agent of `lab` from now on.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn start(socket: &Path) -> Result<Self, Failure> {
-        let mut records = Records::connect(socket, Since::Now)?;
+    pub fn start(lab: &LabName) -> Result<Self, Failure> {
+        let mut records = Records::connect(&lab.state_dir().agent_socket(), lab, Since::Now)?;
         let (sender, lines) = sync_channel(WAITING);
         // Ends with the agent, or when nobody listens any more.
         std::thread::spawn(move || {

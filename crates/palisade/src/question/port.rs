@@ -34,6 +34,10 @@ impl WantedPort {
         Ok(Self { protocol, port, text: text.to_owned() })
     }
 
+    pub(super) fn tcp(number: u16) -> Self {
+        Self { protocol: Some(Protocol::Tcp), port: NumberOrName::Number(number), text: number.to_string() }
+    }
+
     pub(super) fn protocol_matches(&self, protocol: Protocol) -> bool {
         match self.protocol {
             Some(wanted) => wanted == protocol,

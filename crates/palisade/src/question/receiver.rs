@@ -9,17 +9,32 @@ use palisade_model::service::{Service, ServicePort};
 use palisade_policy::dial::{Backend, BackendEnd, Dial};
 use palisade_policy::{Model, PodFacts};
 
-use super::entity::{apiserver, gateways, nodes, too_wide, world};
+use super::entity::{apiserver, dns, every_pod, gateways, metadata, nobody, nodes, world};
 use super::port::{NumberOrName, WantedPort};
-use super::reference::{Reference, WantedKind};
+use super::reference::Reference;
 use super::{Receivers, Target};
 use crate::failure::{Failure, Hint};
 
+/// The port of the kubelet's API, for a question that names none.
+///
+/// Source: KubeletConfiguration (kubelet.config.k8s.io/v1beta1), `port`.
+const KUBELET_PORT: u16 = 10250;
+
 pub(super) enum Receiver<'m> {
-    Pods { name: String, pods: Vec<&'m PodFacts>, container: Which, program: Which },
+    /// Pods that the user named, or that an entity stands for.
+    Pods(Pods<'m>),
     Service(&'m Service),
     Ends(Vec<(String, End)>),
-    Dns,
+    /// Every pod, and every node where a port is asked for.
+    Cluster(Pods<'m>, Vec<(String, End)>),
+    Kubelet(Vec<(String, End)>),
+}
+
+/// Pods as receivers.
+pub(super) struct Pods<'m> {
+    pods: Vec<&'m PodFacts>,
+    container: Which,
+    program: Which,
 }
 
 impl<'m> Receiver<'m> {
@@ -31,35 +46,39 @@ impl<'m> Receiver<'m> {
             return Self::entity(model, entity);
         }
         let reference = Reference::parse(text)?;
-        if let Some(service) = reference.service(model) {
+        let pods = reference.pods(model, text)?;
+        if let Some(service) = reference.service(model, &pods) {
+            if reference.names_a_process() {
+                return Err(Failure::new(format!(
+                    "`{text}` names a process behind a Service: which one is reached follows from its port"
+                ))
+                .hint(Hint::Change("name the Service alone, or the workload behind it".into())));
+            }
             return Ok(Self::Service(service));
         }
-        let pods = reference.pods(model);
         if pods.is_empty() {
-            return match model.service(&reference.namespace, &reference.name) {
-                Some(service) if reference.kind == WantedKind::Any => Ok(Self::Service(service)),
-                _ => Err(reference.nobody(model, text)),
-            };
+            return Err(reference.nobody(model, text));
         }
         let (container, program) = reference.process(model, &pods, text)?;
-        Ok(Self::Pods { name: text.to_owned(), pods, container, program })
+        Ok(Self::Pods(Pods { pods, container, program }))
     }
 
     fn entity(model: &'m Model, entity: Entity) -> Result<Self, Failure> {
+        let whole = |pods| Pods { pods, container: Which::Unsaid, program: Which::Unsaid };
         let ends = match entity {
             Entity::World => world(model),
-            Entity::Metadata => vec![("metadata".to_owned(), End::Address(IpAddr::from([169, 254, 169, 254])))],
+            Entity::Metadata => metadata(),
             Entity::Nodes => nodes(model),
+            Entity::Kubelet => return Ok(Self::Kubelet(nodes(model))),
             Entity::Apiserver => apiserver(model),
-            Entity::Gateway => gateways(model),
-            Entity::Dns => return Ok(Self::Dns),
-            Entity::Kubelet => return Err(Failure::new("`kubelet` only asks: it can stand in FROM alone")),
-            Entity::Cluster => return Err(too_wide()),
+            Entity::Cluster => return Ok(Self::Cluster(whole(every_pod(model)), nodes(model))),
+            Entity::Dns => return Ok(Self::Service(dns(model)?)),
+            Entity::Gateway => {
+                let pods = gateways(model);
+                return if pods.is_empty() { Err(nobody(entity)) } else { Ok(Self::Pods(whole(pods))) };
+            }
         };
-        if ends.is_empty() {
-            return Err(Failure::new(format!("nobody in the input is `{entity}`")));
-        }
-        Ok(Self::Ends(ends))
+        if ends.is_empty() { Err(nobody(entity)) } else { Ok(Self::Ends(ends)) }
     }
 
     pub(super) fn targets(
@@ -70,44 +89,54 @@ impl<'m> Receiver<'m> {
     ) -> Result<Vec<Target>, Failure> {
         match self {
             Self::Service(service) => service_targets(model, service, port),
-            Self::Dns => {
-                let (namespace, name) = &model.settings().dns_service;
-                match model.service(namespace, name) {
-                    Some(service) => service_targets(model, service, port),
-                    None => {
-                        Err(Failure::new(format!("the cluster DNS Service `{namespace}/{name}` is not in the input")))
-                    }
-                }
-            }
             Self::Ends(ends) => ends_targets(model, ends, port),
-            Self::Pods { name, pods, container, program } => {
-                let mut targets = Vec::new();
-                for pod in pods {
-                    let end = End::Pod(PodEnd {
-                        namespace: pod.namespace.clone(),
-                        name: pod.name.clone(),
-                        container: container.clone(),
-                        program: program.clone(),
-                        address: None,
-                    });
-                    let shown = if pods.len() == 1 { name.clone() } else { pod.full_name() };
-                    for (protocol, port) in pod_ports(model, pod, port)? {
-                        targets.push(Target {
-                            name: shown.clone(),
-                            protocol,
-                            port,
-                            receivers: Receivers::End(end.clone()),
-                            translating: None,
-                        });
-                    }
+            Self::Kubelet(nodes) => ends_targets(model, nodes, Some(port.unwrap_or(&WantedPort::tcp(KUBELET_PORT)))),
+            Self::Pods(pods) => pods.targets(model, asked, port),
+            Self::Cluster(pods, nodes) => {
+                let mut targets = pods.targets(model, asked, port)?;
+                if let Some(wanted @ WantedPort { port: NumberOrName::Number(_), .. }) = port {
+                    targets.extend(ends_targets(model, nodes, Some(wanted))?);
                 }
-                match targets.is_empty() {
-                    false => Ok(targets),
-                    true => {
-                        Err(Failure::new(format!("`{asked}` declares no port"))
-                            .hint(Hint::Change("name the PORT".into())))
-                    }
+                Ok(targets)
+            }
+        }
+    }
+}
+
+impl Pods<'_> {
+    fn targets(&self, model: &Model, asked: &str, port: Option<&WantedPort>) -> Result<Vec<Target>, Failure> {
+        let mut targets = Vec::new();
+        let mut without = None;
+        for pod in &self.pods {
+            let end = End::Pod(PodEnd {
+                namespace: pod.namespace.clone(),
+                name: pod.name.clone(),
+                container: self.container.clone(),
+                program: self.program.clone(),
+                address: None,
+            });
+            let shown = if self.pods.len() == 1 { asked.to_owned() } else { pod.full_name() };
+            let ports = match pod_ports(model, pod, port) {
+                Ok(ports) => ports,
+                // One of several may lack a name that the others have: it is no receiver then.
+                Err(failure) => {
+                    without.get_or_insert(failure);
+                    continue;
                 }
+            };
+            targets.extend(ports.into_iter().map(|(protocol, port)| Target {
+                name: shown.clone(),
+                protocol,
+                port,
+                receivers: Receivers::End(end.clone()),
+                translating: None,
+            }));
+        }
+        match (targets.is_empty(), without) {
+            (false, _) => Ok(targets),
+            (true, Some(failure)) => Err(failure),
+            (true, None) => {
+                Err(Failure::new(format!("`{asked}` declares no port")).hint(Hint::Change("name the PORT".into())))
             }
         }
     }

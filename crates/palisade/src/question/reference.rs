@@ -63,6 +63,11 @@ impl Reference {
         })
     }
 
+    /// Whether it goes down to a container or program.
+    pub(super) fn names_a_process(&self) -> bool {
+        self.container.is_some() || self.program.is_some()
+    }
+
     pub(super) fn shown_name(&self) -> String {
         match self.kind {
             WantedKind::Any | WantedKind::Service => self.name.clone(),
@@ -70,15 +75,21 @@ impl Reference {
         }
     }
 
-    pub(super) fn service<'m>(&self, model: &'m Model) -> Option<&'m Service> {
+    /// The Service of the name, when a Service may be meant: it is called one, or no pod has the name.
+    pub(super) fn service<'m>(&self, model: &'m Model, pods: &[&PodFacts]) -> Option<&'m Service> {
         match self.kind {
-            WantedKind::Service => model.service(&self.namespace, &self.name),
-            WantedKind::Any | WantedKind::Workload(_) => None,
+            WantedKind::Any if !pods.is_empty() => None,
+            WantedKind::Service | WantedKind::Any => model.service(&self.namespace, &self.name),
+            WantedKind::Workload(_) => None,
         }
     }
 
-    /// The pods of the workload with the name, or else the pod with the name.
-    pub(super) fn pods<'m>(&self, model: &'m Model) -> Vec<&'m PodFacts> {
+    /// The pods of the workload with the name, or else the pod with the name. Those that have finished
+    /// have no address any more, and are no end of a link.
+    ///
+    /// # Errors
+    /// When all of them have finished.
+    pub(super) fn pods<'m>(&self, model: &'m Model, text: &str) -> Result<Vec<&'m PodFacts>, Failure> {
         let of_workload = |kind: Option<WorkloadKind>| {
             let matches = move |pod: &&PodFacts| {
                 *pod.namespace == *self.namespace
@@ -88,7 +99,7 @@ impl Reference {
             model.pods().iter().filter(matches).collect::<Vec<_>>()
         };
         let by_name = || model.pod_named(&self.namespace, &self.name).into_iter().collect();
-        match self.kind {
+        let mut pods = match self.kind {
             WantedKind::Service => Vec::new(),
             WantedKind::Workload(WorkloadKind::Pod) => by_name(),
             WantedKind::Workload(kind) => of_workload(Some(kind)),
@@ -96,6 +107,13 @@ impl Reference {
                 pods if pods.is_empty() => by_name(),
                 pods => pods,
             },
+        };
+        let found = pods.len();
+        pods.retain(|pod| pod.decides());
+        match pods.is_empty() && found > 0 {
+            false => Ok(pods),
+            true => Err(Failure::new(format!("`{text}` has finished: it has no address any more"))
+                .hint(Hint::Change("name a pod or workload that runs".into()))),
         }
     }
 
@@ -124,7 +142,13 @@ impl Reference {
             model.pods().iter().filter(|pod| *pod.namespace == *self.namespace).collect();
         let failure = Failure::new(format!("`{text}` is not in the input"));
         if self.kind == WantedKind::Service {
-            return failure.hint(Hint::Run("palisade inventory".into()));
+            let services = model.inventory().services.iter();
+            let here = services.filter(|service| service.meta.namespace() == self.namespace);
+            let names: Vec<&str> = here.map(|service| service.meta.name()).collect();
+            return failure.hint(Hint::Change(match names.is_empty() {
+                true => format!("namespace `{}` has no Service", self.namespace),
+                false => format!("the Services of namespace `{}` are {}", self.namespace, shortened(names)),
+            }));
         }
         if in_namespace.is_empty() {
             let elsewhere: Vec<String> = model
@@ -141,10 +165,14 @@ impl Reference {
         let mut names: Vec<&str> = in_namespace.iter().map(|pod| &*pod.workload.name).collect();
         names.sort_unstable();
         names.dedup();
-        /// As many as fit on a line or two.
-        const SHOWN: usize = 12;
-        let more = if names.len() > SHOWN { ", ..." } else { "" };
-        names.truncate(SHOWN);
-        failure.hint(Hint::Change(format!("namespace `{}` has {}{more}", self.namespace, names.join(", "))))
+        failure.hint(Hint::Change(format!("namespace `{}` has {}", self.namespace, shortened(names))))
     }
+}
+
+/// The first of `names`, as many as fit on a line or two.
+fn shortened(mut names: Vec<&str>) -> String {
+    const SHOWN: usize = 12;
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    names.truncate(SHOWN);
+    names.join(", ") + more
 }
