@@ -149,7 +149,7 @@ fn of_object(inventory: &Inventory, pod: &Pod) -> KnownPod {
             .meta
             .owner
             .as_ref()
-            .and_then(|owner| resolve_owner(inventory, &namespace, owner))
+            .and_then(|owner| resolve_owner(inventory, &namespace, owner, &pod.meta.labels))
             .unwrap_or(itself),
         namespace,
         name: pod.meta.reference.name.clone(),
@@ -165,7 +165,7 @@ fn of_object(inventory: &Inventory, pod: &Pod) -> KnownPod {
 fn of_template(inventory: &Inventory, workload: &Workload) -> KnownPod {
     let namespace: Name = workload.meta.namespace().into();
     KnownPod {
-        workload: above(inventory, &namespace, workload.kind, workload.meta.name())
+        workload: above(inventory, &namespace, workload.kind, workload.meta.name(), &workload.labels)
             .unwrap_or((workload.kind, workload.meta.reference.name.clone())),
         namespace,
         name: workload.meta.reference.name.clone(),
@@ -188,23 +188,35 @@ fn needs_template_pod(inventory: &Inventory, workload: &Workload) -> bool {
         pod.meta.namespace() == &*namespace
             && pod.meta.owner.as_ref().is_some_and(|owner| {
                 (*owner.kind == *this.0.kind().as_str() && owner.name == this.1)
-                    || resolve_owner(inventory, &namespace, owner).as_ref() == Some(&this)
+                    || resolve_owner(inventory, &namespace, owner, &pod.meta.labels).as_ref() == Some(&this)
             })
     });
-    let is_made_by_another = above(inventory, &namespace, workload.kind, workload.meta.name())
+    let is_made_by_another = above(inventory, &namespace, workload.kind, workload.meta.name(), &workload.labels)
         .is_some_and(|(kind, name)| find(inventory, &namespace, kind, &name).is_some());
     wants_pods && !workload.suspended && !has_pods && !is_made_by_another
 }
 
 /// The workload that stands behind a pod's controller.
-fn resolve_owner(inventory: &Inventory, namespace: &Name, owner: &Owner) -> Option<(WorkloadKind, Name)> {
+fn resolve_owner(
+    inventory: &Inventory,
+    namespace: &Name,
+    owner: &Owner,
+    pod_labels: &Labels,
+) -> Option<(WorkloadKind, Name)> {
     let kind = WorkloadKind::ALL.into_iter().find(|kind| kind.kind().as_str() == &*owner.kind)?;
-    Some(above(inventory, namespace, kind, &owner.name).unwrap_or((kind, owner.name.clone())))
+    Some(above(inventory, namespace, kind, &owner.name, pod_labels).unwrap_or((kind, owner.name.clone())))
 }
 
 /// The Deployment above a ReplicaSet, the CronJob above a Job: by the object's owner, or, without an
-/// object, by the name.
-fn above(inventory: &Inventory, namespace: &Name, kind: WorkloadKind, name: &str) -> Option<(WorkloadKind, Name)> {
+/// object, by the name that its controller gives: `DEPLOYMENT-HASH` with the hash that the pod is labelled
+/// with, `CRONJOB-MINUTES` for a CronJob that is there.
+fn above(
+    inventory: &Inventory,
+    namespace: &Name,
+    kind: WorkloadKind,
+    name: &str,
+    pod_labels: &Labels,
+) -> Option<(WorkloadKind, Name)> {
     let above = match kind {
         WorkloadKind::ReplicaSet => WorkloadKind::Deployment,
         WorkloadKind::Job => WorkloadKind::CronJob,
@@ -220,8 +232,12 @@ fn above(inventory: &Inventory, namespace: &Name, kind: WorkloadKind, name: &str
             (*owner.kind == *above.kind().as_str()).then(|| (above, owner.name.clone()))
         }
         None => {
-            let (stem, _hash) = name.rsplit_once('-')?;
-            find(inventory, namespace, above, stem).map(|object| (above, object.meta.reference.name.clone()))
+            let (stem, suffix) = name.rsplit_once('-')?;
+            let is_its_own = match above {
+                WorkloadKind::Deployment => pod_labels.value("pod-template-hash") == Some(suffix),
+                _ => suffix.parse::<u64>().is_ok() && find(inventory, namespace, above, stem).is_some(),
+            };
+            is_its_own.then(|| (above, stem.into()))
         }
     }
 }

@@ -745,6 +745,55 @@ fn a_service_and_every_entity_stand_at_either_end() {
 }
 
 #[test]
+fn pods_alone_tell_their_deployment_and_a_name_alone_does_not() {
+    // As `kubectl get pods -o yaml` prints them, without the ReplicaSets.
+    let pod = |name: &str, owner: &str, labels: &str| {
+        format!(
+            "---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  namespace: shop
+  labels: {{app: x{labels}}}
+  ownerReferences: [{{apiVersion: apps/v1, kind: ReplicaSet, name: {owner}, uid: a, controller: true}}]
+spec: {{containers: [{{name: c, image: c, ports: [{{containerPort: 80}}]}}]}}
+"
+        )
+    };
+    let rules = "
+apiVersion: palisade.dev/v1alpha1
+kind: Perimeter
+metadata: {name: default, namespace: shop}
+spec: {subject: {selector: {}}}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: web, namespace: shop}
+spec: {rules: [{action: Allow, from: [{workload: deploy/web}], to: [{workload: db}]}]}
+";
+    let made = ", pod-template-hash: 7d4b9c";
+    let pods = [
+        pod("web-7d4b9c-x", "web-7d4b9c", made),
+        pod("web-canary-x", "web-canary", ""),
+        pod("db-7d4b9c-x", "db-7d4b9c", made),
+    ];
+    let input = format!("{rules}{}", pods.concat());
+    expect![[r#"
+        allowed    shop/web -> shop/db 80
+          egress  allowed: AccessPolicy shop/web rules[0] (<stdin>:10)
+          ingress allowed: AccessPolicy shop/web rules[0] (<stdin>:10)
+        [exit 0]
+    "#]].assert_eq(&run("check -f - shop/web shop/db", &input));
+    expect![[r#"
+        denied     shop/rs/web-canary -> shop/db 80
+          egress  denied: closed by Perimeter shop/default, and nothing opens it (<stdin>:2)
+          ingress denied: closed by Perimeter shop/default, and nothing opens it (<stdin>:2)
+        [exit 1]
+    "#]].assert_eq(&run("check -f - shop/rs/web-canary shop/db", &input));
+}
+
+#[test]
 fn json_is_versioned_and_carries_rule_and_place() {
     let text = run(&format!("check {SHOP} -o json shop/web:nginx:/usr/sbin/nginx shop/orders http"), "");
     let (json, code) = text.rsplit_once("[exit ").expect("ends with the code");

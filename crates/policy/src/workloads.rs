@@ -26,17 +26,21 @@ impl<'i> Owners<'i> {
 
     /// The workload at the top of the pod's chain of controllers; the pod itself without one.
     ///
-    /// A ReplicaSet or Job that is not in the input is looked through by its generated name
-    /// (`NAME-HASH`, `NAME-TIME`) when the Deployment or CronJob of that name is there.
+    /// A ReplicaSet that is not in the input is a Deployment's when its name ends with the hash of the
+    /// pod's template, which the Deployment's controller writes on the pod; a Job is a CronJob's when it
+    /// is named after one that is there and the time.
+    ///
+    /// Source: Deployments, "Pod-template-hash label"; CronJob, "CronJob creation" (a Job's name has 11
+    /// characters more than the CronJob's: the time in minutes).
     pub(crate) fn of_pod(&self, pod: &Pod) -> WorkloadId {
         let namespace = pod.meta.namespace();
         let Some(owner) = &pod.meta.owner else {
             return WorkloadId { kind: WorkloadKind::Pod, name: pod.meta.reference.name.clone() };
         };
-        self.top(namespace, owner)
+        self.top(namespace, owner, pod.meta.labels.value("pod-template-hash"))
     }
 
-    fn top(&self, namespace: &str, owner: &Owner) -> WorkloadId {
+    fn top(&self, namespace: &str, owner: &Owner, template_hash: Option<&str>) -> WorkloadId {
         let Ok(kind) = owner.kind.parse::<WorkloadKind>() else {
             // A controller that is not read, such as an operator's own kind: its name still names it.
             return WorkloadId { kind: WorkloadKind::Pod, name: owner.name.clone() };
@@ -58,9 +62,15 @@ impl<'i> Owners<'i> {
                 _ => WorkloadId { kind, name: owner.name.clone() },
             };
         }
-        let parent = owner.name.rsplit_once('-').map(|(parent, _)| parent);
-        match parent.and_then(|parent| self.workloads.get(&(namespace, parent_kind, parent))) {
-            Some(parent) => WorkloadId { kind: parent_kind, name: parent.meta.reference.name.clone() },
+        let parent = owner.name.rsplit_once('-').filter(|(parent, suffix)| match kind {
+            WorkloadKind::ReplicaSet => template_hash == Some(suffix),
+            _ => {
+                let is_time = !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit());
+                is_time && self.workloads.contains_key(&(namespace, parent_kind, parent))
+            }
+        });
+        match parent {
+            Some((parent, _)) => WorkloadId { kind: parent_kind, name: parent.into() },
             None => WorkloadId { kind, name: owner.name.clone() },
         }
     }

@@ -291,11 +291,19 @@ impl Stage<'_> {
             WorkloadKind::CronJob => Some(WorkloadKind::Job),
             _ => None,
         };
-        let middle_name = format!("{}-7c9f", workload.name);
+        // As the controllers name them; now and then a ReplicaSet or Job that is only called like one of theirs.
+        let is_made = self.random.chance(80);
+        let suffix = match middle {
+            Some(WorkloadKind::Job) if is_made => "29384756",
+            _ => "7c9f",
+        };
+        let template_hash = (middle == Some(WorkloadKind::ReplicaSet) && is_made).then_some(suffix);
+        let middle_name = format!("{}-{suffix}", workload.name);
         let owner_name = if middle.is_some() { middle_name.clone() } else { workload.name.clone() };
         let owner_kind = middle.unwrap_or(workload.kind);
         for index in 0..count {
-            let pod = self.pod(workload, index, &owner_name);
+            let mut pod = self.pod(workload, index, &owner_name);
+            pod.labels.extend(template_hash.map(|hash| ("pod-template-hash".to_owned(), hash.to_owned())));
             let owner = (workload.kind != WorkloadKind::Pod).then_some((owner_kind, owner_name.as_str()));
             self.documents.push(manifest::pod(workload, &pod, owner, None));
             workload.pods.push(pod);
