@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::lab_state::{LabNode, LabState};
+use crate::lease::{ignore_lease_breaks, is_being_written};
 use crate::listeners::Listeners;
 use crate::node::{Node, Told};
 use crate::server::{Guarded, Request, Server, lost_line};
@@ -26,7 +27,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Some pods had no cgroup or no first process yet when they were last looked at: again after this long, and after twice
 /// as long each time, up to the second.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
-/// A new file that nobody closed for this long is read as it is: it may have been made by other means than writing.
+/// A file that nobody closed for this long is read as it is: it may have been made by other means than writing, or its
+/// writer sleeps.
 const UNFINISHED_FOR: Duration = Duration::from_secs(30);
 /// How often the clocks are compared.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
@@ -101,6 +103,7 @@ impl Agent {
     pub fn start(config: Config) -> Result<Self> {
         let mut watch = Watch::new().map_err(Error::Watch)?;
         watch.add(&LabState::path(&config.state));
+        ignore_lease_breaks();
         let view = View::load(&config.state, &mut Kept::default())?;
         let server = Server::new(&config.socket())?;
         pins::mount(&config.pins()).map_err(Error::Pins)?;
@@ -109,7 +112,7 @@ impl Agent {
             server,
             watch,
             watched: Vec::new(),
-            kept: Kept::default(),
+            kept: Kept::new(is_being_written),
             unfinished_until: None,
             view,
             nodes: Vec::new(),
@@ -126,7 +129,7 @@ impl Agent {
         let lab = agent.view.lab.clone();
         agent.watch_manifests(&lab);
         // What changed between the first load and the watch is seen now.
-        agent.load()?;
+        agent.load_whole_files()?;
         agent.install()?;
         for node in &agent.nodes {
             node.note_earlier_listeners(&agent.view, &mut agent.listeners);
@@ -212,7 +215,7 @@ impl Agent {
         }
         if self.unfinished_until.is_some_and(|until| now >= until) {
             self.unfinished_until = None;
-            self.kept.forget_all();
+            self.kept.take_halves();
             return true;
         }
         if self.retry_at.is_some_and(|at| now >= at) {
@@ -245,12 +248,33 @@ impl Agent {
         changes.any
     }
 
+    /// Loads the rules and pods, once nobody writes a manifest any more: rules that an earlier agent left judge meanwhile.
+    fn load_whole_files(&mut self) -> Result<()> {
+        let began = Instant::now();
+        self.load()?;
+        loop {
+            let unfinished: Vec<PathBuf> = self.kept.unfinished().map(Path::to_owned).collect();
+            if unfinished.is_empty() {
+                return Ok(());
+            }
+            unfinished.iter().for_each(|file| self.kept.forget(file));
+            if began.elapsed() > UNFINISHED_FOR {
+                self.kept.take_halves();
+            }
+            std::thread::sleep(TICK);
+            self.load()?;
+        }
+    }
+
     /// Loads the rules and pods as they are now. New manifests are watched before they are read.
     fn load(&mut self) -> Result<()> {
         let lab = LabState::read(&self.config.state)?;
         self.watch_manifests(&lab);
         self.view = View::load(&self.config.state, &mut self.kept)?;
         self.kept.retain(|file| self.watch.covers(file));
+        if self.kept.unfinished().next().is_some() {
+            self.unfinished_until.get_or_insert_with(|| Instant::now() + UNFINISHED_FOR);
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod error;
 mod flows;
 mod history;
 mod lab_state;
+mod lease;
 mod listeners;
 mod node;
 mod observed;

@@ -10,24 +10,59 @@ use crate::files::{ReadError, read_file};
 ///
 /// A program that writes a file shows it empty, and then half, until it closes it. Whoever loads again and again tells
 /// here which files were closed or replaced; the others stand as they were read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Kept {
-    contents: BTreeMap<PathBuf, Arc<[u8]>>,
-    /// Files that are being written for the first time.
+    contents: BTreeMap<PathBuf, Content>,
+    /// Files that are being written, and were never read whole.
     unfinished: BTreeSet<PathBuf>,
     used: BTreeSet<PathBuf>,
+    is_being_written: fn(&Path) -> bool,
+    /// The next load takes files as they are.
+    takes_halves: bool,
+}
+
+#[derive(Debug)]
+struct Content {
+    bytes: Arc<[u8]>,
+    /// The file may have changed since.
+    is_stale: bool,
+}
+
+impl Default for Kept {
+    /// For somebody who cannot tell whether a file is being written.
+    fn default() -> Self {
+        Self::new(|_| false)
+    }
 }
 
 impl Kept {
-    /// The file, or every file of the folder, is read anew by the next load.
+    /// Nothing is kept yet. `is_being_written` tells of a file whether somebody has it open for writing.
+    pub fn new(is_being_written: fn(&Path) -> bool) -> Self {
+        Self {
+            contents: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
+            used: BTreeSet::new(),
+            is_being_written,
+            takes_halves: false,
+        }
+    }
+
+    /// The file, or every file of the folder, is read anew by the next load that finds it closed.
     pub fn forget(&mut self, path: &Path) {
-        self.contents.retain(|file, _| !file.starts_with(path));
+        let changed = self.contents.iter_mut().filter(|(file, _)| file.starts_with(path));
+        changed.for_each(|(_, content)| content.is_stale = true);
         self.unfinished.retain(|file| !file.starts_with(path));
     }
 
-    /// Everything is read anew by the next load.
+    /// Every file is read anew by the next load that finds it closed.
     pub fn forget_all(&mut self) {
-        *self = Self::default();
+        self.forget(Path::new(""));
+    }
+
+    /// The next load reads every file anew, also those that are being written: nobody waits for ever.
+    pub fn take_halves(&mut self) {
+        self.forget_all();
+        self.takes_halves = true;
     }
 
     /// The file was made and is still written to: it is not there until [`Kept::forget`] tells that it was closed.
@@ -35,23 +70,36 @@ impl Kept {
         self.unfinished.insert(path);
     }
 
+    /// The files that the last load left out, because they are being written and were never read whole.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Path> {
+        self.unfinished.iter().map(PathBuf::as_path)
+    }
+
     /// Keeps what nobody would tell of when it changes for no longer than one load.
     pub fn retain(&mut self, is_watched: impl Fn(&Path) -> bool) {
-        self.contents.retain(|file, _| is_watched(file));
+        let unwatched = self.contents.iter_mut().filter(|(file, _)| !is_watched(file));
+        unwatched.for_each(|(_, content)| content.is_stale = true);
     }
 
     /// The content of a file; `None` for one that is not there yet.
     pub(crate) fn read(&mut self, path: &Path) -> Result<Option<Arc<[u8]>>, ReadError> {
         self.used.insert(path.to_owned());
-        if let Some(content) = self.contents.get(path) {
-            return Ok(Some(content.clone()));
+        if let Some(Content { bytes, is_stale: false }) = self.contents.get(path) {
+            return Ok(Some(bytes.clone()));
         }
         if self.unfinished.contains(path) {
             return Ok(None);
         }
-        let content: Arc<[u8]> = read_file(path)?.into();
-        self.contents.insert(path.to_owned(), content.clone());
-        Ok(Some(content))
+        if !self.takes_halves && (self.is_being_written)(path) {
+            let whole = self.contents.get(path).map(|content| content.bytes.clone());
+            if whole.is_none() {
+                self.unfinished.insert(path.to_owned());
+            }
+            return Ok(whole);
+        }
+        let bytes: Arc<[u8]> = read_file(path)?.into();
+        self.contents.insert(path.to_owned(), Content { bytes: bytes.clone(), is_stale: false });
+        Ok(Some(bytes))
     }
 
     /// The end of a load: what it did not look at is gone.
@@ -59,5 +107,6 @@ impl Kept {
         let used = std::mem::take(&mut self.used);
         self.contents.retain(|path, _| used.contains(path));
         self.unfinished.retain(|path| used.contains(path));
+        self.takes_halves = false;
     }
 }

@@ -784,13 +784,15 @@ spec: {rules: [{action: Allow, from: [{workload: deploy/web}], to: [{workload: d
           egress  allowed: AccessPolicy shop/web rules[0] (<stdin>:10)
           ingress allowed: AccessPolicy shop/web rules[0] (<stdin>:10)
         [exit 0]
-    "#]].assert_eq(&run("check -f - shop/web shop/db", &input));
+    "#]]
+    .assert_eq(&run("check -f - shop/web shop/db", &input));
     expect![[r#"
         denied     shop/rs/web-canary -> shop/db 80
           egress  denied: closed by Perimeter shop/default, and nothing opens it (<stdin>:2)
           ingress denied: closed by Perimeter shop/default, and nothing opens it (<stdin>:2)
         [exit 1]
-    "#]].assert_eq(&run("check -f - shop/rs/web-canary shop/db", &input));
+    "#]]
+    .assert_eq(&run("check -f - shop/rs/web-canary shop/db", &input));
 }
 
 #[test]

@@ -99,6 +99,31 @@ fn a_file_that_is_half_written_is_not_taken_by_an_event_of_a_pod() {
 }
 
 #[test]
+fn a_manifest_that_is_being_written_when_the_agent_starts_is_awaited() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        // All rules so far: the Perimeter is about to be written.
+        lab.rules(OPENED);
+        let listener = TcpListener::bind((DB, 5432)).expect("a listener");
+        let db: SocketAddr = listener.local_addr().expect("an address");
+        std::thread::spawn(move || for _ in listener.incoming() {});
+        let mut web = Puppet::start(&program(), &lab.cgroup_of("web", "nginx"));
+        lab.started("web", "nginx", web.pid());
+        lab.publish();
+        let rules = lab.folder.join("manifests/rules.yaml");
+        let writer = std::fs::File::create(&rules).expect("truncated");
+        let writes = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            std::io::Write::write_all(&mut &writer, CLOSED.as_bytes()).expect("written");
+        });
+        let _agent = Running::start(&lab);
+        assert!(writes.is_finished(), "the agent did not wait for the writer");
+        assert_eq!(web.connect(db), REFUSED);
+        writes.join().expect("written");
+    });
+}
+
+#[test]
 fn a_container_that_floods_the_kernel_with_connects_does_not_hold_up_a_change() {
     privileged(|| {
         let mut lab = Lab::new();
