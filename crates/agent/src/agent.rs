@@ -1,5 +1,6 @@
 //! The loop: wait, load, install, read, answer.
 
+use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +12,14 @@ use palisade_model::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::{Error, Result};
+use crate::guards::{self, Guards};
 use crate::history::History;
 use crate::lab_state::{LabNode, LabState};
 use crate::lease::{ignore_lease_breaks, is_being_written};
 use crate::listeners::Listeners;
 use crate::node::{Node, Told};
+use crate::past::Past;
+use crate::program_paths::ResolvedPrograms;
 use crate::server::{Guarded, Request, Server, lost_line};
 use crate::status::{STATUS_VERSION, Status, resident_bytes};
 use crate::view::View;
@@ -40,12 +44,28 @@ const PROBLEMS_SHOWN: usize = 50;
 pub struct Config {
     /// The lab's state folder, `/run/palisade/NAME`.
     pub state: PathBuf,
+    /// The node whose pods it guards; nothing = those of every node of the lab.
+    pub node: Option<String>,
 }
 
 impl Config {
     /// The agent's socket.
     pub fn socket(&self) -> PathBuf {
-        self.state.join("agent.sock")
+        match &self.node {
+            Some(node) => self.state.join(format!("agent-{node}.sock")),
+            None => self.state.join("agent.sock"),
+        }
+    }
+
+    fn is_own(&self, node: &str) -> bool {
+        self.node.as_deref().is_none_or(|own| own == node)
+    }
+
+    fn unload(&self) -> Result<()> {
+        match &self.node {
+            Some(node) => unload_node(&self.state, node),
+            None => unload(&self.state),
+        }
     }
 
     fn pins(&self) -> PathBuf {
@@ -61,14 +81,27 @@ fn pins_of(state: &Path) -> PathBuf {
     state.join("bpf")
 }
 
-/// Takes every program, map and pin of a lab's agent out of the kernel, whether or not an agent runs.
+/// Takes every program, map and pin of a lab's agents out of the kernel, whether or not an agent runs.
 ///
 /// # Errors
 /// When a pin cannot be removed or the bpffs not unmounted; that there is nothing is no error.
 pub fn unload(state: &Path) -> Result<()> {
     // What the revision meant is of use only beside its pins.
     let _ = std::fs::remove_dir_all(state.join("agent"));
+    let _ = std::fs::remove_dir_all(guards::folder(state));
     pins::unmount(&pins_of(state)).map_err(Error::Pins)
+}
+
+/// Takes those of one node out of the kernel.
+///
+/// # Errors
+/// When a pin cannot be removed or the bpffs not unmounted; that there is nothing is no error.
+pub fn unload_node(state: &Path, node: &str) -> Result<()> {
+    guards::forget(state, node);
+    for file in [Past::path(state, node), ResolvedPrograms::path(state, node)] {
+        let _ = std::fs::remove_file(file);
+    }
+    pins::unmount_one(&pins_of(state), node).map_err(Error::Pins)
 }
 
 /// The agent of a lab's nodes.
@@ -80,6 +113,9 @@ pub struct Agent {
     watched: Vec<PathBuf>,
     kept: Kept,
     unfinished_until: Option<Instant>,
+    guards: Guards,
+    /// Nodes that the newest rules could not be brought to.
+    failing: BTreeSet<String>,
     view: View,
     nodes: Vec<Node>,
     history: History,
@@ -91,6 +127,8 @@ pub struct Agent {
     unloads: bool,
     retry_at: Option<Instant>,
     retry_after: Duration,
+    /// Then another agent should have followed a change.
+    settles_at: Option<Instant>,
     clock_check_at: Instant,
 }
 
@@ -104,8 +142,17 @@ impl Agent {
         let mut watch = Watch::new().map_err(Error::Watch)?;
         watch.add(&LabState::path(&config.state));
         ignore_lease_breaks();
-        let view = View::load(&config.state, &mut Kept::default())?;
+        let lab = LabState::read(&config.state)?;
+        if let Some(node) = config.node.as_ref().filter(|node| lab.nodes.iter().all(|known| known.name != **node)) {
+            let known = lab.nodes.into_iter().map(|node| node.name).collect();
+            return Err(Error::NoSuchNode { node: node.clone(), known });
+        }
         let server = Server::new(&config.socket())?;
+        let mut guards = Guards::new(&config.state)?;
+        for node in lab.nodes.iter().filter(|node| config.is_own(&node.name)) {
+            guards.take(&node.name)?;
+        }
+        let view = View::load(&config.state, &mut Kept::default(), &mut guards, &BTreeSet::new())?;
         pins::mount(&config.pins()).map_err(Error::Pins)?;
         let mut agent = Self {
             config,
@@ -114,6 +161,8 @@ impl Agent {
             watched: Vec::new(),
             kept: Kept::new(is_being_written),
             unfinished_until: None,
+            guards,
+            failing: BTreeSet::new(),
             view,
             nodes: Vec::new(),
             history: History::default(),
@@ -124,6 +173,7 @@ impl Agent {
             unloads: false,
             retry_at: None,
             retry_after: RETRY[0],
+            settles_at: None,
             clock_check_at: Instant::now() + CLOCK_CHECK,
         };
         let lab = agent.view.lab.clone();
@@ -140,11 +190,13 @@ impl Agent {
     /// What the agent tells of itself.
     pub fn status(&self) -> Status {
         let problems = self.view.problems.iter().map(ToString::to_string);
+        let unguarded: Vec<String> = self.unguarded().map(str::to_owned).collect();
         Status {
             version: STATUS_VERSION,
             pid: std::process::id(),
             lab: self.view.lab.name.clone(),
-            guarded: self.is_in_place(),
+            guarded: unguarded.is_empty(),
+            unguarded,
             nodes: self.nodes.iter().map(Node::status).collect(),
             resident_bytes: resident_bytes(),
             records: self.history.len(),
@@ -154,11 +206,27 @@ impl Agent {
         }
     }
 
-    /// Whether every node of the lab has a guard whose programs judge.
+    /// Whether each of its nodes has a guard whose programs judge.
     fn is_in_place(&self) -> bool {
-        let guards =
-            |lab_node: &LabNode| self.nodes.iter().any(|node| node.name == lab_node.name && node.is_in_place());
-        self.view.lab.nodes.iter().all(guards)
+        self.own_nodes().all(|node| self.guards_node(node))
+    }
+
+    fn guards_node(&self, lab_node: &LabNode) -> bool {
+        self.nodes.iter().any(|node| node.name == lab_node.name && node.is_in_place())
+    }
+
+    /// The nodes of the lab that have no guard here, and no agent elsewhere that lives and has the rules.
+    fn unguarded(&self) -> impl Iterator<Item = &str> {
+        let is_guarded = |node: &LabNode| match self.config.is_own(&node.name) {
+            true => self.guards_node(node),
+            false => self.view.model.settings().guarded.contains(Some(&node.name)),
+        };
+        self.view.lab.nodes.iter().filter(move |node| !is_guarded(node)).map(|node| node.name.as_str())
+    }
+
+    /// The lab's nodes that this agent guards.
+    fn own_nodes(&self) -> impl Iterator<Item = &LabNode> {
+        self.view.lab.nodes.iter().filter(|node| self.config.is_own(&node.name))
     }
 
     /// Works until `stop` is set, the lab is gone, or it is told to unload. What is pinned stays in the first case alone.
@@ -174,7 +242,7 @@ impl Agent {
             }
             if changed || self.is_time_to_retry() {
                 if !LabState::path(&self.config.state).exists() {
-                    return unload(&self.config.state);
+                    return self.config.unload();
                 }
                 self.reload();
             }
@@ -183,7 +251,7 @@ impl Agent {
             self.serve();
             if self.unloads {
                 self.nodes.clear();
-                return unload(&self.config.state);
+                return self.config.unload();
             }
         }
         Ok(())
@@ -209,9 +277,15 @@ impl Agent {
         let now = Instant::now();
         if now >= self.clock_check_at {
             self.clock_check_at = now + CLOCK_CHECK;
-            if self.nodes.iter().any(Node::clock_moved) || !self.is_in_place() {
+            // The closing of its lock tells of a node's end a moment before the lock is free.
+            let others = self.view.look(&mut self.guards);
+            if others || self.nodes.iter().any(Node::clock_moved) || !self.is_in_place() {
                 return true;
             }
+        }
+        if self.settles_at.is_some_and(|at| now >= at) {
+            self.settles_at = None;
+            return true;
         }
         if self.unfinished_until.is_some_and(|until| now >= until) {
             self.unfinished_until = None;
@@ -236,7 +310,11 @@ impl Agent {
         if changes.all {
             self.kept.forget_all();
         }
+        let guards = guards::folder(&self.config.state);
         for change in changes.paths {
+            if change.path().starts_with(&guards) {
+                continue;
+            }
             match change {
                 Change::Whole(path) => self.kept.forget(&path),
                 Change::Unfinished(path) => {
@@ -270,7 +348,8 @@ impl Agent {
     fn load(&mut self) -> Result<()> {
         let lab = LabState::read(&self.config.state)?;
         self.watch_manifests(&lab);
-        self.view = View::load(&self.config.state, &mut self.kept)?;
+        self.view = View::load(&self.config.state, &mut self.kept, &mut self.guards, &self.failing)?;
+        self.settles_at = self.guards.settles_at();
         self.kept.retain(|file| self.watch.covers(file));
         if self.kept.unfinished().next().is_some() {
             self.unfinished_until.get_or_insert_with(|| Instant::now() + UNFINISHED_FOR);
@@ -301,18 +380,26 @@ impl Agent {
         // Somebody may have removed the pins: what they held in place is made anew.
         pins::mount(&self.config.pins()).map_err(Error::Pins)?;
         self.nodes.retain(Node::is_in_place);
-        let lab_nodes = &self.view.lab.nodes;
+        let lab_nodes: Vec<LabNode> = self.own_nodes().cloned().collect();
         // A node that is gone, or whose cgroup was made anew, is another node.
         self.nodes.retain(|node| lab_nodes.iter().any(|lab_node| node.guards_cgroup_of(lab_node)));
-        for lab_node in lab_nodes {
-            if !self.nodes.iter().any(|node| node.name == lab_node.name) {
-                self.nodes.push(Node::new(lab_node, &self.config.pins(), &self.config.state)?);
-            }
-        }
+        self.guards.keep(|name| self.view.lab.nodes.iter().any(|node| node.name == name));
         let now = Timestamp::now();
         let mut changed = false;
-        for node in &mut self.nodes {
-            changed |= node.apply(&self.view, now)?;
+        let mut refused = None;
+        for lab_node in &lab_nodes {
+            match self.install_on(lab_node, now) {
+                // The rules of the others were made without it.
+                Ok(_) if self.failing.remove(&lab_node.name) => self.retry_later(),
+                Ok(one) => changed |= one,
+                Err(error) => {
+                    self.failing.insert(lab_node.name.clone());
+                    refused = refused.or(Some(error));
+                }
+            }
+        }
+        if let Some(error) = refused {
+            return Err(error);
         }
         if !self.all_are_placed() {
             self.retry_later();
@@ -320,14 +407,34 @@ impl Agent {
         Ok(changed)
     }
 
+    fn install_on(&mut self, lab_node: &LabNode, now: Timestamp) -> Result<bool> {
+        self.guards.take(&lab_node.name)?;
+        let node = match self.nodes.iter_mut().position(|node| node.name == lab_node.name) {
+            Some(position) => &mut self.nodes[position],
+            None => {
+                self.nodes.push(Node::new(lab_node, &self.config.pins(), &self.config.state)?);
+                self.nodes.last_mut().expect("it was pushed")
+            }
+        };
+        let changed = node.apply(&self.view, now)?;
+        self.guards.report(&lab_node.name, self.view.rules);
+        Ok(changed)
+    }
+
     /// Whether every pod with a running container is in the kernel.
     fn all_are_placed(&self) -> bool {
-        let uids = self.view.lab.containers.values().filter(|container| container.pid != 0);
-        uids.map(|container| &container.pod_uid).all(|uid| self.guards(uid))
+        let running = self.view.lab.containers.values().filter(|container| container.pid != 0);
+        running.map(|container| &container.pod_uid).all(|uid| self.guards(uid) || self.is_elsewhere(uid))
     }
 
     fn guards(&self, pod_uid: &str) -> bool {
         self.nodes.iter().any(|node| node.guards(pod_uid, &self.view))
+    }
+
+    /// Whether the pod is on a node that is another agent's.
+    fn is_elsewhere(&self, pod_uid: &str) -> bool {
+        let pod = self.view.model.pods().iter().find(|pod| pod.uid.as_deref() == Some(pod_uid));
+        pod.and_then(|pod| pod.node.as_deref()).is_some_and(|node| !self.config.is_own(node))
     }
 
     fn watch_manifests(&mut self, lab: &LabState) {
@@ -336,10 +443,12 @@ impl Agent {
             self.watch.add(&LabState::path(&self.config.state));
         }
         let cluster = lab.cluster.clone().unwrap_or_else(|| self.config.state.join("cluster"));
-        for path in lab.manifests.iter().chain([&cluster]) {
-            if !self.watched.contains(path) {
-                self.watch.add(path);
-                self.watched.push(path.clone());
+        let others = lab.nodes.iter().filter(|node| !self.config.is_own(&node.name));
+        let of_guards = others.flat_map(|node| guards::files(&self.config.state, &node.name));
+        for path in lab.manifests.iter().cloned().chain([cluster]).chain(of_guards) {
+            if !self.watched.contains(&path) {
+                self.watch.add(&path);
+                self.watched.push(path);
             }
         }
     }

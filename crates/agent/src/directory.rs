@@ -39,6 +39,8 @@ struct PodName {
     name: Arc<str>,
     workload: Arc<str>,
     node: Option<Arc<str>>,
+    /// Whether its node has judged what it sends.
+    is_guarded: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ impl Names {
                 name: pod.name.clone(),
                 workload: pod.workload.to_string().into(),
                 node: pod.node.clone(),
+                is_guarded: model.settings().guarded.contains(pod.node.as_deref()),
             });
             names.addresses.extend(pod.addresses.iter().map(|address| (address.to_canonical(), Owner::Pod(position))));
             for container in &model.spec(pod).containers {
@@ -93,6 +96,13 @@ impl Names {
             }
         }
         names
+    }
+
+    /// Whether the address is a pod's on another node, which has judged what the pod sends.
+    fn is_judged_elsewhere(&self, address: IpAddr, here: &str) -> bool {
+        let Some(Owner::Pod(position)) = self.addresses.get(&address) else { return false };
+        let pod = &self.pods[*position];
+        pod.is_guarded && pod.node.as_deref() != Some(here)
     }
 
     /// The Service that is dialled at that address and port.
@@ -278,6 +288,11 @@ impl Directory {
     pub(crate) fn end_of_cgroup(&self, cgroup: u64) -> Option<FlowEnd> {
         let (position, container) = self.cgroups.get(&cgroup)?;
         Some(FlowEnd { container: container.as_ref().map(ToString::to_string), ..self.names.end_of_pod(*position) })
+    }
+
+    /// Whether the address is a pod's on another node, which has judged what the pod sends.
+    pub(crate) fn is_judged_elsewhere(&self, address: IpAddr, here: &str) -> bool {
+        self.names.is_judged_elsewhere(address, here)
     }
 
     /// Who is behind an address, as far as names go.

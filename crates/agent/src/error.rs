@@ -28,6 +28,28 @@ pub enum Error {
         /// Its socket.
         socket: PathBuf,
     },
+    /// Another agent guards this node.
+    #[error("another agent guards node `{node}`")]
+    GuardedByOther {
+        /// The node.
+        node: String,
+    },
+    /// The lab has no such node.
+    #[error("the lab has no node `{node}`; it has {}", known.join(", "))]
+    NoSuchNode {
+        /// What was asked for.
+        node: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// What tells other agents that this one lives cannot be written.
+    #[error("cannot hold `{}`", path.display())]
+    GuardFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The socket cannot be made.
     #[error("cannot listen on `{}`", socket.display())]
     Socket {

@@ -15,6 +15,7 @@ mod container_cgroup;
 mod directory;
 mod error;
 mod flows;
+mod guards;
 mod history;
 mod lab_state;
 mod lease;
@@ -30,7 +31,7 @@ mod veths;
 mod view;
 mod watch;
 
-pub use agent::{Agent, Config, unload};
+pub use agent::{Agent, Config, unload, unload_node};
 pub use error::{Error, Result};
 pub use status::{NodeStatus, Status};
 

@@ -80,6 +80,7 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
         )
     });
     let allowed = verdict.verdict == VerdictWord::Allowed;
+    let judged_elsewhere = directory.is_some_and(|directory| directory.is_judged_elsewhere(peer.ip(), node));
     FlowRecord {
         version: FLOW_VERSION,
         time: time_of(event.header.time),
@@ -106,7 +107,10 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
         repeats: event.repeats,
         phase: phase(event.phase),
         traffic: (event.phase != c::PHASE_START).then(|| traffic(event, out)),
-        strength: (!out).then(|| strength(flow.strength)).flatten(),
+        strength: (!out).then(|| strength(flow.strength)).flatten().map(|strength| match strength {
+            Strength::Address if judged_elsewhere => Strength::GuardedNode,
+            Strength::Address | Strength::GuardedNode | Strength::OwnNode | Strength::SameNode => strength,
+        }),
         backend: (!out && dialled != pod).then_some(pod),
         receiver: None,
         packet_protocol: other_protocol(key.protocol),

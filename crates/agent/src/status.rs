@@ -14,8 +14,10 @@ pub struct Status {
     pub pid: u32,
     /// The lab's name.
     pub lab: String,
-    /// Whether every node of the lab is guarded now.
+    /// Whether every node of the lab is guarded now, by this agent or another.
     pub guarded: bool,
+    /// The nodes of the lab that are not.
+    pub unguarded: Vec<String>,
     /// The nodes that it guards.
     pub nodes: Vec<NodeStatus>,
     /// Bytes of memory that the agent holds.

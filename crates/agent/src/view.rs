@@ -1,15 +1,17 @@
 //! One load of everything: manifests, live objects, and the lab's containers.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use palisade_manifests::Kept;
 use palisade_model::Problem;
-use palisade_model::settings::Settings;
+use palisade_model::settings::{Guarded, Settings};
 use palisade_policy::Model;
 
 use crate::directory::Names;
 use crate::error::Result;
+use crate::guards::{Guards, Rules};
 use crate::lab_state::LabState;
 
 /// What was read at one moment.
@@ -18,19 +20,30 @@ pub(crate) struct View {
     pub(crate) lab: LabState,
     pub(crate) model: Model,
     pub(crate) names: Arc<Names>,
+    /// What tells whether another node has these rules.
+    pub(crate) rules: Rules,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl View {
-    /// Reads the state folder of a lab and the manifests that it names, as far as they are not kept.
-    pub(crate) fn load(state: &Path, kept: &mut Kept) -> Result<Self> {
+    /// Reads the state folder of a lab and the manifests that it names, as far as they are not kept. A node counts as
+    /// guarded when its agent lives and has these rules; one of this agent, when it is not among those that fail.
+    pub(crate) fn load(state: &Path, kept: &mut Kept, guards: &mut Guards, failing: &BTreeSet<String>) -> Result<Self> {
         let lab = LabState::read(state)?;
         let loaded = palisade_manifests::load_lab_again(state, kept)?;
         let mut problems = loaded.problems;
-        let settings = Settings::of(&loaded.value);
+        let rules = Rules::of(&loaded.value.access_policies);
+        guards.look(lab.nodes.iter().map(|node| node.name.as_str()), rules);
+        let guarded = guards.guarded(failing).into_iter().map(|node| node.as_str().into()).collect();
+        let settings = Settings { guarded: Guarded::Only(guarded), ..Settings::of(&loaded.value) };
         let built = Model::new(Arc::new(loaded.value), settings);
         problems.extend(built.problems);
         let names = Arc::new(Names::new(&built.value));
-        Ok(Self { lab, model: built.value, names, problems })
+        Ok(Self { lab, model: built.value, names, rules, problems })
+    }
+
+    /// Looks at the other agents' nodes; true when the rules have to be made anew because of them.
+    pub(crate) fn look(&self, guards: &mut Guards) -> bool {
+        guards.look(self.lab.nodes.iter().map(|node| node.name.as_str()), self.rules)
     }
 }

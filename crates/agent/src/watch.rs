@@ -41,6 +41,14 @@ pub(crate) enum Change {
     Unfinished(PathBuf),
 }
 
+impl Change {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Whole(path) | Self::Unfinished(path) => path,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Watched {
     folder: PathBuf,

@@ -170,6 +170,20 @@ pub fn unmount(path: &Path) -> Result<()> {
     fs::remove_dir(path).map_err(|error| Error::path("remove", path, error))
 }
 
+/// Removes the folder of one node from the bpffs at `path`, and the mount when no other node has one.
+///
+/// # Errors
+/// When a pin cannot be removed or the mount is busy; that there is none is no error.
+pub fn unmount_one(path: &Path, node: &str) -> Result<()> {
+    if path.exists() && is_bpffs(path)? {
+        remove(&path.join(node))?;
+        if !folders_below(path).is_empty() {
+            return Ok(());
+        }
+    }
+    unmount(path)
+}
+
 fn is_bpffs(path: &Path) -> Result<bool> {
     let target = c_path(path)?;
     // SAFETY: a zeroed statfs is valid, and the string ends with a NUL.

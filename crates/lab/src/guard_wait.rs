@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A pod's first program waits no longer than this for the agent.
@@ -22,15 +22,16 @@ pub(crate) enum Guard {
     Late,
 }
 
-/// Waits until the agent behind `socket` guards the pod `uid`.
-pub(crate) fn wait(socket: &Path, uid: &str) -> Guard {
+/// Waits until the agent behind the first of `sockets` that answers guards the pod `uid`.
+pub(crate) fn wait(sockets: &[PathBuf], uid: &str) -> Guard {
     let deadline = Instant::now() + LIMIT;
-    let Some(mut agent) = Agent::connect(socket) else { return Guard::NoAgent };
+    let connect = || sockets.iter().find_map(|socket| Agent::connect(socket));
+    let Some(mut agent) = connect() else { return Guard::NoAgent };
     loop {
         match agent.guards(uid) {
             Some(true) => return Guard::Guarded,
             Some(false) => {}
-            None => match Agent::connect(socket) {
+            None => match connect() {
                 Some(again) => agent = again,
                 None => return Guard::NoAgent,
             },

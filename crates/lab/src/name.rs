@@ -83,9 +83,30 @@ impl StateDir {
         self.0.join("control.sock")
     }
 
-    /// The agent's socket, when one runs.
+    /// The socket of the agent that guards every node, when one runs.
     pub fn agent_socket(&self) -> PathBuf {
         self.0.join("agent.sock")
+    }
+
+    /// The socket of the agent that guards this node alone, when one runs.
+    pub fn agent_socket_of(&self, node: &str) -> PathBuf {
+        self.0.join(format!("agent-{node}.sock"))
+    }
+
+    /// The sockets of all agents that run, and of some that have died; never empty.
+    pub fn agent_sockets(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let is_agents = |name: &str| name.starts_with("agent-") && name.ends_with(".sock");
+        let mut found: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_str().is_some_and(is_agents))
+            .map(|entry| entry.path())
+            .collect();
+        found.sort();
+        let whole = self.agent_socket();
+        if found.is_empty() || whole.exists() {
+            found.insert(0, whole);
+        }
+        found
     }
 
     /// Where the agent pins what outlives it, when one runs.

@@ -108,6 +108,9 @@ pub struct Traffic {
 pub enum Strength {
     /// By the source address alone.
     Address,
+    /// By the source address, a pod's whose node has an agent that lives and has the same rules: that node has judged
+    /// container and program.
+    GuardedNode,
     /// A socket of the receiver's node.
     OwnNode,
     /// Container and program, by their own veth on this node.

@@ -52,7 +52,8 @@ fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
     }
     let name = &arguments.lab.name;
     let state = name.state_dir();
-    let mut agent = Agent::start(Config { state: state.path().to_owned() }).map_err(|error| match error {
+    let config = Config { state: state.path().to_owned(), node: arguments.node.clone() };
+    let mut agent = Agent::start(config).map_err(|error| match error {
         error @ palisade_agent::Error::State { .. } => {
             Failure::new(error).hint(Hint::Run(format!("sudo palisade lab up --name {name} -f MANIFESTS")))
         }
@@ -60,7 +61,8 @@ fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
     })?;
     let status = agent.status();
     let pods: usize = status.nodes.iter().map(|node| node.pods).sum();
-    eprintln!("guarding {pods} pods on {} nodes of lab `{name}`", status.nodes.len());
+    let nodes: Vec<&str> = status.nodes.iter().map(|node| node.name.as_str()).collect();
+    eprintln!("guarding {pods} pods on {} of lab `{name}`", nodes.join(", "));
     for problem in &status.problems {
         eprintln!("warning: {problem}");
     }
@@ -124,17 +126,33 @@ impl ProbeReport {
 }
 
 fn print_status(arguments: &AgentStatusArguments) -> Result<ExitCode, Failure> {
-    let socket = arguments.lab.name.state_dir().agent_socket();
-    let status = ask_status(&socket).map_err(|error| {
-        Failure::new(format!("no agent answers on `{}`: {error}", socket.display()))
-            .hint(Hint::Run(format!("sudo palisade agent run --name {}", arguments.lab.name)))
-    })?;
-    let mut output = io::stdout().lock();
-    match arguments.output {
-        OutputFormat::Text => write!(output, "{}", render_status(&status))?,
-        OutputFormat::Json => report::write_json(&mut output, &status)?,
+    let name = &arguments.lab.name;
+    let sockets = match &arguments.node {
+        Some(node) => vec![name.state_dir().agent_socket_of(node)],
+        None => name.state_dir().agent_sockets(),
+    };
+    let mut answers = Vec::new();
+    let mut refused = None;
+    for socket in &sockets {
+        match ask_status(socket) {
+            Ok(status) => answers.push(status),
+            Err(error) => refused = refused.or(Some((socket, error))),
+        }
     }
-    Ok(if is_guarded(&status) { ExitStatus::Clean } else { ExitStatus::Findings }.into())
+    if let Some((socket, error)) = refused.filter(|_| answers.is_empty()) {
+        let node = arguments.node.as_ref().map(|node| format!(" --node {node}")).unwrap_or_default();
+        return Err(Failure::new(format!("no agent answers on `{}`: {error}", socket.display()))
+            .hint(Hint::Run(format!("sudo palisade agent run --name {name}{node}"))));
+    }
+    let mut output = io::stdout().lock();
+    for (position, status) in answers.iter().enumerate() {
+        match arguments.output {
+            OutputFormat::Text if position > 0 => write!(output, "\n{}", render_status(status))?,
+            OutputFormat::Text => write!(output, "{}", render_status(status))?,
+            OutputFormat::Json => report::write_json(&mut output, status)?,
+        }
+    }
+    Ok(if answers.iter().all(is_guarded) { ExitStatus::Clean } else { ExitStatus::Findings }.into())
 }
 
 fn is_guarded(status: &Value) -> bool {
@@ -170,7 +188,9 @@ fn render_status(status: &Value) -> String {
     }
     let mut text = table.to_string();
     if !is_guarded(status) {
-        text.push_str("\nNOT GUARDED: a node has no programs in force\n");
+        let names = status["unguarded"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let names: Vec<&str> = names.collect();
+        text.push_str(&format!("\nNOT GUARDED: {}\n", names.join(", ")));
     }
     text.push_str(&format!(
         "\nagent: pid {}, {} resident, {} records kept, last change in {} us\n",
@@ -199,9 +219,17 @@ fn unload(arguments: &AgentUnloadArguments) -> Result<ExitCode, Failure> {
     if !state.path().exists() {
         return Err(LabError::NotRunning { name: name.to_string() }.into());
     }
-    let socket = state.agent_socket();
+    let sockets = match &arguments.node {
+        Some(node) if ask_status(&state.agent_socket()).is_ok() => {
+            return Err(Failure::new(format!("the agent that runs guards every node, not `{node}` alone"))
+                .hint(Hint::Run(format!("sudo palisade agent unload --name {name}"))));
+        }
+        Some(node) => vec![state.agent_socket_of(node)],
+        None => state.agent_sockets(),
+    };
     let begun = Instant::now();
-    if ask(&socket, "unload").is_ok() {
+    let told: Vec<_> = sockets.iter().filter(|socket| ask(socket, "unload").is_ok()).collect();
+    for socket in told {
         while socket.exists() {
             if begun.elapsed() > UNLOAD_LIMIT {
                 return Err(Failure::new(format!("the agent on `{}` does not end", socket.display())));
@@ -210,7 +238,15 @@ fn unload(arguments: &AgentUnloadArguments) -> Result<ExitCode, Failure> {
         }
         eprintln!("the agent has ended");
     }
-    palisade_agent::unload(state.path()).map_err(Failure::new)?;
-    eprintln!("lab `{name}` is no longer guarded");
+    match &arguments.node {
+        Some(node) => {
+            palisade_agent::unload_node(state.path(), node).map_err(Failure::new)?;
+            eprintln!("node `{node}` of lab `{name}` is no longer guarded");
+        }
+        None => {
+            palisade_agent::unload(state.path()).map_err(Failure::new)?;
+            eprintln!("lab `{name}` is no longer guarded");
+        }
+    }
     Ok(ExitStatus::Clean.into())
 }

@@ -185,7 +185,7 @@ Examples:
 pub struct ObserveArguments {
     #[command(flatten)]
     pub manifests: ManifestArguments,
-    /// The agent's socket, instead of the lab's
+    /// The agent's socket, instead of those of the lab's agents
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `palisade observe`: the agent's records, live.
+//! `palisade observe`: the agents' records, live.
 
 use std::io::{self, Write};
 
@@ -19,11 +19,14 @@ mod filter;
 pub mod row;
 mod strangers;
 
-/// Prints records until the agent goes away, the limit is reached or the reader leaves.
+/// Prints records until the last agent goes away, the limit is reached or the reader leaves.
 pub fn run(arguments: &ObserveArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
     let lab = &arguments.manifests.lab.name;
-    let socket = arguments.socket.clone().unwrap_or_else(|| lab.state_dir().agent_socket());
-    let mut records = Records::connect(&socket, lab, arguments.since)?;
+    let sockets = match &arguments.socket {
+        Some(socket) => vec![socket.clone()],
+        None => lab.state_dir().agent_sockets(),
+    };
+    let records = Records::connect(&sockets, lab, arguments.since)?;
     for stranger in strangers(arguments)? {
         eprintln!("{stranger}");
     }

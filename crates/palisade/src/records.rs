@@ -1,8 +1,9 @@
-//! The agent's records, as they come through its socket.
+//! The agents' records, as they come through their sockets.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use palisade_lab::LabName;
 use palisade_model::flow::FlowRecord;
@@ -42,53 +43,90 @@ pub enum Line {
     Record(Box<FlowRecord>),
 }
 
-/// An open stream of records.
+/// Lines that are read ahead of what is shown; a reader that is slower still is told by the agent what it missed.
+const READ_AHEAD: usize = 1024;
+
+/// Open streams of records.
 pub struct Records {
-    lines: BufReader<UnixStream>,
+    lines: Receiver<Result<(String, Line), Failure>>,
 }
 
 impl Records {
-    /// Asks the agent behind `socket` for its records.
+    /// Asks the agents behind `sockets` for their records; those that have died are passed over.
     ///
     /// # Errors
-    /// When no agent answers there.
-    pub fn connect(socket: &Path, lab: &LabName, since: Since) -> Result<Self, Failure> {
-        #[derive(Serialize)]
-        struct Request {
-            observe: Observe,
+    /// When none answers.
+    pub fn connect(sockets: &[PathBuf], lab: &LabName, since: Since) -> Result<Self, Failure> {
+        let (sender, lines) = mpsc::sync_channel(READ_AHEAD);
+        let mut first_error = None;
+        let mut any = false;
+        for socket in sockets {
+            match open(socket, lab, since) {
+                Ok(stream) => {
+                    any = true;
+                    let sender = sender.clone();
+                    std::thread::spawn(move || pass_on(&mut BufReader::new(stream), &sender));
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
         }
-        #[derive(Serialize)]
-        struct Observe {
-            since: &'static str,
+        match first_error {
+            Some(error) if !any => Err(error),
+            Some(_) | None => Ok(Self { lines }),
         }
-        let since = match since {
-            Since::Start => "start",
-            Since::Now => "now",
-        };
-        let mut stream = UnixStream::connect(socket).map_err(|source| no_agent(socket, lab, source))?;
-        let mut request = serde_json::to_vec(&Request { observe: Observe { since } }).map_err(Failure::new)?;
-        request.push(b'\n');
-        stream.write_all(&request).map_err(|source| Failure::new(RecordsError::Broken(source)))?;
-        Ok(Self { lines: BufReader::new(stream) })
     }
 
-    /// The next line: as it came, and understood; `None` when the agent is gone.
+    /// The next line of any of them: as it came, and understood; `None` when all agents are gone.
     ///
     /// # Errors
-    /// When the connection breaks, or a line is no record.
-    pub fn next(&mut self) -> Result<Option<(String, Line)>, Failure> {
-        let mut text = String::new();
-        let read = self.lines.by_ref().take(LONGEST_LINE).read_line(&mut text);
-        if read.map_err(|source| Failure::new(RecordsError::Broken(source)))? == 0 {
-            return Ok(None);
-        }
-        text.truncate(text.trim_end().len());
-        let line = serde_json::from_str(&text).map_err(|source| {
-            let line = text.chars().take(SHOWN).collect();
-            Failure::new(RecordsError::NotARecord { line, source })
-        })?;
-        Ok(Some((text, line)))
+    /// When a connection breaks, or a line is no record.
+    pub fn next(&self) -> Result<Option<(String, Line)>, Failure> {
+        self.lines.recv().ok().transpose()
     }
+}
+
+fn open(socket: &Path, lab: &LabName, since: Since) -> Result<UnixStream, Failure> {
+    #[derive(Serialize)]
+    struct Request {
+        observe: Observe,
+    }
+    #[derive(Serialize)]
+    struct Observe {
+        since: &'static str,
+    }
+    let since = match since {
+        Since::Start => "start",
+        Since::Now => "now",
+    };
+    let mut stream = UnixStream::connect(socket).map_err(|source| no_agent(socket, lab, source))?;
+    let mut request = serde_json::to_vec(&Request { observe: Observe { since } }).map_err(Failure::new)?;
+    request.push(b'\n');
+    stream.write_all(&request).map_err(|source| Failure::new(RecordsError::Broken(source)))?;
+    Ok(stream)
+}
+
+/// Until the agent is gone, or nobody listens.
+fn pass_on(lines: &mut impl BufRead, sender: &SyncSender<Result<(String, Line), Failure>>) {
+    while let Some(line) = next_line(lines).transpose() {
+        let is_last = line.is_err();
+        if sender.send(line).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn next_line(lines: &mut impl BufRead) -> Result<Option<(String, Line)>, Failure> {
+    let mut text = String::new();
+    let read = lines.by_ref().take(LONGEST_LINE).read_line(&mut text);
+    if read.map_err(|source| Failure::new(RecordsError::Broken(source)))? == 0 {
+        return Ok(None);
+    }
+    text.truncate(text.trim_end().len());
+    let line = serde_json::from_str(&text).map_err(|source| {
+        let line = text.chars().take(SHOWN).collect();
+        Failure::new(RecordsError::NotARecord { line, source })
+    })?;
+    Ok(Some((text, line)))
 }
 
 fn no_agent(socket: &Path, lab: &LabName, source: io::Error) -> Failure {

@@ -118,7 +118,10 @@ impl<'a> Instance<'a> {
             state.probed_ready = self.container.readiness.is_none();
         });
         self.runtime.publish();
-        if guard_wait::wait(&self.runtime.state.agent_socket(), &self.task.uid) == Guard::Late {
+        let node = self.runtime.cluster().node(self.task.node).map(|node| node.name.to_string()).unwrap_or_default();
+        let state = &self.runtime.state;
+        let agents = [state.agent_socket_of(&node), state.agent_socket()];
+        if guard_wait::wait(&agents, &self.task.uid) == Guard::Late {
             eprintln!("lab: the agent does not guard {}/{} yet", self.task.key.0, self.task.key.1);
         }
         line.say(&ToShim::Go)?;

@@ -24,10 +24,15 @@ What it brought into the kernel judges on when the agent ends; `palisade agent u
 
 Examples:
   sudo palisade agent run
-  sudo palisade agent run --name two")]
+  sudo palisade agent run --name two
+  sudo palisade agent run --node node1          this node's pods alone; another agent guards node2's")]
 pub struct AgentRunArguments {
     #[command(flatten)]
     pub lab: LabArguments,
+    /// Guard the pods of this node alone. Agents of several nodes run beside each other. Default: every
+    /// node of the lab
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
 }
 
 /// `palisade agent probe`
@@ -40,9 +45,15 @@ pub struct AgentProbeArguments {
 
 /// `palisade agent status`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Of several agents (`agent run --node`) each tells of itself; as JSON, one document after the other.
+It ends with 1 while a node of the lab has no agent.")]
 pub struct AgentStatusArguments {
     #[command(flatten)]
     pub lab: LabArguments,
+    /// Ask the agent of this node alone. Default: every agent of the lab
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
@@ -53,4 +64,7 @@ pub struct AgentStatusArguments {
 pub struct AgentUnloadArguments {
     #[command(flatten)]
     pub lab: LabArguments,
+    /// Take only what guards this node out. Default: every node of the lab
+    #[arg(long, value_name = "NODE")]
+    pub node: Option<String>,
 }

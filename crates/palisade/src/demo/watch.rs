@@ -35,7 +35,7 @@ impl Watch {
     /// # Errors
     /// When it does not answer.
     pub fn start(lab: &LabName) -> Result<Self, Failure> {
-        let mut records = Records::connect(&lab.state_dir().agent_socket(), lab, Since::Now)?;
+        let records = Records::connect(&[lab.state_dir().agent_socket()], lab, Since::Now)?;
         let (sender, lines) = sync_channel(WAITING);
         // Ends with the agent, or when nobody listens any more.
         std::thread::spawn(move || {

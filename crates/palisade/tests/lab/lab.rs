@@ -92,17 +92,29 @@ impl Lab {
         command
     }
 
-    /// Starts an agent and waits until its socket answers.
+    /// Starts an agent of every node and waits until its socket answers.
     pub fn agent(&self) -> Agent {
-        let log = std::fs::File::create(self.folder.join("agent.log")).expect("it can be made");
-        let child = palisade()
-            .args(["agent", "run", "--name", &self.name])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
-        let agent = Agent { child, socket: self.state().join("agent.sock"), log: self.folder.join("agent.log") };
+        self.start_agent(None)
+    }
+
+    /// Starts an agent of one node and waits until its socket answers.
+    pub fn agent_of(&self, node: &str) -> Agent {
+        self.start_agent(Some(node))
+    }
+
+    fn start_agent(&self, node: Option<&str>) -> Agent {
+        let name = node.map_or("agent".to_owned(), |node| format!("agent-{node}"));
+        let log = self.folder.join(format!("{name}.log"));
+        let mut command = palisade();
+        command.args(["agent", "run", "--name", &self.name]);
+        if let Some(node) = node {
+            command.args(["--node", node]);
+        }
+        let output = std::fs::File::create(&log).expect("it can be made");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).spawn();
+        let child = child.expect("the binary starts");
+        let socket = self.state().join(format!("{name}.sock"));
+        let agent = Agent { child, socket, log, node: node.map(str::to_owned) };
         agent.wait_for("the agent's socket", |agent| agent.ask(r#"{"status":{}}"#).is_some());
         agent
     }
@@ -172,6 +184,8 @@ pub struct Agent {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    /// Nothing: every node.
+    node: Option<String>,
 }
 
 impl Agent {
@@ -179,13 +193,14 @@ impl Agent {
         self.child.id()
     }
 
-    /// Waits until every running pod of the lab is ready and guarded.
+    /// Waits until every running pod of the lab is ready, and those of the agent's nodes are guarded.
     pub fn wait_until_guarded(&self, lab: &Lab) {
         let pods_are_guarded = |agent: &Self| {
-            lab.inventory()
-                .pods
-                .iter()
-                .all(|pod| pod.ready != Some(false) && agent.is_guarded(pod.meta.uid.as_deref().unwrap_or_default()))
+            lab.inventory().pods.iter().all(|pod| {
+                let is_own = agent.node.is_none() || agent.node.as_deref() == pod.node.as_deref();
+                let uid = pod.meta.uid.as_deref().unwrap_or_default();
+                pod.ready != Some(false) && (!is_own || agent.is_guarded(uid))
+            })
         };
         self.wait_for("every pod guarded and ready", pods_are_guarded);
     }
@@ -220,24 +235,26 @@ impl Agent {
 
     /// What the agent has in its history now of senders' tries, the newest record of each.
     fn finished_records(&self, matches: &impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
-        let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
-        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
-        writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
-        let mut records = std::collections::BTreeMap::new();
-        for line in BufReader::new(stream).lines() {
-            // The stream goes on for ever: a pause is the end of the history.
-            let Ok(line) = line else { break };
-            let Ok(record) = serde_json::from_str::<FlowRecord>(&line) else { continue };
-            if record.is_try() && matches(&record) {
-                records.insert((record.time, record.id), record);
-            }
-        }
+        let tries = self.history().into_iter().filter(|record| record.is_try() && matches(record));
+        let records: std::collections::BTreeMap<_, _> =
+            tries.map(|record| ((record.time, record.id), record)).collect();
         let mut newest: Vec<FlowRecord> = records.into_values().collect();
         newest.retain(|record| record.outcome != palisade_model::flow::FlowOutcome::Pending);
         newest
     }
 
-    fn wait_for(&self, what: &str, done: impl Fn(&Self) -> bool) {
+    /// Every record that the agent has in its history now, in the order in which they were told.
+    pub fn history(&self) -> Vec<FlowRecord> {
+        let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
+        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
+        writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
+        // The stream goes on for ever: a pause is the end of the history.
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
+    }
+
+    /// Fails when `done` does not come true in time.
+    pub fn wait_for(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !done(self) {
             let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
