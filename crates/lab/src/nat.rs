@@ -15,7 +15,8 @@ use crate::endpoints;
 ///
 /// What a node sends to a Service, and what comes to it from its pods or from outside, is translated
 /// where it enters. A backend that reaches itself through its Service is masqueraded (hairpin), and
-/// so is what comes in by a NodePort and what pods send to the world.
+/// so is what comes in by a NodePort, an external address or a load balancer's (`externalTrafficPolicy:
+/// Cluster`, as kube-proxy does it), and what pods send to the world.
 pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
     let mut frontends = Frontends::default();
     for service in cluster.services.values() {
@@ -31,10 +32,12 @@ pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
                     .filter(|backend| backend.ready && backend.address.is_ipv6() == v6)
                     .map(|backend| (backend.address, backend.port))
                     .collect();
-                let addresses =
-                    service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
-                for address in addresses.filter(|address| address.is_ipv6() == v6) {
+                for address in service.cluster_ips.iter().filter(|address| address.is_ipv6() == v6) {
                     frontends.add(Key::Address(*address, port.protocol, port.port), &backends);
+                }
+                let external = service.external_ips.iter().chain(&service.load_balancer_ips);
+                for address in external.filter(|address| address.is_ipv6() == v6) {
+                    frontends.add(Key::External(*address, port.protocol, port.port), &backends);
                 }
                 let on_nodes = matches!(service.exposure, Exposure::NodePort | Exposure::LoadBalancer);
                 if let Some(number) = port.node_port.filter(|_| on_nodes) {
@@ -59,6 +62,8 @@ pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key {
     Address(IpAddr, Protocol, u16),
+    /// An external address or a load balancer's.
+    External(IpAddr, Protocol, u16),
     /// A port of every node, by family (IPv6 or not).
     NodePort(bool, Protocol, u16),
     /// A port of this node, which belongs to one of its pods.
@@ -74,7 +79,7 @@ impl Frontends {
     fn add(&mut self, key: Key, backends: &[(IpAddr, u16)]) {
         let taken = match key {
             Key::HostPort(v6, protocol, port) => self.0.contains_key(&Key::NodePort(v6, protocol, port)),
-            Key::Address(..) | Key::NodePort(..) => false,
+            Key::Address(..) | Key::External(..) | Key::NodePort(..) => false,
         };
         if !taken {
             self.0.entry(key).or_insert_with(|| backends.to_vec());

@@ -38,7 +38,11 @@ struct Scenario {
 
 impl Scenario {
     fn run(name: &str, yaml: &[String]) -> Self {
-        let lab = Lab::up(name, &yaml.concat(), 1);
+        Self::run_on(name, yaml, 1)
+    }
+
+    fn run_on(name: &str, yaml: &[String], nodes: u8) -> Self {
+        let lab = Lab::up(name, &yaml.concat(), nodes);
         let agent = lab.agent();
         agent.wait_until_guarded(&lab);
         Self { lab, _agent: agent }
@@ -156,4 +160,76 @@ fn no_egress_but_dns() {
     scenario.is_refused("jobs/worker", "203.0.113.66:443");
     // Egress alone is closed: others come in, and get their answers.
     scenario.reaches("other/x", &worker);
+}
+
+/// A pod on the first node, whose prober must reach it before it is an endpoint, behind a Service of every kind of door.
+fn pod_with_doors(name: &str, number: u8) -> String {
+    format!(
+        "---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}
+spec:
+  nodeName: node1
+  containers:
+  - {{name: main, image: x, ports: [{{name: http, containerPort: 8080}}], readinessProbe: {{tcpSocket: {{port: http}}, periodSeconds: 1}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  type: LoadBalancer
+  selector: {{app: {name}}}
+  externalIPs: [198.18.0.{number}]
+  ports: [{{port: 80, targetPort: http, nodePort: 300{number}}}]
+status: {{loadBalancer: {{ingress: [{{ip: 198.18.1.{number}}}]}}}}
+"
+    )
+}
+
+#[test]
+fn outside_is_outside_by_every_door_and_on_every_node() {
+    if !lab::can_run() {
+        return;
+    }
+    let to = |whom: &str, from: &str| {
+        format!("{{action: Allow, from: [{from}], to: [{{workload: {whom}}}], ports: [{{port: http}}]}}")
+    };
+    let scenario = Scenario::run_on(
+        "scenario-doors",
+        &[
+            namespace("shop"),
+            pod_with_doors("open", 80),
+            pod_with_doors("partner", 81),
+            pod_with_doors("shut", 82),
+            closed("shop"),
+            access("shop", "visitors", &to("open", "{entity: world}")),
+            access("shop", "partners", &to("partner", "{cidr: 203.0.113.1/32}")),
+        ],
+        2,
+    );
+    let ready =
+        |name: &str| scenario.lab.inventory().pods.iter().any(|pod| pod.meta.name() == name && pod.ready == Some(true));
+    let begun = std::time::Instant::now();
+    while !["open", "partner", "shut"].into_iter().all(ready) {
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(60),
+            "the node's prober does not reach the closed pods"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    for (node, is_pods_own) in [("172.31.0.11", true), ("172.31.0.12", false)] {
+        let route = ["ip", "route", "replace", "198.18.0.0/15", "via", node, "src", "203.0.113.1"];
+        scenario.lab.palisade(&[&["lab", "exec", "world", "--"], &route[..]].concat());
+        for (whom, number) in [("open", 80), ("partner", 81), ("shut", 82)] {
+            let doors =
+                [format!("{node}:300{number}"), format!("198.18.0.{number}:80"), format!("198.18.1.{number}:80")];
+            for door in doors {
+                let answer = scenario.outside_calls(&door);
+                // Who comes by another node's door in that node's name is nobody in particular.
+                let wanted = whom == "open" || whom == "partner" && is_pods_own;
+                assert_eq!(answer.ok, wanted, "outside -> {whom} by {door} on {node}: {answer:?}");
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use palisade_model::{IpNet, Protocol};
 use super::Key;
 use crate::address_plan::{cluster_networks, node_address, node_address_6, node_networks, service_networks};
 
-/// On what came in by a NodePort, between translation and masquerading. Kube-proxy's own mark.
+/// On what came in by a NodePort or an external address, between translation and masquerading. Kube-proxy's own mark.
 const MASQUERADE_MARK: u32 = 0x4000;
 
 /// Names and addresses that differ between the two families.
@@ -64,7 +64,7 @@ fn maps(frontends: &BTreeMap<Key, Vec<(IpAddr, u16)>>, family: &Family) -> Strin
     let mut elements: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (index, (key, backends)) in frontends.iter().enumerate() {
         let (ipv6, entry, [full, empty]) = match key {
-            Key::Address(address, protocol, port) => {
+            Key::Address(address, protocol, port) | Key::External(address, protocol, port) => {
                 (address.is_ipv6(), format!("{address} . {} . {port}", name(*protocol)), ["services", "empty"])
             }
             Key::NodePort(ipv6, protocol, port) | Key::HostPort(ipv6, protocol, port) => {
@@ -113,7 +113,7 @@ fn hairpin_set(frontends: &BTreeMap<Key, Vec<(IpAddr, u16)>>, family: &Family) -
 fn service_chain(index: usize, key: &Key, backends: &[(IpAddr, u16)]) -> String {
     let (protocol, marked) = match key {
         Key::Address(_, protocol, _) | Key::HostPort(_, protocol, _) => (name(*protocol), false),
-        Key::NodePort(_, protocol, _) => (name(*protocol), true),
+        Key::External(_, protocol, _) | Key::NodePort(_, protocol, _) => (name(*protocol), true),
     };
     let mut out = format!(" chain svc{index} {{\n");
     if marked {
