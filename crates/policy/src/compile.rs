@@ -21,10 +21,13 @@ use palisade_model::verdict::{Because, Direction, Judgement, RuleRef};
 use palisade_model::{IpNet, Timestamp};
 use serde::Serialize;
 
-use crate::matching::{self, Match, RuleScope};
+use crate::matching::{self, Match, RuleScope, Side};
 use crate::model::{Model, PodFacts};
+use crate::party::receiver;
+use crate::rule_index::PeerAt;
 
 use compiler::Compiler;
+pub(crate) use interner::position_u32;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -378,20 +381,19 @@ impl Model {
 
     /// The `from` peers of all rules that mean `pod`, container and program aside.
     fn sender_peers<'m>(&'m self, pod: &'m PodFacts) -> impl Iterator<Item = &'m PodPeer> {
-        let rules = self
-            .inventory
-            .access_policies
-            .iter()
-            .flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
-        rules.flat_map(move |(policy, rule)| {
+        let party = receiver(pod, None);
+        let lists = self.rules.from.naming(self, &party, Side::From);
+        let peers: Vec<PeerAt> = lists.into_iter().flatten().copied().collect();
+        peers.into_iter().filter_map(move |at| {
+            let (policy, _, rule) = self.access_rule(at.rule);
             let namespace = policy.meta.reference.namespace.as_ref();
             let scope = RuleScope { namespace, action: rule.action, ports: &rule.ports };
-            rule.from.iter().filter_map(move |peer| match &peer.target {
+            match &rule.from[at.peer as usize].target {
                 PeerTarget::Pods(fields) => {
                     (!matches!(matching::pod_fields(self, scope, fields, pod), Match::No(_))).then_some(fields)
                 }
                 PeerTarget::Cidr { .. } | PeerTarget::Entity(_) | PeerTarget::Fqdn(_) => None,
-            })
+            }
         })
     }
 }

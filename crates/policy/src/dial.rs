@@ -173,9 +173,8 @@ impl Model {
     }
 
     fn slices_of<'m>(&'m self, service: &'m Service) -> impl Iterator<Item = &'m EndpointSlice> {
-        self.inventory.endpoint_slices.iter().filter(|slice| {
-            slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name())
-        })
+        let positions = self.service_lookup.slices(service.meta.namespace(), service.meta.name());
+        positions.iter().map(|position| &self.inventory.endpoint_slices[*position])
     }
 
     fn slice_endpoints<'m>(
@@ -205,8 +204,12 @@ impl Model {
     }
 
     fn selected_endpoints(&self, service: &Service, port: &ServicePort, readiness: Readiness) -> Vec<Backend> {
-        self.pods()
+        let none = Labels::default();
+        let selector = service.selector.as_ref().unwrap_or(&none);
+        self.pod_lookup
+            .with_labels(service.meta.namespace(), selector)
             .iter()
+            .map(|index| self.pod(*index))
             .filter(|pod| pod.decides() && selects(service, pod))
             .filter(|pod| readiness == Readiness::Any || service.publish_not_ready || pod.ready != Some(false))
             .flat_map(|pod| {
@@ -289,6 +292,13 @@ impl Model {
             Some(selector) if !selector.0.is_empty() => selects(service, pod),
             Some(_) | None => self.slices_of(service).any(|slice| slice_has(slice, pod)),
         }
+    }
+
+    /// Positions of the Services that `pod` stands behind, ready or not, in order.
+    pub(crate) fn services_before(&self, pod: &PodFacts) -> Vec<usize> {
+        let mut positions = self.service_lookup.perhaps_before(pod);
+        positions.retain(|position| self.is_behind(&self.inventory.services[*position], pod));
+        positions
     }
 
     pub(crate) fn find_apiserver_endpoints(&self) -> Vec<ApiserverEndpoint> {

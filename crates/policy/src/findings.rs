@@ -1,6 +1,6 @@
 //! Problems that show only when objects are seen together.
 
-use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget};
+use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget, PodPeer};
 use palisade_model::network_policy::NetworkPolicyTarget;
 use palisade_model::object::Meta;
 use palisade_model::{Labels, Place, Problem, Selector};
@@ -56,29 +56,43 @@ fn network_policies(model: &Model) -> Vec<Problem> {
     let mut problems = Vec::new();
     for policy in &model.inventory.network_policies {
         let namespace = policy.meta.namespace();
-        let in_namespace: Vec<_> = guarded_pods(model).filter(|pod| &*pod.namespace == namespace).collect();
-        if !in_namespace.iter().any(|pod| policy.pod_selector.matches(&pod.labels)) {
+        let with = |selector: &Selector| {
+            let labels = &selector.match_labels;
+            let mut candidates = model.pod_lookup.with_labels(namespace, labels).iter().map(|index| model.pod(*index));
+            candidates.any(|pod| !model.spec(pod).host_network && selector.matches(&pod.labels))
+        };
+        let in_namespace = || -> Vec<&PodFacts> {
+            let pods = model.pod_lookup.of_namespace(namespace).iter().map(|index| model.pod(*index));
+            pods.filter(|pod| !model.spec(pod).host_network).collect()
+        };
+        if !with(&policy.pod_selector) {
             let message = format!("podSelector `{}` matches no pod of namespace `{namespace}`", policy.pod_selector);
             problems.push(selects_nothing(
                 &policy.meta,
                 &policy.meta.place,
                 message,
                 &policy.pod_selector,
-                &in_namespace,
+                &in_namespace(),
             ));
         }
         let rules = policy.ingress.iter().chain(&policy.egress).flatten();
         for peer in rules.flat_map(|rule| &rule.peers) {
             let NetworkPolicyTarget::Pods { pod_selector, namespace_selector } = &peer.target else { continue };
-            let candidates: Vec<_> = guarded_pods(model)
-                .filter(|pod| match namespace_selector {
-                    None => &*pod.namespace == namespace,
-                    Some(selector) => !matches!(namespace_selector_of(selector, pod), Match::No(_)),
-                })
-                .collect();
             let everything = Selector::default();
             let selector = pod_selector.as_ref().unwrap_or(&everything);
-            if !candidates.iter().any(|pod| selector.matches(&pod.labels)) {
+            let in_one =
+                |namespaces: &Selector, pod: &PodFacts| !matches!(namespace_selector_of(namespaces, pod), Match::No(_));
+            let found = match namespace_selector {
+                None => with(selector),
+                Some(namespaces) => {
+                    guarded_pods(model).any(|pod| in_one(namespaces, pod) && selector.matches(&pod.labels))
+                }
+            };
+            if !found {
+                let candidates = match namespace_selector {
+                    None => in_namespace(),
+                    Some(namespaces) => guarded_pods(model).filter(|pod| in_one(namespaces, pod)).collect(),
+                };
                 let message = match namespace_selector {
                     None => format!("peer `{selector}` matches no pod of namespace `{namespace}`"),
                     Some(namespaces) => format!("peer `{selector}` in namespaces `{namespaces}` matches no pod"),
@@ -136,9 +150,12 @@ fn perimeters(model: &Model) -> Vec<Problem> {
     let mut problems = Vec::new();
     for perimeter in &model.inventory.perimeters {
         let meta = &perimeter.meta;
-        let mut selected = model
-            .pods()
-            .iter()
+        let everywhere = || Box::new(model.pods().iter()) as Box<dyn Iterator<Item = &PodFacts>>;
+        let candidates = meta.reference.namespace.as_ref().map_or_else(everywhere, |namespace| {
+            let found = model.pod_lookup.with_labels(namespace, &perimeter.selector.match_labels);
+            Box::new(found.iter().map(|index| model.pod(*index)))
+        });
+        let mut selected = candidates
             .filter(|pod| pod.decides() && !matches!(perimeter_selects(perimeter, pod), Match::No(_)))
             .peekable();
         if selected.peek().is_none() {
@@ -161,8 +178,10 @@ fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
     let mut problems = Vec::new();
     for peer in policy.rules.iter().flat_map(|rule| rule.from.iter().chain(&rule.to)) {
         // A job's pod that has ended was somebody, and the next one will be.
-        let mut matched = model.pods().iter().filter(|pod| peer_selects(policy, peer, pod, model)).peekable();
-        if matches!(peer.target, PeerTarget::Pods(_)) && matched.peek().is_none() {
+        let PeerTarget::Pods(fields) = &peer.target else { continue };
+        let mut matched =
+            candidates(model, policy, fields).filter(|pod| peer_selects(policy, peer, pod, model)).peekable();
+        if matched.peek().is_none() {
             let message = format!("peer {} matches no pod", render_peer(peer));
             problems.push(
                 Problem::warning("peer-matches-nothing", message).at(&peer.place).of(policy.meta.reference.clone()),
@@ -178,6 +197,27 @@ fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
         }));
     }
     problems
+}
+
+/// The pods that a peer could mean, in order.
+fn candidates<'m>(
+    model: &'m Model,
+    policy: &AccessPolicy,
+    fields: &PodPeer,
+) -> Box<dyn Iterator<Item = &'m PodFacts> + 'm> {
+    let own = policy.meta.reference.namespace.as_ref();
+    let namespace = match (&fields.namespace, &fields.namespace_selector) {
+        (Some(namespace), _) => Some(namespace),
+        (None, None) => own,
+        (None, Some(_)) => None,
+    };
+    let Some(namespace) = namespace else { return Box::new(model.pods().iter()) };
+    let found = match (&fields.workload, &fields.selector) {
+        (Some(workload), _) => model.pod_lookup.of_workload(namespace, &workload.name),
+        (None, Some(selector)) => model.pod_lookup.with_labels(namespace, &selector.match_labels),
+        (None, None) => model.pod_lookup.of_namespace(namespace),
+    };
+    Box::new(found.iter().map(|index| model.pod(*index)))
 }
 
 /// Whether the pod-level fields of a peer mean `pod`; container and program count when the pod

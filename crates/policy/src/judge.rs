@@ -22,6 +22,7 @@ use serde::Serialize;
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
 use crate::model::{Closer, Model, PodFacts};
 use crate::party::{Party, SenderProof, Situation, UnknownEnd};
+use crate::rule_index::{PeerAt, RuleNumber};
 
 /// Which objects take part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,9 +104,10 @@ impl Model {
                 _ if at_sender => SenderProof::JudgedPod,
                 _ => SenderProof::Address,
             };
+            let named = self.access_naming(&situation);
             let end = |objects| Decision {
                 egress: Verdict::Allow(Because::NotGuarded),
-                ingress: self.judge_end(&situation, Direction::Ingress, objects, Rules::All),
+                ingress: self.judge_end(&situation, Direction::Ingress, objects, Rules::Named(&named)),
             };
             Judgement { enforced: end(Objects::Enforced), would_be: end(Objects::All) }
         });
@@ -119,7 +121,20 @@ impl Model {
     }
 
     pub(crate) fn judge_situation<'m>(&'m self, situation: &Situation<'m>) -> Judgement {
-        self.judge_by(situation, Rules::All, Rules::All)
+        let named = self.access_naming(situation);
+        self.judge_by(situation, Rules::Named(&named), Rules::Named(&named))
+    }
+
+    /// The AccessPolicies' rules that could name one of the ends (the one that fewer name), in order.
+    fn access_naming(&self, situation: &Situation<'_>) -> Vec<RuleNumber> {
+        let from = self.rules.from.naming(self, &situation.from, Side::From);
+        let to = self.rules.to.naming(self, &situation.to, Side::To);
+        let count = |lists: &[&[PeerAt]]| lists.iter().map(|list| list.len()).sum::<usize>();
+        let fewer = if count(&from) <= count(&to) { from } else { to };
+        let mut rules: Vec<RuleNumber> = fewer.into_iter().flatten().map(|at| at.rule).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 
     /// Judges by the rules given for the egress and for the ingress end.
@@ -252,14 +267,26 @@ impl Model {
         objects: Objects,
         action: Action,
     ) -> impl Iterator<Item = AccessCandidate<'m>> + use<'r, 'm> {
-        let (all, relevant) = match rules {
-            Rules::All => (Some(self.access_policies_of(&pod.namespace)), None),
-            Rules::Relevant(relevant) => (None, Some(relevant.access.iter().copied())),
+        let (all, named, relevant) = match rules {
+            Rules::All => (Some(self.access_policies_of(&pod.namespace)), None, None),
+            Rules::Named(named) => (None, Some((named, self.rules.scope(&pod.namespace))), None),
+            Rules::Relevant(relevant) => (None, None, Some(relevant.access.iter().copied())),
         };
         let all = all.into_iter().flatten();
+        let named = named.into_iter().flat_map(move |(named, scope)| {
+            let acting = named.iter().filter(move |rule| self.rules.acts_on(**rule, scope));
+            acting.map(|rule| self.access_rule(*rule))
+        });
         all.flat_map(|policy| policy.rules.iter().enumerate().map(move |(index, rule)| (policy, index, rule)))
+            .chain(named)
             .chain(relevant.into_iter().flatten())
             .filter(move |(policy, _, rule)| rule.action == action && objects.include(policy.mode))
+    }
+
+    pub(crate) fn access_rule(&self, number: RuleNumber) -> AccessCandidate<'_> {
+        let (position, index) = self.rules.access[number as usize];
+        let policy = &self.inventory.access_policies[position];
+        (policy, index, &policy.rules[index])
     }
 
     /// Rules of the NetworkPolicies among `closers`, as position of the policy and index.
@@ -270,7 +297,7 @@ impl Model {
         direction: Direction,
     ) -> impl Iterator<Item = (usize, usize)> + use<'r> {
         let (all, relevant) = match rules {
-            Rules::All => {
+            Rules::All | Rules::Named(_) => {
                 let of = |closer: &Closer| match closer {
                     Closer::NetworkPolicy(position) => Some(*position),
                     Closer::Perimeter(_) => None,
@@ -467,6 +494,8 @@ pub(crate) type AccessCandidate<'m> = (&'m AccessPolicy, usize, &'m AccessRule);
 pub(crate) enum Rules<'r, 'm> {
     /// All that act on it.
     All,
+    /// Of AccessPolicies' rules those that could name an end, in order; of NetworkPolicies' all that act on it.
+    Named(&'r [RuleNumber]),
     /// Those that could cover the pair: for many questions about one pair.
     Relevant(&'r Relevant<'m>),
 }

@@ -20,6 +20,9 @@ mod judge;
 mod matching;
 mod model;
 mod party;
+mod pod_index;
+mod rule_index;
+mod service_index;
 mod workloads;
 
 pub use consent::{Consent, Grant};

@@ -1,6 +1,6 @@
 //! Whether a peer names an end, and a rule a port. Three-valued: what is not known is said.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use palisade_model::access_policy::{Action, Entity, Peer, PeerTarget, PodPeer};
 use palisade_model::link::Which;
@@ -9,7 +9,7 @@ use palisade_model::object::Name;
 use palisade_model::pod::ContainerRole;
 use palisade_model::port::{PortMatch, PortRule, Protocol};
 use palisade_model::verdict::Missing;
-use palisade_model::{IpNet, Selector};
+use palisade_model::{IpNet, Selector, Timestamp};
 
 use crate::dial::BackendEnd;
 use crate::model::{Model, PodFacts};
@@ -86,6 +86,17 @@ impl<'m> Situation<'m> {
             Side::From => &self.from,
             Side::To => &self.to,
         }
+    }
+
+    /// `party` on some TCP port with an end about which nothing is asked: for what depends on one end alone.
+    pub(crate) fn of_one(party: Party<'m>, side: Side, sender_proof: SenderProof) -> Self {
+        let nobody = Party::Address { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), kind: AddressKind::Loopback };
+        let (from, to) = match side {
+            Side::From => (party, nobody),
+            Side::To => (nobody, party),
+        };
+        let transport = Transport::AnyPort(Protocol::Tcp);
+        Self { from, to, transport, now: Timestamp::UNIX_EPOCH, own_address: false, sender_proof }
     }
 }
 
@@ -415,26 +426,14 @@ pub(crate) fn entity_is(model: &Model, entity: Entity, situation: &Situation<'_>
         },
         Entity::Nodes => matches!(party, Party::Node { .. }),
         Entity::Kubelet => side == Side::From && matches!(party, Party::Node { .. }) && is_probe(model, situation),
-        Entity::Apiserver => model.apiserver_endpoints.iter().any(|endpoint| {
-            let reached = match side {
-                Side::From => true,
-                Side::To => situation
-                    .transport
-                    .is(endpoint.protocol, |reached| endpoint.port.is_none_or(|port| port == reached)),
-            };
-            reached && addresses_of(party).contains(&endpoint.address)
+        Entity::Apiserver => apiserver_ports(model, party).any(|(protocol, port)| match side {
+            Side::From => true,
+            Side::To => situation.transport.is(protocol, |reached| port.is_none_or(|port| port == reached)),
         }),
         Entity::Dns => {
             side == Side::To
-                && model.dns_backends.iter().any(|backend| {
-                    situation.transport.is(backend.protocol, |port| port == backend.port)
-                        && match (backend.end, party) {
-                            (BackendEnd::Pod(index), Party::Pod { pod, .. }) => pod.decides() && pod.index == index,
-                            (BackendEnd::Pod(index), Party::Node { host_pod: Some(pod), .. }) => pod.index == index,
-                            (BackendEnd::Pod(_), Party::Node { host_pod: None, .. } | Party::Address { .. }) => false,
-                            (BackendEnd::Address(address), _) => addresses_of(party).contains(&address),
-                        }
-                })
+                && dns_ports(model, party)
+                    .any(|(protocol, port)| situation.transport.is(protocol, |reached| reached == port))
         }
         Entity::Gateway => match party {
             Party::Pod { pod, .. } => {
@@ -448,6 +447,42 @@ pub(crate) fn entity_is(model: &Model, entity: Entity, situation: &Situation<'_>
             Party::Node { .. } | Party::Address { .. } => false,
         },
         Entity::Metadata => addresses_of(party).iter().any(|address| METADATA.contains(address)),
+    }
+}
+
+/// The ports on which `party` is the API server; `None` for all of a protocol.
+pub(crate) fn apiserver_ports<'a>(
+    model: &'a Model,
+    party: &'a Party<'_>,
+) -> impl Iterator<Item = (Protocol, Option<u16>)> + 'a {
+    let endpoints = model.apiserver_endpoints.iter();
+    endpoints
+        .filter(|endpoint| addresses_of(party).contains(&endpoint.address))
+        .map(|endpoint| (endpoint.protocol, endpoint.port))
+}
+
+/// The ports on which `party` is the cluster's DNS.
+pub(crate) fn dns_ports<'a>(model: &'a Model, party: &'a Party<'_>) -> impl Iterator<Item = (Protocol, u16)> + 'a {
+    let backends = model.dns_backends.iter().filter(move |backend| match (backend.end, party) {
+        (BackendEnd::Pod(index), Party::Pod { pod, .. }) => pod.decides() && pod.index == index,
+        (BackendEnd::Pod(index), Party::Node { host_pod: Some(pod), .. }) => pod.index == index,
+        (BackendEnd::Pod(_), Party::Node { host_pod: None, .. } | Party::Address { .. }) => false,
+        (BackendEnd::Address(address), _) => addresses_of(party).contains(&address),
+    });
+    backends.map(|backend| (backend.protocol, backend.port))
+}
+
+/// Whether `party` at `side` is `entity` on some port, whoever the other end is.
+pub(crate) fn entity_could_be(model: &Model, entity: Entity, party: &Party<'_>, side: Side) -> bool {
+    match (entity, side) {
+        (Entity::Kubelet, Side::From) => matches!(party, Party::Node { .. }),
+        (Entity::Kubelet, Side::To) | (Entity::Dns, Side::From) => false,
+        (Entity::Dns, Side::To) => dns_ports(model, party).next().is_some(),
+        (Entity::Apiserver, _) => apiserver_ports(model, party).next().is_some(),
+        (Entity::World | Entity::Cluster | Entity::Nodes | Entity::Gateway | Entity::Metadata, _) => {
+            // These look at the party alone.
+            entity_is(model, entity, &Situation::of_one(party.clone(), side, SenderProof::Process), side)
+        }
     }
 }
 

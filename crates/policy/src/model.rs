@@ -20,6 +20,9 @@ use serde::Serialize;
 use crate::dial::{ApiserverEndpoint, Backend};
 use crate::findings;
 use crate::matching::{self, Match, WhyNot};
+use crate::pod_index::PodLookup;
+use crate::rule_index::RuleIndex;
+use crate::service_index::ServiceLookup;
 use crate::workloads::Owners;
 
 /// A pod by its position in [`Model::pods`].
@@ -133,6 +136,9 @@ pub struct Model {
     addresses: BTreeMap<IpAddr, AddressOwner>,
     /// Positions of access policies by namespace; `None` for the cluster-wide ones.
     access_by_namespace: BTreeMap<Option<Name>, Vec<usize>>,
+    pub(crate) rules: RuleIndex,
+    pub(crate) pod_lookup: PodLookup,
+    pub(crate) service_lookup: ServiceLookup,
     namespace_labels: BTreeMap<Name, Arc<Labels>>,
     pub(crate) dns_backends: Vec<Backend>,
     pub(crate) apiserver_endpoints: Vec<ApiserverEndpoint>,
@@ -146,17 +152,16 @@ impl Model {
         let inventory = sorted(inventory);
         let namespace_labels = namespace_labels(&inventory);
         let mut pods = resolve_pods(&inventory, &namespace_labels);
-        for pod in &mut pods {
-            let directions = [Direction::Ingress, Direction::Egress];
-            pod.closers = directions.map(|direction| closers_of(&inventory, pod, direction));
-            pod.maybe_closers = directions.map(|direction| maybe_closers_of(&inventory, pod, direction));
-        }
+        let pod_lookup = PodLookup::new(&pods);
+        close(&inventory, &mut pods, &pod_lookup);
         let pods_by_name = pods.iter().map(|pod| ((pod.namespace.clone(), pod.name.clone()), pod.index)).collect();
         let addresses = address_owners(&inventory, &pods);
         let mut access_by_namespace: BTreeMap<Option<Name>, Vec<usize>> = BTreeMap::new();
         for (position, policy) in inventory.access_policies.iter().enumerate() {
             access_by_namespace.entry(policy.meta.reference.namespace.clone()).or_default().push(position);
         }
+        let rules = RuleIndex::new(&inventory);
+        let service_lookup = ServiceLookup::new(&inventory);
         let mut model = Self {
             inventory,
             settings,
@@ -164,6 +169,9 @@ impl Model {
             pods_by_name,
             addresses,
             access_by_namespace,
+            rules,
+            pod_lookup,
+            service_lookup,
             namespace_labels,
             dns_backends: Vec::new(),
             apiserver_endpoints: Vec::new(),
@@ -242,10 +250,7 @@ impl Model {
     }
 
     pub(crate) fn service_named(&self, namespace: &str, name: &str) -> Option<&Service> {
-        self.inventory
-            .services
-            .iter()
-            .find(|service| service.meta.namespace() == namespace && service.meta.name() == name)
+        self.service_lookup.named(namespace, name).map(|position| &self.inventory.services[position])
     }
 
     /// The closing policy as a reference to the whole object.
@@ -345,12 +350,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
             maybe_closers: [Vec::new(), Vec::new()],
         });
     }
-    for workload in owners.without_pods(inventory) {
-        let position = inventory
-            .workloads
-            .iter()
-            .position(|candidate| std::ptr::eq(candidate, workload))
-            .expect("`without_pods` returns members of the inventory");
+    for (position, workload) in owners.without_pods(inventory) {
         pods.push(PodFacts {
             index: PodIndex(0),
             namespace: workload.meta.namespace().into(),
@@ -379,38 +379,62 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
     pods
 }
 
-/// The policies that close `pod` in `direction`, in the order of their references.
-fn closers_of(inventory: &Inventory, pod: &PodFacts, direction: Direction) -> Vec<Closer> {
-    if spec_of(inventory, pod).host_network {
-        return Vec::new();
-    }
-    let network_policies = inventory.network_policies.iter().enumerate().filter(|(_, policy)| {
-        let listed = match direction {
-            Direction::Ingress => policy.ingress.is_some(),
-            Direction::Egress => policy.egress.is_some(),
+/// Notes for each pod the policies that close it, in the order of their references, and the Perimeters that close it
+/// if its namespace has the labels that they ask for.
+fn close(inventory: &Inventory, pods: &mut [PodFacts], lookup: &PodLookup) {
+    let mut policies: Vec<(&ObjectRef, Closer)> = Vec::new();
+    let network = inventory.network_policies.iter().enumerate();
+    policies.extend(network.map(|(position, policy)| (&policy.meta.reference, Closer::NetworkPolicy(position))));
+    let perimeters = inventory.perimeters.iter().enumerate();
+    policies.extend(perimeters.map(|(position, perimeter)| (&perimeter.meta.reference, Closer::Perimeter(position))));
+    policies.sort_by_key(|(reference, _)| *reference);
+    let everybody: Vec<PodIndex> = pods.iter().map(|pod| pod.index).collect();
+    for (_, closer) in policies {
+        let candidates = match closer {
+            Closer::NetworkPolicy(position) => {
+                let policy = &inventory.network_policies[position];
+                lookup.with_labels(policy.meta.namespace(), &policy.pod_selector.match_labels)
+            }
+            Closer::Perimeter(position) => {
+                let perimeter = &inventory.perimeters[position];
+                match &perimeter.meta.reference.namespace {
+                    Some(namespace) => lookup.with_labels(namespace, &perimeter.selector.match_labels),
+                    None => &everybody,
+                }
+            }
         };
-        listed && policy.meta.namespace() == &*pod.namespace && policy.pod_selector.matches(&pod.labels)
-    });
-    let perimeters =
-        perimeters_of(inventory, direction).filter(|(_, perimeter)| perimeter_selects(perimeter, pod) == Match::Yes);
-    let mut closers: Vec<(&ObjectRef, Closer)> = network_policies
-        .map(|(position, policy)| (&policy.meta.reference, Closer::NetworkPolicy(position)))
-        .chain(perimeters.map(|(position, perimeter)| (&perimeter.meta.reference, Closer::Perimeter(position))))
-        .collect();
-    closers.sort_by_key(|(reference, _)| *reference);
-    closers.into_iter().map(|(_, closer)| closer).collect()
-}
-
-/// Positions of the Perimeters that close `pod` if its namespace has the labels that they ask for.
-fn maybe_closers_of(inventory: &Inventory, pod: &PodFacts, direction: Direction) -> Vec<usize> {
-    if spec_of(inventory, pod).host_network {
-        return Vec::new();
+        for index in candidates {
+            let pod = &mut pods[index.0 as usize];
+            if spec_of(inventory, pod).host_network {
+                continue;
+            }
+            let (directions, selects) = match closer {
+                Closer::NetworkPolicy(position) => {
+                    let policy = &inventory.network_policies[position];
+                    let own = policy.meta.namespace() == &*pod.namespace;
+                    let selects = own && policy.pod_selector.matches(&pod.labels);
+                    let directions = [policy.ingress.is_some(), policy.egress.is_some()];
+                    (directions, Match::from_bool(selects, WhyNot::Labels))
+                }
+                Closer::Perimeter(position) => {
+                    let perimeter = &inventory.perimeters[position];
+                    ([perimeter.ingress, perimeter.egress], perimeter_selects(perimeter, pod))
+                }
+            };
+            for direction in [Direction::Ingress, Direction::Egress] {
+                if !directions[direction as usize] {
+                    continue;
+                }
+                match (&selects, closer) {
+                    (Match::Yes, closer) => pod.closers[direction as usize].push(closer),
+                    (Match::Unknown(_), Closer::Perimeter(position)) => {
+                        pod.maybe_closers[direction as usize].push(position);
+                    }
+                    (Match::Unknown(_), Closer::NetworkPolicy(_)) | (Match::No(_), _) => {}
+                }
+            }
+        }
     }
-    let maybe = |perimeter: &Perimeter| matches!(perimeter_selects(perimeter, pod), Match::Unknown(_));
-    perimeters_of(inventory, direction)
-        .filter(|(_, perimeter)| maybe(perimeter))
-        .map(|(position, _)| position)
-        .collect()
 }
 
 fn spec_of<'i>(inventory: &'i Inventory, pod: &PodFacts) -> &'i PodSpec {
@@ -418,13 +442,6 @@ fn spec_of<'i>(inventory: &'i Inventory, pod: &PodFacts) -> &'i PodSpec {
         Source::Pod(position) => &inventory.pods[position].spec,
         Source::Template(position) => &inventory.workloads[position].spec,
     }
-}
-
-fn perimeters_of(inventory: &Inventory, direction: Direction) -> impl Iterator<Item = (usize, &Perimeter)> {
-    inventory.perimeters.iter().enumerate().filter(move |(_, perimeter)| match direction {
-        Direction::Ingress => perimeter.ingress,
-        Direction::Egress => perimeter.egress,
-    })
 }
 
 /// Whether `perimeter` has `pod` (not on the host's network) as its subject.

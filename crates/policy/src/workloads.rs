@@ -87,8 +87,8 @@ impl<'i> Owners<'i> {
     }
 
     /// The workloads that need a pod to stand for them: those that run pods and have none in the
-    /// input.
-    pub(crate) fn without_pods(&self, inventory: &'i Inventory) -> Vec<&'i Workload> {
+    /// input, with their positions.
+    pub(crate) fn without_pods(&self, inventory: &'i Inventory) -> Vec<(usize, &'i Workload)> {
         let with_pods: BTreeSet<(&str, WorkloadKind, Name)> = inventory
             .pods
             .iter()
@@ -100,8 +100,9 @@ impl<'i> Owners<'i> {
         inventory
             .workloads
             .iter()
-            .filter(|workload| workload.replicas > 0 && !workload.suspended && !self.is_owned(workload))
-            .filter(|workload| {
+            .enumerate()
+            .filter(|(_, workload)| workload.replicas > 0 && !workload.suspended && !self.is_owned(workload))
+            .filter(|(_, workload)| {
                 !with_pods.contains(&(workload.meta.namespace(), workload.kind, workload.meta.reference.name.clone()))
             })
             .collect()

@@ -47,20 +47,11 @@ impl Likeness {
         let mut blocks = policy_blocks(model);
         blocks.sort_unstable();
         blocks.dedup();
-        let mut by_namespace: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (position, service) in model.inventory.services.iter().enumerate() {
-            by_namespace.entry(service.meta.namespace()).or_default().push(position);
-        }
         let mut numbers: BTreeMap<Features<'_>, u32> = BTreeMap::new();
         let mut services = Vec::with_capacity(model.pods().len());
         let mut kinds = Vec::with_capacity(model.pods().len());
         for pod in model.pods() {
-            let candidates = by_namespace.get(&*pod.namespace).map(Vec::as_slice).unwrap_or_default();
-            let behind: Vec<usize> = candidates
-                .iter()
-                .copied()
-                .filter(|position| model.is_behind(&model.inventory.services[*position], pod))
-                .collect();
+            let behind = model.services_before(pod);
             let next = u32::try_from(numbers.len()).expect("fewer kinds than pods");
             kinds.push(*numbers.entry(features(model, pod, behind.clone())).or_insert(next));
             services.push(behind);

@@ -1,0 +1,235 @@
+//! Which rules could name a party, found without asking each.
+//!
+//! Invariant: an index leaves out no peer that names the party; whether one does is for
+//! [`matching`](crate::matching) alone.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use palisade_model::access_policy::{Entity, PeerTarget, PodPeer};
+use palisade_model::inventory::Inventory;
+use palisade_model::object::Name;
+use palisade_model::{IpNet, Labels, Selector};
+
+use crate::compile::position_u32;
+use crate::matching::{self, NAMESPACE_NAME_LABEL, Side};
+use crate::model::{Model, PodFacts};
+use crate::party::Party;
+
+/// A rule by its number: in the order of decision.
+pub(crate) type RuleNumber = u32;
+
+/// The namespace of a rule or of a pod, as a number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Scope {
+    /// A cluster-wide policy's.
+    Cluster,
+    /// A namespace that has AccessPolicies.
+    Namespace(u32),
+    /// A namespace that has none.
+    WithoutPolicies,
+}
+
+/// All rules by number, and who is named by which.
+#[derive(Debug)]
+pub(crate) struct RuleIndex {
+    /// AccessPolicies' rules: position of the policy and index of the rule.
+    pub(crate) access: Vec<(usize, usize)>,
+    scopes: Vec<Scope>,
+    namespaces: HashMap<Name, u32>,
+    /// `from` of AccessPolicies.
+    pub(crate) from: PeerIndex,
+    /// `to` of AccessPolicies.
+    pub(crate) to: PeerIndex,
+}
+
+/// A peer of a rule.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct PeerAt {
+    pub(crate) rule: RuleNumber,
+    pub(crate) peer: u32,
+}
+
+/// Finds the peers of one list of the rules that could name a party.
+#[derive(Debug)]
+pub(crate) struct PeerIndex {
+    in_namespace: HashMap<Name, PodPeers>,
+    in_any_namespace: PodPeers,
+    blocks: HashMap<IpNet, Vec<PeerAt>>,
+    /// The lengths of the blocks, of IPv4 and of IPv6, each once.
+    lengths: [Vec<u8>; 2],
+    entities: [Vec<PeerAt>; Entity::ALL.len()],
+}
+
+/// Peers by one thing that they ask of a pod, the one that the fewest pods have.
+#[derive(Default, Debug)]
+struct PodPeers {
+    by_workload: HashMap<Name, Vec<PeerAt>>,
+    by_label: HashMap<Name, HashMap<Name, Vec<PeerAt>>>,
+    by_account: HashMap<Name, Vec<PeerAt>>,
+    others: Vec<PeerAt>,
+}
+
+impl RuleIndex {
+    pub(crate) fn new(inventory: &Inventory) -> Self {
+        let mut index = Self {
+            access: Vec::new(),
+            scopes: Vec::new(),
+            namespaces: HashMap::new(),
+            from: PeerIndex::new(),
+            to: PeerIndex::new(),
+        };
+        for (position, policy) in inventory.access_policies.iter().enumerate() {
+            let namespace = policy.meta.reference.namespace.as_ref();
+            let scope = match namespace {
+                None => Scope::Cluster,
+                Some(namespace) => {
+                    let next = position_u32(index.namespaces.len());
+                    Scope::Namespace(*index.namespaces.entry(namespace.clone()).or_insert(next))
+                }
+            };
+            for (rule, content) in policy.rules.iter().enumerate() {
+                let number = position_u32(index.access.len());
+                index.access.push((position, rule));
+                index.scopes.push(scope);
+                for (peers, list) in [(&mut index.from, &content.from), (&mut index.to, &content.to)] {
+                    for (peer, content) in list.iter().enumerate() {
+                        peers.add_access(PeerAt { rule: number, peer: position_u32(peer) }, &content.target, namespace);
+                    }
+                }
+            }
+        }
+        index
+    }
+
+    /// The number of `namespace`.
+    pub(crate) fn scope(&self, namespace: &str) -> Scope {
+        self.namespaces.get(namespace).map_or(Scope::WithoutPolicies, |number| Scope::Namespace(*number))
+    }
+
+    /// Whether the rule acts on ends of pods of `scope`.
+    pub(crate) fn acts_on(&self, rule: RuleNumber, scope: Scope) -> bool {
+        let own = self.scopes[rule as usize];
+        own == Scope::Cluster || own == scope
+    }
+}
+
+impl PeerIndex {
+    fn new() -> Self {
+        Self {
+            in_namespace: HashMap::new(),
+            in_any_namespace: PodPeers::default(),
+            blocks: HashMap::new(),
+            lengths: [Vec::new(), Vec::new()],
+            entities: [const { Vec::new() }; Entity::ALL.len()],
+        }
+    }
+
+    fn add_access(&mut self, at: PeerAt, target: &PeerTarget, own: Option<&Name>) {
+        match target {
+            PeerTarget::Pods(fields) => self.add_pods(at, fields, own),
+            PeerTarget::Cidr { cidr, .. } => self.add_block(at, cidr),
+            PeerTarget::Entity(entity) => self.entities[*entity as usize].push(at),
+            // Names nobody yet.
+            PeerTarget::Fqdn(_) => {}
+        }
+    }
+
+    fn add_pods(&mut self, at: PeerAt, fields: &PodPeer, own: Option<&Name>) {
+        let by_label = |selector: &Option<Selector>, key: &str| {
+            selector.as_ref().and_then(|selector| selector.match_labels.0.get(key).cloned())
+        };
+        let namespace = match (&fields.namespace, &fields.namespace_selector) {
+            (Some(namespace), _) => Some(namespace.clone()),
+            (None, Some(_)) => by_label(&fields.namespace_selector, NAMESPACE_NAME_LABEL),
+            (None, None) => match own {
+                Some(own) => Some(own.clone()),
+                // Of a cluster-wide policy such a peer names nobody.
+                None => return,
+            },
+        };
+        let peers = self.pods_in(namespace);
+        if let Some(workload) = &fields.workload {
+            peers.by_workload.entry(workload.name.clone()).or_default().push(at);
+        } else if let Some(labels) = fields.selector.as_ref().map(|selector| &selector.match_labels)
+            && !labels.0.is_empty()
+        {
+            peers.add_labels(at, labels);
+        } else if let Some(account) = &fields.service_account {
+            peers.by_account.entry(account.clone()).or_default().push(at);
+        } else {
+            peers.others.push(at);
+        }
+    }
+
+    fn pods_in(&mut self, namespace: Option<Name>) -> &mut PodPeers {
+        match namespace {
+            Some(namespace) => self.in_namespace.entry(namespace).or_default(),
+            None => &mut self.in_any_namespace,
+        }
+    }
+
+    fn add_block(&mut self, at: PeerAt, block: &IpNet) {
+        let block = block.trunc();
+        self.blocks.entry(block).or_default().push(at);
+        let lengths = &mut self.lengths[usize::from(block.addr().is_ipv6())];
+        if !lengths.contains(&block.prefix_len()) {
+            lengths.push(block.prefix_len());
+        }
+    }
+
+    /// Lists that together hold every peer that names `party`, on whatever port.
+    pub(crate) fn naming<'i>(&'i self, model: &Model, party: &Party<'_>, side: Side) -> Vec<&'i [PeerAt]> {
+        let mut lists: Vec<&[PeerAt]> = Vec::new();
+        match party {
+            Party::Pod { pod, .. } => {
+                for peers in self.in_namespace.get(&*pod.namespace).into_iter().chain([&self.in_any_namespace]) {
+                    peers.naming(model, pod, &mut lists);
+                }
+            }
+            // A block never names a known address.
+            Party::Node { .. } => {}
+            Party::Address { address, .. } => self.blocks_of(*address, &mut lists),
+        }
+        for entity in Entity::ALL {
+            let peers = &self.entities[entity as usize];
+            if !peers.is_empty() && matching::entity_could_be(model, entity, party, side) {
+                lists.push(peers);
+            }
+        }
+        lists.retain(|list| !list.is_empty());
+        lists
+    }
+
+    fn blocks_of<'i>(&'i self, address: IpAddr, lists: &mut Vec<&'i [PeerAt]>) {
+        for length in &self.lengths[usize::from(address.is_ipv6())] {
+            let block = IpNet::new(address, *length).expect("the length is that of a block of the family").trunc();
+            lists.extend(self.blocks.get(&block).map(Vec::as_slice));
+        }
+    }
+}
+
+impl PodPeers {
+    /// A pod that has all of the labels has the one that the fewest peers before asked for.
+    fn add_labels(&mut self, at: PeerAt, labels: &Labels) {
+        let asked = |key: &Name, value: &Name| {
+            self.by_label.get(key).and_then(|values| values.get(value)).map_or(0, |peers| peers.len())
+        };
+        let rarest = labels.0.iter().min_by_key(|(key, value)| asked(key, value));
+        let (key, value) = rarest.expect("the caller has checked that it is not empty");
+        self.by_label.entry(key.clone()).or_default().entry(value.clone()).or_default().push(at);
+    }
+
+    fn naming<'i>(&'i self, model: &Model, pod: &PodFacts, lists: &mut Vec<&'i [PeerAt]>) {
+        lists.extend(self.by_workload.get(&*pod.workload.name).map(Vec::as_slice));
+        if !self.by_label.is_empty() {
+            for (key, value) in &pod.labels.0 {
+                lists.extend(self.by_label.get(&**key).and_then(|values| values.get(&**value)).map(Vec::as_slice));
+            }
+        }
+        if !self.by_account.is_empty() {
+            lists.extend(self.by_account.get(model.spec(pod).service_account_name()).map(Vec::as_slice));
+        }
+        lists.push(&self.others);
+    }
+}
