@@ -46,6 +46,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The node whose pods it guards; nothing = those of every node of the lab.
     pub node: Option<String>,
+    /// Manifests that count instead of those that the lab was started with; none = those.
+    pub manifests: Vec<PathBuf>,
 }
 
 impl Config {
@@ -152,7 +154,7 @@ impl Agent {
         for node in lab.nodes.iter().filter(|node| config.is_own(&node.name)) {
             guards.take(&node.name)?;
         }
-        let view = View::load(&config.state, &mut Kept::default(), &mut guards, &BTreeSet::new())?;
+        let view = View::load(&config, &mut Kept::default(), &mut guards, &BTreeSet::new())?;
         pins::mount(&config.pins()).map_err(Error::Pins)?;
         let mut agent = Self {
             config,
@@ -348,7 +350,7 @@ impl Agent {
     fn load(&mut self) -> Result<()> {
         let lab = LabState::read(&self.config.state)?;
         self.watch_manifests(&lab);
-        self.view = View::load(&self.config.state, &mut self.kept, &mut self.guards, &self.failing)?;
+        self.view = View::load(&self.config, &mut self.kept, &mut self.guards, &self.failing)?;
         self.settles_at = self.guards.settles_at();
         self.kept.retain(|file| self.watch.covers(file));
         if self.kept.unfinished().next().is_some() {
@@ -445,7 +447,8 @@ impl Agent {
         let cluster = lab.cluster.clone().unwrap_or_else(|| self.config.state.join("cluster"));
         let others = lab.nodes.iter().filter(|node| !self.config.is_own(&node.name));
         let of_guards = others.flat_map(|node| guards::files(&self.config.state, &node.name));
-        for path in lab.manifests.iter().cloned().chain([cluster]).chain(of_guards) {
+        let manifests = if self.config.manifests.is_empty() { &lab.manifests } else { &self.config.manifests };
+        for path in manifests.iter().cloned().chain([cluster]).chain(of_guards) {
             if !self.watched.contains(&path) {
                 self.watch.add(&path);
                 self.watched.push(path);

@@ -1,7 +1,6 @@
 //! One load of everything: manifests, live objects, and the lab's containers.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use palisade_manifests::Kept;
@@ -9,6 +8,7 @@ use palisade_model::Problem;
 use palisade_model::settings::{Guarded, Settings};
 use palisade_policy::Model;
 
+use crate::agent::Config;
 use crate::directory::Names;
 use crate::error::Result;
 use crate::guards::{Guards, Rules};
@@ -26,11 +26,16 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Reads the state folder of a lab and the manifests that it names, as far as they are not kept. A node counts as
+    /// Reads the state folder of a lab and the manifests that `config` or the lab names, as far as they are not kept. A node counts as
     /// guarded when its agent lives and has these rules; one of this agent, when it is not among those that fail.
-    pub(crate) fn load(state: &Path, kept: &mut Kept, guards: &mut Guards, failing: &BTreeSet<String>) -> Result<Self> {
-        let lab = LabState::read(state)?;
-        let loaded = palisade_manifests::load_lab_again(state, kept)?;
+    pub(crate) fn load(
+        config: &Config,
+        kept: &mut Kept,
+        guards: &mut Guards,
+        failing: &BTreeSet<String>,
+    ) -> Result<Self> {
+        let lab = LabState::read(&config.state)?;
+        let loaded = palisade_manifests::load_lab_again(&config.state, &config.manifests, kept)?;
         let mut problems = loaded.problems;
         let rules = Rules::of(&loaded.value.access_policies);
         guards.look(lab.nodes.iter().map(|node| node.name.as_str()), rules);

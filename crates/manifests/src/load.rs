@@ -64,21 +64,23 @@ pub fn load_text(file: &str, text: &str) -> Outcome<Inventory> {
 /// # Errors
 /// When the state folder has no readable `lab.json`, or a manifest that the lab was started with is gone.
 pub fn load_lab(state_dir: &Path) -> Result<Outcome<Inventory>, LoadError> {
-    load_lab_again(state_dir, &mut Kept::default())
+    load_lab_again(state_dir, &[], &mut Kept::default())
 }
 
 /// The same as [`load_lab`] for somebody who loads often: the user's manifests stand as they are in `kept`, and what is
-/// not there is read into it.
+/// not there is read into it. When paths are `given`, their manifests count instead of those that the lab was started
+/// with.
 ///
 /// # Errors
 /// As [`load_lab`].
-pub fn load_lab_again(state_dir: &Path, kept: &mut Kept) -> Result<Outcome<Inventory>, LoadError> {
+pub fn load_lab_again(state_dir: &Path, given: &[PathBuf], kept: &mut Kept) -> Result<Outcome<Inventory>, LoadError> {
     let state = state_dir.join("lab.json");
     let lab = |why: String| LoadError::Lab { path: state.clone(), why };
     let text = std::fs::read_to_string(&state).map_err(|error| lab(error.to_string()))?;
     let LabState { manifests, cluster } = LabState::parse(&text).map_err(lab)?;
     let mut assembly = Assembly::default();
-    load_paths(&mut assembly, &manifests, io::empty(), kept)?;
+    let paths = if given.is_empty() { &manifests } else { given };
+    load_paths(&mut assembly, paths, io::empty(), kept)?;
     kept.finish_load();
     let cluster = cluster.unwrap_or_else(|| state_dir.join("cluster"));
     load_live(&mut assembly, &cluster);

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use palisade_agent::probe::{self, Capability};
 use palisade_agent::{Agent, Config};
-use palisade_lab::LabError;
+use palisade_lab::{LabError, StateDir};
+use palisade_manifests::LoadError;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,8 +21,8 @@ use crate::arguments::agent::{
 };
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
-use crate::report;
 use crate::table::Table;
+use crate::{input, report};
 
 /// The version of the JSON form of `probe`; it rises when a field changes its meaning.
 const VERSION: u32 = 1;
@@ -52,7 +54,8 @@ fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
     }
     let name = &arguments.lab.name;
     let state = name.state_dir();
-    let config = Config { state: state.path().to_owned(), node: arguments.node.clone() };
+    let manifests = rules(&arguments.manifests, &state)?;
+    let config = Config { state: state.path().to_owned(), node: arguments.node.clone(), manifests };
     let mut agent = Agent::start(config).map_err(|error| match error {
         error @ palisade_agent::Error::State { .. } => {
             Failure::new(error).hint(Hint::Run(format!("sudo palisade lab up --name {name} -f MANIFESTS")))
@@ -72,6 +75,30 @@ fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
         eprintln!("hint: palisade agent unload --name {name}");
     }
     Ok(ExitStatus::Clean.into())
+}
+
+/// The paths of the rules, absolute; what comes through a pipe is put beside the agent's state, for every later load.
+fn rules(paths: &[PathBuf], state: &StateDir) -> Result<Vec<PathBuf>, Failure> {
+    let mut rules = Vec::new();
+    for path in paths {
+        if !input::is_stdin(path) {
+            std::fs::metadata(path).map_err(|source| Failure::new(LoadError::Path { path: path.clone(), source }))?;
+            rules.push(std::path::absolute(path).map_err(Failure::new)?);
+            continue;
+        }
+        let folder = state.path().join("agent");
+        let piped = folder.join("stdin.yaml");
+        if rules.contains(&piped) {
+            return Err(Failure::new(LoadError::StdinTwice));
+        }
+        let bytes = input::read_stdin()?;
+        // Without a lab the agent itself says so.
+        if state.path().exists() {
+            std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&piped, bytes)).map_err(Failure::new)?;
+        }
+        rules.push(piped);
+    }
+    Ok(rules)
 }
 
 fn print_probe(arguments: &AgentProbeArguments) -> Result<ExitCode, Failure> {

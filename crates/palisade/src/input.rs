@@ -1,6 +1,7 @@
 //! Manifests for a command: from `-f`, or from the running lab.
 
-use std::io;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use palisade_lab::LabName;
 use palisade_model::problem::Effect;
@@ -24,6 +25,22 @@ pub fn read(source: &Source) -> Result<Outcome<Inventory>, Failure> {
             .hint(Hint::Change("name files or folders with -f, `-` for standard input".into()))
             .hint(Hint::Run(format!("sudo palisade lab up{} -f examples/shop", named(lab))))),
     }
+}
+
+/// Whether the path stands for standard input.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// What comes through the pipe, for a command that keeps it. One byte more than the loader takes, so that it says so.
+///
+/// # Errors
+/// When standard input fails.
+pub fn read_stdin() -> Result<Vec<u8>, Failure> {
+    const MOST_BYTES: u64 = (256 << 20) + 1;
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes).map_err(Failure::new)?;
+    Ok(bytes)
 }
 
 /// The option that names `lab`, where it is not the one that goes without saying.

@@ -1,9 +1,8 @@
 //! `palisade lab`: pods on this machine.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::ExitCode;
 
 use palisade_lab::stand_in::attempt::{self, Try};
@@ -57,14 +56,14 @@ impl From<LabError> for Failure {
 
 fn up(arguments: &UpArguments) -> Result<ExitCode, Failure> {
     let name = &arguments.lab.name;
-    let stdin = arguments.manifests.iter().any(|path| is_stdin(path)).then(read_stdin).transpose()?;
+    let stdin = arguments.manifests.iter().any(|path| input::is_stdin(path)).then(input::read_stdin).transpose()?;
     let pipe = stdin.as_deref().unwrap_or_default();
     let input = palisade_manifests::load(&arguments.manifests, pipe).map_err(Failure::new)?;
     input::print_problems(&input.problems);
     if input::status(&input) == ExitStatus::Unusable {
         return Ok(ExitStatus::Unusable.into());
     }
-    let files = arguments.manifests.iter().filter(|path| !is_stdin(path));
+    let files = arguments.manifests.iter().filter(|path| !input::is_stdin(path));
     let settings = palisade_lab::Settings {
         name: name.clone(),
         nodes: arguments.nodes,
@@ -75,18 +74,6 @@ fn up(arguments: &UpArguments) -> Result<ExitCode, Failure> {
         rhythm: arguments.rhythm,
     };
     Ok(palisade_lab::up(settings, &input.value, |report| announce(name, report, arguments.detach))?)
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-/// The lab keeps what came through a pipe. One byte more than the loader takes, so that it says so.
-fn read_stdin() -> Result<Vec<u8>, Failure> {
-    const MOST_BYTES: u64 = (256 << 20) + 1;
-    let mut bytes = Vec::new();
-    io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes).map_err(Failure::new)?;
-    Ok(bytes)
 }
 
 fn announce(name: &LabName, report: &UpReport, detached: bool) {

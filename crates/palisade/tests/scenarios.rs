@@ -233,3 +233,35 @@ fn outside_is_outside_by_every_door_and_on_every_node() {
         }
     }
 }
+
+#[test]
+fn an_agent_takes_its_rules_from_the_files_and_the_pipe_that_it_is_given() {
+    if !lab::can_run() {
+        return;
+    }
+    let application = [namespace("shop"), pod("shop", "web"), pod("shop", "db")].concat();
+    let lab = Lab::up("scenario-given", &application, 1);
+    let target = lab.address_of("db", 8080);
+    let errno = || lab.try_all("shop/web", "main", "/app/main", &[Try::tcp(&target)]).remove(0).errno;
+    let rules = lab.manifests().with_file_name("rules.yaml");
+    let both = application.clone() + &closed("shop");
+    std::fs::write(&rules, &both).expect("written");
+    let given = lab.agent_by(&rules.display().to_string(), "");
+    given.wait_until_guarded(&lab);
+    assert_eq!(errno(), Some(13));
+    // They are watched, as the lab's own are.
+    let rule = "{action: Allow, from: [{workload: web}], to: [{workload: db}]}";
+    std::fs::write(&rules, both.clone() + &access("shop", "web", rule)).expect("written");
+    let begun = std::time::Instant::now();
+    while errno().is_some() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "the changed file is not taken");
+    }
+    drop(given);
+    let piped = lab.agent_by("-", &both);
+    piped.wait_until_guarded(&lab);
+    assert_eq!(errno(), Some(13));
+    drop(piped);
+    let own = lab.agent();
+    own.wait_until_guarded(&lab);
+    assert_eq!(errno(), None, "without -f the lab's own manifests count again");
+}

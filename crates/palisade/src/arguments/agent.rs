@@ -1,5 +1,7 @@
 //! `palisade agent`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{LabArguments, OutputFormat};
@@ -25,8 +27,13 @@ What it brought into the kernel judges on when the agent ends; `palisade agent u
 Examples:
   sudo palisade agent run
   sudo palisade agent run --name two
-  sudo palisade agent run --node node1          this node's pods alone; another agent guards node2's")]
+  sudo palisade agent run --node node1          this node's pods alone; another agent guards node2's
+  sudo palisade agent run -f stricter/          by these rules, and not by those of `lab up -f`")]
 pub struct AgentRunArguments {
+    /// Files or folders with the rules, watched while it runs; `-` is standard input, read once.
+    /// Repeatable. Default: the manifests that the lab was started with
+    #[arg(short = 'f', long = "manifests", value_name = "PATH")]
+    pub manifests: Vec<PathBuf>,
     #[command(flatten)]
     pub lab: LabArguments,
     /// Guard the pods of this node alone. Agents of several nodes run beside each other. Default: every

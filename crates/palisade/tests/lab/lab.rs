@@ -94,15 +94,20 @@ impl Lab {
 
     /// Starts an agent of every node and waits until its socket answers.
     pub fn agent(&self) -> Agent {
-        self.start_agent(None)
+        self.start_agent(None, None)
+    }
+
+    /// Starts an agent that takes its rules from `manifests`; `-` is `piped`.
+    pub fn agent_by(&self, manifests: &str, piped: &str) -> Agent {
+        self.start_agent(None, Some((manifests, piped)))
     }
 
     /// Starts an agent of one node and waits until its socket answers.
     pub fn agent_of(&self, node: &str) -> Agent {
-        self.start_agent(Some(node))
+        self.start_agent(Some(node), None)
     }
 
-    fn start_agent(&self, node: Option<&str>) -> Agent {
+    fn start_agent(&self, node: Option<&str>, rules: Option<(&str, &str)>) -> Agent {
         let name = node.map_or("agent".to_owned(), |node| format!("agent-{node}"));
         let log = self.folder.join(format!("{name}.log"));
         let mut command = palisade();
@@ -111,8 +116,16 @@ impl Lab {
             command.args(["--node", node]);
         }
         let output = std::fs::File::create(&log).expect("it can be made");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).spawn();
-        let child = child.expect("the binary starts");
+        let piped = rules.map(|(manifests, piped)| {
+            command.args(["-f", manifests]);
+            piped
+        });
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(output).spawn();
+        let mut child = child.expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        // An agent that takes no manifests from it does not read.
+        let _ = stdin.write_all(piped.unwrap_or_default().as_bytes());
+        drop(stdin);
         let socket = self.state().join(format!("{name}.sock"));
         let agent = Agent { child, socket, log, node: node.map(str::to_owned) };
         agent.wait_for("the agent's socket", |agent| agent.ask(r#"{"status":{}}"#).is_some());
