@@ -21,6 +21,7 @@ mod lab_state;
 mod lease;
 mod listeners;
 mod node;
+mod node_addresses;
 mod observed;
 mod past;
 mod program_paths;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_manifests::Kept;
-use palisade_model::Problem;
 use palisade_model::settings::{Guarded, Settings};
+use palisade_model::{Inventory, Problem};
 use palisade_policy::Model;
 
 use crate::agent::Config;
@@ -13,6 +13,7 @@ use crate::directory::Names;
 use crate::error::Result;
 use crate::guards::{Guards, Rules};
 use crate::lab_state::LabState;
+use crate::node_addresses;
 
 /// What was read at one moment.
 #[derive(Debug)]
@@ -37,11 +38,13 @@ impl View {
         let lab = LabState::read(&config.state)?;
         let loaded = palisade_manifests::load_lab_again(&config.state, &config.manifests, kept)?;
         let mut problems = loaded.problems;
-        let rules = Rules::of(&loaded.value.access_policies);
+        let mut inventory = loaded.value;
+        add_interface_addresses(&mut inventory, &lab);
+        let rules = Rules::of(&inventory.access_policies);
         guards.look(lab.nodes.iter().map(|node| node.name.as_str()), rules);
         let guarded = guards.guarded(failing).into_iter().map(|node| node.as_str().into()).collect();
-        let settings = Settings { guarded: Guarded::Only(guarded), ..Settings::of(&loaded.value) };
-        let built = Model::new(Arc::new(loaded.value), settings);
+        let settings = Settings { guarded: Guarded::Only(guarded), ..Settings::of(&inventory) };
+        let built = Model::new(Arc::new(inventory), settings);
         problems.extend(built.problems);
         let names = Arc::new(Names::new(&built.value));
         Ok(Self { lab, model: built.value, names, rules, problems })
@@ -50,5 +53,17 @@ impl View {
     /// Looks at the other agents' nodes; true when the rules have to be made anew because of them.
     pub(crate) fn look(&self, guards: &mut Guards) -> bool {
         guards.look(self.lab.nodes.iter().map(|node| node.name.as_str()), self.rules)
+    }
+}
+
+/// Adds what only the nodes themselves know. A node that does not tell is known by its object alone.
+fn add_interface_addresses(inventory: &mut Inventory, lab: &LabState) {
+    for place in &lab.nodes {
+        let Some(node) = inventory.nodes.iter_mut().find(|node| node.meta.name() == place.name) else { continue };
+        let mut addresses = node_addresses::of(&place.netns).unwrap_or_default();
+        node.addresses.iter().for_each(|known| {
+            addresses.remove(known);
+        });
+        node.interface_addresses = addresses.into_iter().collect();
     }
 }

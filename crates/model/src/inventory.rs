@@ -70,6 +70,10 @@ pub struct Node {
     pub meta: Meta,
     /// `status.addresses` that are addresses (InternalIP, ExternalIP).
     pub addresses: Vec<IpAddr>,
+    /// Others that its interfaces have, when its agent says them: a pod reaches the node by them too, but
+    /// nothing is a NodePort there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interface_addresses: Vec<IpAddr>,
 }
 
 /// A ServiceAccount.

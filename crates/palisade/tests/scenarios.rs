@@ -265,3 +265,28 @@ fn an_agent_takes_its_rules_from_the_files_and_the_pipe_that_it_is_given() {
     own.wait_until_guarded(&lab);
     assert_eq!(errno(), None, "without -f the lab's own manifests count again");
 }
+
+#[test]
+fn a_deny_of_the_nodes_covers_every_address_that_they_answer_on() {
+    if !lab::can_run() {
+        return;
+    }
+    let host = pod("shop", "exporter").replace("spec: {", "spec: {hostNetwork: true, ");
+    let application = [namespace("shop"), pod("shop", "web"), host].concat();
+    let lab = Lab::up("scenario-nodes", &application, 1);
+    // The node's end of the pod's link: no Node object names it, and it is the same for every pod.
+    let doors = ["169.254.1.1:8080", "172.31.0.11:8080"].map(Try::tcp);
+    let errors =
+        || lab.try_all("shop/web", "main", "/app/main", &doors).iter().map(|one| one.errno).collect::<Vec<_>>();
+    assert_eq!(errors(), [None, None], "unguarded, both are the node");
+    let deny = "---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: no-nodes, namespace: shop}
+spec: {rules: [{action: Deny, from: [{workload: web}], to: [{entity: nodes}]}]}
+";
+    lab.replace(&(application.clone() + deny));
+    let agent = lab.agent();
+    agent.wait_until_guarded(&lab);
+    assert_eq!(errors(), [Some(13), Some(13)]);
+}

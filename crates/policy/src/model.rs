@@ -466,5 +466,11 @@ fn address_owners(inventory: &Inventory, pods: &[PodFacts]) -> BTreeMap<IpAddr, 
     for (position, node) in inventory.nodes.iter().enumerate() {
         owners.extend(node.addresses.iter().map(|address| (address.to_canonical(), AddressOwner::Node(position))));
     }
+    // An interface of the node may hold what is a Service's (kube-proxy's IPVS mode), or stand on each node.
+    for (position, node) in inventory.nodes.iter().enumerate() {
+        for address in &node.interface_addresses {
+            owners.entry(address.to_canonical()).or_insert(AddressOwner::Node(position));
+        }
+    }
     owners
 }

@@ -16,5 +16,5 @@ pub(super) fn decode(root: &At<'_, '_>, meta: Meta) -> Node {
             })
         })
         .unwrap_or_default();
-    Node { meta, addresses: addresses.into_iter().flatten().collect() }
+    Node { meta, addresses: addresses.into_iter().flatten().collect(), interface_addresses: Vec::new() }
 }

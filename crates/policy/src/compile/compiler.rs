@@ -686,7 +686,8 @@ fn prefixes(model: &Model) -> Vec<IpNet> {
     prefixes.extend(METADATA.map(host));
     prefixes.extend(model.apiserver_endpoints.iter().map(|endpoint| host(endpoint.address)));
     prefixes.extend(model.pods().iter().flat_map(|pod| &pod.addresses).map(|address| host(*address)));
-    prefixes.extend(model.inventory.nodes.iter().flat_map(|node| &node.addresses).map(|address| host(*address)));
+    let of_nodes = model.inventory.nodes.iter().flat_map(|node| node.addresses.iter().chain(&node.interface_addresses));
+    prefixes.extend(of_nodes.map(|address| host(*address)));
     for service in &model.inventory.services {
         let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
         prefixes.extend(addresses.map(|address| host(*address)));
