@@ -120,9 +120,8 @@ static __always_inline void find_socket_container(__u64 state_word, struct cgrou
 	}
 }
 
-static __always_inline void read_program(struct program_file *program, __u32 *flags)
+static __always_inline void read_program_of(struct task_struct *task, struct program_file *program, __u32 *flags)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
 	struct file *file = mm ? mm->exe_file : NULL;
 	struct inode *inode = file ? file->f_inode : NULL;
@@ -169,6 +168,11 @@ static __always_inline void read_program(struct program_file *program, __u32 *fl
 		if (upper)
 			*flags |= PROGRAM_UPPER_LAYER;
 	}
+}
+
+static __always_inline void read_program(struct program_file *program, __u32 *flags)
+{
+	read_program_of(bpf_get_current_task_btf(), program, flags);
 }
 
 /*

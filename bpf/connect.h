@@ -344,6 +344,9 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 		return PASS;
 	}
 	judge_call(ctx, six, &flow);
+	/* It may answer what came before these hooks: the earlier generation's know. */
+	if (flow.judgement.enforced != VERDICT_ALLOW && (flow.state & STATE_LEARNING))
+		return PASS;
 	if (flow.judgement.enforced == VERDICT_ALLOW)
 		remember_send(&flow);
 	if (!merged(&flow, flow.socket, 1, SENDS_MERGED_FOR))

@@ -15,6 +15,8 @@ static __always_inline int drop(struct __sk_buff *skb, __u64 state_word, const s
 	struct drop_key key = {};
 	__u32 repeats = 0;
 
+	if (state_word & STATE_LEARNING)
+		return TCX_NEXT;
 	if (reason >= DROP_REASONS)
 		reason = DROP_UNREADABLE;
 	count(COUNTER_DROPPED + reason);

@@ -168,6 +168,9 @@ static __always_inline int start_flow(struct __sk_buff *skb, __u64 state_word, c
 	bool allowed = flow->enforced == VERDICT_ALLOW;
 	__u32 repeats = 0;
 
+	/* The earlier generation knew more of it. */
+	if (!allowed && (state_word & STATE_LEARNING))
+		return TCX_NEXT;
 	flow->first = flow->last = flow->told = now;
 	flow->interface = skb->ifindex;
 	/* What comes in counts for its sender alone: else it could use up the receiver's share. */

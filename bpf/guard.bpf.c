@@ -23,6 +23,7 @@
 #include "bind.h"
 #include "life.h"
 #include "outcome.h"
+#include "earlier.h"
 #include "packet.h"
 #include "spoof.h"
 #include "rejudge.h"
@@ -63,5 +64,8 @@ struct layout {
 	struct flow_value flow_value;
 	struct flow_event flow_event;
 	struct drop_event drop_event;
+	struct earlier_socket earlier_socket;
+	struct answer_key answer_key;
+	enum counter counter;
 };
 const struct layout *unused_layout __attribute__((unused));

@@ -15,6 +15,7 @@
 #define STATE_SLOT 1ULL
 #define STATE_RECORD_UNKNOWN 2ULL /* unknown pods are recorded, not refused */
 #define STATE_RECEIVERS 4ULL /* packets to pods are judged: there are tables for it */
+#define STATE_LEARNING 8ULL /* an earlier generation still judges packets: what it let through is learned, not dropped */
 #define STATE_REVISION_SHIFT 8
 
 /* Containers and pods, by the id of their cgroup. */
@@ -455,6 +456,20 @@ struct connect_record {
 	__u16 unused;
 	__u64 expires;
 	struct program_file program; /* inode 0 = none that rules may name */
+};
+
+/* What a process holds that is older than these programs: a connected socket, or one that waits for others. */
+struct earlier_socket {
+	__u64 socket;	 /* cookie */
+	__u64 container; /* of the processes that hold it; 0 = not one alone */
+	struct program_file program; /* as in `connect_record` */
+	__u8 local[16];
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port; /* 0 = it waits for others */
+	__u8 protocol;
+	__u8 unused[3];
+	__u64 network; /* cookie of the network namespace */
 };
 
 /* What a process was started from, kept apart from what it says of itself. */

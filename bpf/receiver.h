@@ -58,7 +58,7 @@ static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, cons
 	if (known && known->origin == FLOW_IN && !(known->closing & ~CLOSING_TOLD) && known->strength == flow->strength &&
 	    known->attempt == flow->attempt && known->container == flow->container) {
 		if (known->enforced != VERDICT_ALLOW && !is_stale(known, state_word) && (veth->flags & VETH_RESET) &&
-		    is_syn(packet))
+		    is_syn(packet) && !(state_word & STATE_LEARNING))
 			return reset(skb, packet->six);
 		return pass_known(skb, state_word, veth, packet, known, false, now);
 	}

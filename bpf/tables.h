@@ -57,6 +57,14 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+/* What earlier generations of these programs counted; the agent alone writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} carried SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -62,15 +62,16 @@ static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *
 
 /*
  * The first packet that is seen of a flow from the pod. Its socket connected or
- * sent there, which the hooks judged; or it is older than they are, or made by
- * the kernel without them (echo): then its container is judged here, as a
- * program that no rule names. A stream that is under way may also have come in.
+ * sent there, which the hooks judged; or it is older than they are: then it is
+ * judged here, as the container and program that were found to hold it; or the
+ * kernel made it without them (echo): then as its container and a program that
+ * no rule names. A stream that is under way may also have come in.
  */
 static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, const struct veth_value *veth,
 				    struct packet *packet, struct bpf_sock *socket, struct flow_value *known, __u64 now)
 {
 	struct flow_value *flow;
-	bool recorded;
+	bool recorded, earlier;
 
 	if (!socket)
 		return drop(skb, state_word, veth, packet, DROP_NO_SOCKET, FLOW_OUT);
@@ -80,13 +81,18 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 	if (!flow)
 		return TCX_DROP;
 	recorded = find_record(skb, socket, packet, flow);
+	/* Noted of a socket that is older than the hooks; it may have been accepted. */
+	earlier = recorded && !flow->attempt;
 	/* The same try once more: a SYN sent again. */
 	if (known && recorded && known->origin == FLOW_OUT && known->attempt == flow->attempt && !known->closing)
 		return pass_known(skb, state_word, veth, packet, known, true, now);
 	flow->origin = FLOW_OUT;
 	flow->interface = skb->ifindex;
-	if (!recorded) {
-		flow->container = container_of_packet(skb, state_word);
+	if (earlier)
+		answer(&packet->key, flow, state_word);
+	if (!recorded || (earlier && flow->enforced != VERDICT_ALLOW)) {
+		if (!recorded)
+			flow->container = container_of_packet(skb, state_word);
 		flow->state = 0;
 		if (packet->key.protocol == IPPROTO_TCP && !is_syn(packet)) {
 			flow->origin = FLOW_IN;
@@ -100,15 +106,17 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 			if (flow->enforced != VERDICT_ALLOW) {
 				flow->origin = FLOW_OUT;
 				flow->strength = STRENGTH_NONE;
-				flow->container = container_of_packet(skb, state_word);
 				flow->program.inode = 0;
+				if (!earlier || !find_record(skb, socket, packet, flow))
+					flow->container = container_of_packet(skb, state_word);
 				flow->state = 0;
 			}
 		}
 	}
 	if (flow->origin == FLOW_OUT && is_stale(flow, state_word))
 		answer(&packet->key, flow, state_word);
-	return start_flow(skb, state_word, veth, packet, flow, true, !recorded || flow->enforced != VERDICT_ALLOW, now);
+	return start_flow(skb, state_word, veth, packet, flow, true,
+			  !recorded || earlier || flow->enforced != VERDICT_ALLOW, now);
 }
 
 SEC("tcx/ingress")

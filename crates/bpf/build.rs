@@ -40,6 +40,8 @@ const MIRRORS: &[(&str, &str)] = &[
     ("flow_value", "FlowValue"),
     ("flow_event", "FlowEvent"),
     ("drop_event", "DropEvent"),
+    ("earlier_socket", "EarlierSocket"),
+    ("answer_key", "AnswerKey"),
 ];
 
 fn main() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{FlowEvent, JudgedEvent};
 use palisade_bpf::tables::UnknownPods;
-use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, address, clock, network};
+use palisade_bpf::{Event, Guard, HandOver, Options, RING_BYTES, Tables, address, clock, network};
 use palisade_model::flow::{
     Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, FlowPhase, FlowRecord, Reporter, VerdictWord,
 };
@@ -53,7 +53,9 @@ pub(crate) struct Node {
     resolved: ResolvedPrograms,
     paths: ProgramPaths,
     flows: Flows,
+    events: u64,
     lost: u64,
+    taken: HandOver,
     tai_ahead: i64,
 }
 
@@ -94,7 +96,9 @@ impl Node {
             resolved: ResolvedPrograms::read(ResolvedPrograms::path(state, &node.name)),
             paths: ProgramPaths::default(),
             flows: Flows::default(),
+            events: 0,
             lost,
+            taken: HandOver::default(),
             tai_ahead: clock::tai_ahead_of_wall_clock(),
         })
     }
@@ -159,7 +163,12 @@ impl Node {
             let place = &self.place.netns;
             let node = File::open(place).map_err(|source| Error::Network { path: place.clone(), source })?;
             let refused = |source| Error::Guard { node: self.name.clone(), source };
-            self.guard.guard_veths(&node, &interfaces).map_err(refused)?;
+            let taken = self.guard.guard_veths(&node, &interfaces).map_err(refused)?;
+            if taken != HandOver::default() {
+                // What the other generation lost was told by its agent.
+                self.lost = self.guard.lost().unwrap_or(self.lost) - taken.unread;
+                self.taken = taken;
+            }
         }
         self.attached = true;
         Ok(())
@@ -218,9 +227,13 @@ impl Node {
     /// Reads what the kernel has to tell; hands each record and each count of lost events on. Who listens is noted for
     /// all nodes together.
     pub(crate) fn read(&mut self, listeners: &mut Listeners, tell: &mut dyn FnMut(Told)) -> Result<()> {
-        let Self { guard, directories, past, paths, flows, name, .. } = self;
+        let Self { guard, directories, past, paths, flows, name, events, .. } = self;
         let mut refused = Vec::new();
-        let result = guard.events(Duration::ZERO, &mut |event| match event {
+        let mut count = |event| {
+            *events += 1;
+            event
+        };
+        let result = guard.events(Duration::ZERO, &mut |event| match count(event) {
             Event::Judged(judged) => {
                 let meaning = Meaning { directories, past };
                 let mut record = record(&judged, name, meaning, paths);
@@ -307,6 +320,9 @@ impl Node {
             kernel_bytes: memory.total(),
             kernel_bytes_by_map: memory.maps.into_iter().collect(),
             kernel_bytes_by_program: memory.programs.into_iter().collect(),
+            flows_taken_over: self.taken.flows,
+            earlier_connections: self.taken.sockets,
+            events: self.events,
             counters: self
                 .guard
                 .counters()

@@ -42,6 +42,10 @@ pub struct NodeStatus {
     pub revision: u64,
     /// Whether programs and maps of an earlier agent were taken over.
     pub taken_over: bool,
+    /// Flows that an earlier build's programs knew and this agent's took over.
+    pub flows_taken_over: usize,
+    /// Connections that were older than the programs and whose holders were looked up.
+    pub earlier_connections: usize,
     /// Pods in the kernel.
     pub pods: usize,
     /// Containers in the kernel.
@@ -54,7 +58,9 @@ pub struct NodeStatus {
     pub kernel_bytes_by_map: BTreeMap<String, u64>,
     /// The same by program.
     pub kernel_bytes_by_program: BTreeMap<String, u64>,
-    /// What the programs counted.
+    /// Events of the kernel that this agent read.
+    pub events: u64,
+    /// What the programs counted; `events-lost` is what did not fit into the ring.
     pub counters: BTreeMap<String, u64>,
     /// Connects without an outcome yet.
     pub waiting: usize,

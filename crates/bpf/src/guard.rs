@@ -1,5 +1,6 @@
 //! The guard of one node: programs, maps and pins.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -11,8 +12,10 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use crate::cgroup;
 use crate::counters::Counters;
+use crate::earlier;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::hand_over::{self, HandOver};
 use crate::install::{self, TABLES};
 use crate::layout::constants::{COUNTER_LOST, STATE_REVISION_SHIFT};
 use crate::memory::{self, Memory};
@@ -38,10 +41,11 @@ const PROGRAMS: [(&str, u32); 12] = [
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 14] = [
+const PLAIN_MAPS: [&str; 15] = [
     "state",
     "events",
     "counters",
+    "carried",
     "connects",
     "tries",
     "answers",
@@ -89,8 +93,11 @@ pub struct Guard {
     tables: Vec<MapHandle>,
     state: MapHandle,
     counters: MapHandle,
+    carried: MapHandle,
     ring: Ring,
     sweeper: OwnedFd,
+    /// The veth of each known container's pod.
+    interfaces: HashMap<u64, u32>,
     /// The newest revision of any earlier generation: revisions never go backwards.
     floor: u64,
 }
@@ -145,8 +152,10 @@ impl Guard {
             tables,
             state: open_map(&generation, "state")?,
             counters: open_map(&generation, "counters")?,
+            carried: open_map(&generation, "carried")?,
             ring: Ring::new(&open_map(&generation, "events")?)?,
             sweeper: veth::open_program(&generation, veth::SWEEPER)?,
+            interfaces: HashMap::new(),
             generation,
             floor,
         })
@@ -180,12 +189,17 @@ impl Guard {
         if tables.revision <= live {
             return Err(Error::OldRevision { revision: tables.revision, live });
         }
-        install::install(&self.tables, &self.state, tables)?;
+        let learning = self.others()?.iter().any(veth::has_links);
+        install::install(&self.tables, &self.state, tables, learning)?;
+        let of_subject: HashMap<u32, u32> = tables.veths.iter().map(|veth| (veth.subject, veth.interface)).collect();
+        let interface = |subject| of_subject.get(&subject).copied();
+        let containers = tables.containers.iter();
+        self.interfaces = containers.filter_map(|one| Some((one.cgroup, interface(one.subject)?))).collect();
         if let Some(fresh) = &self.fresh {
             attach(fresh, &self.generation)?;
             self.fresh = None;
             // What guards veths stays until this generation does.
-            self.remove_others(|other| !veth::has_links(other))?;
+            let _unread = self.remove_others(|other| !veth::has_links(other))?;
         }
         Ok(())
     }
@@ -196,13 +210,30 @@ impl Guard {
     }
 
     /// Guards exactly the veths of these interface indexes, in the network namespace `node`: attaches to those that are
-    /// new, lets go of the others.
+    /// new, lets go of the others. The first time, connections that are older than this generation go over to it: who
+    /// holds them, and what an earlier generation knew of them. Packets are judged by the one or the other all the while.
     ///
     /// # Errors
     /// When the namespace cannot be entered or the kernel refuses; what was attached before stays.
-    pub fn guard_veths(&self, node: &File, interfaces: &[u32]) -> Result<()> {
+    pub fn guard_veths(&self, node: &File, interfaces: &[u32]) -> Result<HandOver> {
+        let others = self.others()?;
+        let mut done = HandOver::default();
+        if others.is_empty() && veth::has_links(&self.generation) {
+            veth::guard(&self.generation, node, interfaces)?;
+            return Ok(done);
+        }
+        for other in &others {
+            done.flows += hand_over::flows(other, &self.generation);
+        }
+        done.sockets = earlier::note(&self.generation, &self.interfaces)?;
         veth::guard(&self.generation, node, interfaces)?;
-        self.remove_others(|_| true)
+        // What began meanwhile: from now on both generations see it.
+        for other in &others {
+            done.flows += hand_over::flows(other, &self.generation);
+        }
+        install::end_learning(&self.state)?;
+        done.unread = self.remove_others(|_| true)?;
+        Ok(done)
     }
 
     /// Judges known flows again, tells of long ones and forgets those that are over. True when there is more to do once
@@ -248,12 +279,7 @@ impl Guard {
     }
 
     fn counter(&self, index: usize) -> Result<u64> {
-        let per_processor = self
-            .counters
-            .lookup_percpu(&(index as u32).to_ne_bytes(), MapFlags::ANY)
-            .map_err(|error| Error::kernel("read", "counters", error))?
-            .unwrap_or_default();
-        Ok(per_processor.iter().filter_map(|value| value.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum())
+        Ok(read_counter(&self.counters, index)? + read_carried(&self.carried, index)?)
     }
 
     /// What programs and maps hold of the kernel's memory.
@@ -268,7 +294,7 @@ impl Guard {
         for (name, outer) in TABLES.iter().zip(&self.tables) {
             memory.add_map(name, memory::of(outer)? + memory::of_inner(outer)?);
         }
-        for name in veth::PROGRAMS.map(|(name, _)| name).into_iter().chain([veth::SWEEPER]) {
+        for name in veth::PINNED {
             memory.add_program(name, memory::of_program(&veth::open_program(&self.generation, name)?)?);
         }
         for (name, _) in PROGRAMS {
@@ -280,14 +306,21 @@ impl Guard {
         Ok(memory)
     }
 
-    /// Removes pins of other builds and of cgroups that are gone.
-    fn remove_others(&self, which: impl Fn(&Generation) -> bool) -> Result<()> {
-        for other in pins::generations(&self.node)? {
-            if other != self.generation && which(&other) {
-                pins::remove(&other.folder)?;
-            }
+    /// Other generations: of other builds, of cgroups that are gone, and what an agent left that died.
+    fn others(&self) -> Result<Vec<Generation>> {
+        let mut all = pins::generations(&self.node)?;
+        all.retain(|other| *other != self.generation);
+        Ok(all)
+    }
+
+    /// Removes other generations; what they counted stays counted. Returns how many of their events nobody read.
+    fn remove_others(&self, which: impl Fn(&Generation) -> bool) -> Result<u64> {
+        let mut unread = 0;
+        for other in self.others()?.iter().filter(|other| which(other)) {
+            unread += hand_over::counters(other, &self.generation, &self.carried);
+            pins::remove(&other.folder)?;
         }
-        Ok(())
+        Ok(unread)
     }
 }
 
@@ -315,7 +348,7 @@ fn load_programs(root: &cgroup::Identity, options: &Options, generation: &Genera
     }
     for mut program in skeleton.object_mut().progs_mut() {
         let name = program.name().to_string_lossy().into_owned();
-        if veth::PROGRAMS.iter().any(|(known, _)| *known == name) || name == veth::SWEEPER {
+        if veth::PINNED.contains(&name.as_str()) {
             program.pin(generation.program(&name)).map_err(|error| Error::kernel("pin", name, error))?;
         }
     }
@@ -356,7 +389,25 @@ fn owned(descriptor: i32) -> std::io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn open_map(generation: &Generation, name: &str) -> Result<MapHandle> {
+/// Sum over the processors of what the programs counted.
+pub(crate) fn read_counter(counters: &MapHandle, index: usize) -> Result<u64> {
+    let per_processor = counters
+        .lookup_percpu(&(index as u32).to_ne_bytes(), MapFlags::ANY)
+        .map_err(|error| Error::kernel("read", "counters", error))?
+        .unwrap_or_default();
+    Ok(per_processor.iter().filter_map(|value| value.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum())
+}
+
+/// What earlier generations counted.
+pub(crate) fn read_carried(carried: &MapHandle, index: usize) -> Result<u64> {
+    let value = carried
+        .lookup(&(index as u32).to_ne_bytes(), MapFlags::ANY)
+        .map_err(|error| Error::kernel("read", "carried", error))?
+        .unwrap_or_default();
+    Ok(value.as_slice().try_into().map_or(0, u64::from_ne_bytes))
+}
+
+pub(crate) fn open_map(generation: &Generation, name: &str) -> Result<MapHandle> {
     MapHandle::from_pinned_path(generation.map(name)).map_err(|error| Error::kernel("open the pinned map", name, error))
 }
 
@@ -368,6 +419,5 @@ fn live_revision(generation: &Generation) -> Result<u64> {
 fn is_whole(generation: &Generation) -> bool {
     let maps = TABLES.iter().chain(&PLAIN_MAPS).all(|name| generation.map(name).exists());
     let links = PROGRAMS.iter().all(|(name, _)| generation.link(name).exists());
-    let programs = veth::PROGRAMS.iter().map(|(name, _)| *name).chain([veth::SWEEPER]);
-    maps && links && programs.map(|name| generation.program(name)).all(|path| path.exists())
+    maps && links && veth::PINNED.iter().all(|name| generation.program(name).exists())
 }

@@ -9,8 +9,8 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::layout::constants::{
-    CONTAINER_HOST_NETWORK, CONTAINER_POD, STATE_RECEIVERS, STATE_RECORD_UNKNOWN, STATE_REVISION_SHIFT, STATE_SLOT,
-    VERDICT_ALLOW, VERDICT_DENY, VETH_RESET,
+    CONTAINER_HOST_NETWORK, CONTAINER_POD, STATE_LEARNING, STATE_RECEIVERS, STATE_RECORD_UNKNOWN, STATE_REVISION_SHIFT,
+    STATE_SLOT, VERDICT_ALLOW, VERDICT_DENY, VETH_RESET,
 };
 use crate::layout::{
     CellKey, CellValue, ContainerValue, DecisionValue, DestinationKey, DestinationValue, FrontendKey, ListenerKey,
@@ -93,7 +93,9 @@ impl Rows {
 ///
 /// The outer maps are updated from one thread each: the kernel waits for a grace period after each such update, which is
 /// also what keeps a program that still runs on the idle slot's old maps from meeting the new ones; the waits overlap.
-pub(crate) fn install(outer: &[MapHandle], state: &MapHandle, tables: &Tables) -> Result<()> {
+///
+/// With `learning`, another generation's programs still judge packets (see [`end_learning`]).
+pub(crate) fn install(outer: &[MapHandle], state: &MapHandle, tables: &Tables, learning: bool) -> Result<()> {
     let live = read_state(state)?;
     let live_revision = live >> STATE_REVISION_SHIFT;
     if tables.revision <= live_revision {
@@ -128,7 +130,16 @@ pub(crate) fn install(outer: &[MapHandle], state: &MapHandle, tables: &Tables) -
         UnknownPods::Record => u64::from(STATE_RECORD_UNKNOWN),
     };
     let receivers = if tables.receiver_cells.is_empty() { 0 } else { u64::from(STATE_RECEIVERS) };
-    let word = (tables.revision << STATE_REVISION_SHIFT) | receivers | record | slot;
+    let learning = if learning { u64::from(STATE_LEARNING) } else { 0 };
+    write_state(state, (tables.revision << STATE_REVISION_SHIFT) | learning | receivers | record | slot)
+}
+
+/// From now on the programs drop what they do not let through.
+pub(crate) fn end_learning(state: &MapHandle) -> Result<()> {
+    write_state(state, read_state(state)? & !u64::from(STATE_LEARNING))
+}
+
+fn write_state(state: &MapHandle, word: u64) -> Result<()> {
     state
         .update(&0u32.to_ne_bytes(), &word.to_ne_bytes(), MapFlags::ANY)
         .map_err(|error| Error::kernel("switch", "state", error))

@@ -405,6 +405,38 @@ pub struct DropEvent {
     pub unused: u8,
 }
 
+/// A socket that a datagram came to, and where from: what goes back there is an answer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerKey {
+    /// Its cookie.
+    pub socket: u64,
+    pub address: [u8; 16],
+    pub port: u16,
+    pub unused: [u8; 6],
+}
+
+/// A socket that is older than the programs, as a process holds it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct EarlierSocket {
+    /// Its cookie.
+    pub socket: u64,
+    /// Of all who hold it; 0 = of none alone.
+    pub container: u64,
+    /// Inode 0 = none that rules may name, or not all holders run the same.
+    pub program: ProgramFile,
+    pub local: [u8; 16],
+    pub remote: [u8; 16],
+    pub local_port: u16,
+    /// 0 = it waits for others.
+    pub remote_port: u16,
+    pub protocol: u8,
+    pub unused: [u8; 3],
+    /// Cookie of the network namespace.
+    pub network: u64,
+}
+
 macro_rules! plain {
     ($($name:ident),* $(,)?) => {
         $(
@@ -442,6 +474,8 @@ plain!(
     FlowValue,
     FlowEvent,
     DropEvent,
+    EarlierSocket,
+    AnswerKey,
 );
 
 include!(concat!(env!("OUT_DIR"), "/layout_asserts.rs"));

@@ -6,9 +6,11 @@
 pub mod cgroup;
 pub mod clock;
 mod counters;
+mod earlier;
 mod error;
 mod event;
 mod guard;
+mod hand_over;
 mod install;
 pub mod layout;
 mod memory;
@@ -17,6 +19,7 @@ pub mod pins;
 pub mod probe;
 pub mod program_file;
 mod ring;
+mod shape;
 pub mod tables;
 mod veth;
 
@@ -24,6 +27,7 @@ pub use counters::Counters;
 pub use error::{Error, Result};
 pub use event::{Event, Exec, address};
 pub use guard::{Guard, Options, Origin, RING_BYTES};
+pub use hand_over::HandOver;
 pub use memory::Memory;
 pub use tables::Tables;
 

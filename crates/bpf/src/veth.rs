@@ -14,6 +14,8 @@ pub(crate) const PROGRAMS: [(&str, u32); 2] =
 
 /// The program that goes through all flows; attached nowhere.
 pub(crate) const SWEEPER: &str = "sweep_flows";
+/// Every program that is pinned, and opened when it is needed.
+pub(crate) const PINNED: [&str; 4] = [PROGRAMS[0].0, PROGRAMS[1].0, SWEEPER, crate::earlier::PROGRAM];
 
 /// The least that the kernel takes as a packet.
 const PACKET_BYTES: usize = 64;

@@ -6,6 +6,7 @@
 mod bind;
 mod connect;
 mod datagram;
+mod earlier;
 mod expiry;
 mod outcome;
 mod pins;

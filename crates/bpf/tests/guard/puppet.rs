@@ -30,8 +30,7 @@ pub struct Puppet {
     control: BufReader<UnixStream>,
 }
 
-// Another test program has puppets as well, and does not use all that they can do.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the agent's tests have puppets as well, and do not use all that they can do")]
 impl Puppet {
     /// Starts `program` (a copy of this executable) in the cgroup.
     pub fn start(program: &Path, cgroup: &Path) -> Self {
@@ -139,6 +138,7 @@ struct Held {
     listeners: Vec<TcpListener>,
     streams: Vec<TcpStream>,
     datagrams: Vec<UdpSocket>,
+    asker: Option<SocketAddr>,
 }
 
 fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
@@ -183,6 +183,36 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             held.streams[0].read_exact(&mut [0; 1])?;
         }
         "write-held" => held.streams[0].write_all(b"x")?,
+        // Lets another process hold it as well.
+        "give-held" => {
+            let taker = meet(rest[0])?;
+            let copy = std::os::fd::OwnedFd::from(held.streams[0].try_clone()?);
+            send_descriptor(&taker, &copy)?;
+        }
+        "take-held" => {
+            let listener = std::os::unix::net::UnixListener::bind(rest[0])?;
+            let (giver, _) = listener.accept()?;
+            held.streams.push(receive_descriptor(&giver)?.into());
+        }
+        // A server of datagrams, step by step; and who asks it.
+        "await" => held.datagrams.push(UdpSocket::bind(address(0))?),
+        "hear" => {
+            let (_, from) = held.datagrams[0].recv_from(&mut [0; 64])?;
+            held.asker = Some(from);
+        }
+        "reply" => {
+            let asker = held.asker.ok_or_else(|| std::io::Error::other("nobody asked"))?;
+            held.datagrams[0].send_to(b"answer", asker)?;
+        }
+        "question" => {
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            socket.send_to(b"question", address(0))?;
+            held.datagrams.push(socket);
+        }
+        "hear-held" => {
+            held.datagrams[0].set_read_timeout(Some(Duration::from_secs(2)))?;
+            held.datagrams[0].recv_from(&mut [0; 64])?;
+        }
         // Datagrams to so many ports.
         "flood" => {
             let socket = UdpSocket::bind("0.0.0.0:0")?;
@@ -235,14 +265,7 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             rustix::net::connect(&socket, &address(1))?;
         }
         "lend" => {
-            let end = Instant::now() + Duration::from_secs(2);
-            let taker = loop {
-                match UnixStream::connect(rest[0]) {
-                    Ok(taker) => break taker,
-                    Err(error) if Instant::now() > end => return Err(error),
-                    Err(_) => std::thread::sleep(Duration::from_millis(5)),
-                }
-            };
+            let taker = meet(rest[0])?;
             let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
             send_descriptor(&taker, &socket)?;
         }
@@ -253,6 +276,18 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
         other => panic!("no such command: {other}"),
     }
     Ok("ok".to_string())
+}
+
+/// Connects to who binds that path within a moment.
+fn meet(path: &str) -> std::io::Result<UnixStream> {
+    let end = Instant::now() + Duration::from_secs(2);
+    loop {
+        match UnixStream::connect(path) {
+            Ok(other) => return Ok(other),
+            Err(error) if Instant::now() > end => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
 }
 
 fn send_descriptor(to: &UnixStream, descriptor: &std::os::fd::OwnedFd) -> std::io::Result<()> {
