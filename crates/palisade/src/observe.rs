@@ -38,7 +38,10 @@ pub fn run(arguments: &ObserveArguments, settings: &Settings) -> Result<ExitStat
     }
     let mut shown = 0;
     while arguments.limit.is_none_or(|limit| shown < limit) {
-        let Some((text, line)) = records.next()? else { break };
+        let Some((text, line)) = records.next()? else {
+            eprintln!("the agent went away: its records end here");
+            break;
+        };
         match line {
             Line::Lost { lost } => print_lost(&mut output, arguments.output, lost, settings)?,
             Line::Record(record) if is_shown(&record, arguments.output) && filter.passes(&record) => {

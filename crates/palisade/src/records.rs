@@ -115,10 +115,18 @@ fn pass_on(lines: &mut impl BufRead, sender: &SyncSender<Result<(String, Line), 
     }
 }
 
+/// `None` when the agent is gone. One that was killed can leave a line without its end, which is nothing.
 fn next_line(lines: &mut impl BufRead) -> Result<Option<(String, Line)>, Failure> {
     let mut text = String::new();
-    let read = lines.by_ref().take(LONGEST_LINE).read_line(&mut text);
-    if read.map_err(|source| Failure::new(RecordsError::Broken(source)))? == 0 {
+    let read = match lines.by_ref().take(LONGEST_LINE).read_line(&mut text) {
+        Ok(read) => read as u64,
+        // How the kernel tells that the other side died with something unread.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+        // Cut within a character.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && lines.fill_buf().is_ok_and(<[u8]>::is_empty) => 0,
+        Err(error) => return Err(Failure::new(RecordsError::Broken(error))),
+    };
+    if read == 0 || (read < LONGEST_LINE && !text.ends_with('\n')) {
         return Ok(None);
     }
     text.truncate(text.trim_end().len());

@@ -293,15 +293,16 @@ const STREAM: &str = r#"{"version":1,"time":"2026-11-22T06:12:42.123Z","id":1,"n
 
 /// Runs `palisade observe` with `arguments` against an agent that sends `stream` and hangs up.
 /// Returns what the agent was asked, and what was printed.
-fn observe(stream: &'static str, arguments: &[&str]) -> (String, String) {
+fn observe(stream: impl AsRef<[u8]>, arguments: &[&str]) -> (String, String) {
     let socket = Socket::new();
     let listener = UnixListener::bind(&socket.0).expect("the temporary folder takes a socket");
+    let stream = stream.as_ref().to_owned();
     let agent = thread::spawn(move || {
         let (mut connection, _) = listener.accept().expect("observe connects");
         let mut request = String::new();
         BufReader::new(&connection).read_line(&mut request).expect("observe asks");
         // With --limit the reader may be gone before the end.
-        let _ = connection.write_all(stream.as_bytes());
+        let _ = connection.write_all(&stream);
         request
     });
     let path = socket.0.to_str().expect("a temporary path in UTF-8");
@@ -340,14 +341,23 @@ fn observe_shows_a_line_a_record_and_what_was_lost() {
         -- 2 records lost: the agent was not fast enough for them --
         06:12:43.001  shop/web-1 nginx /tmp/malware                         shop/orders-1               8080/TCP    REFUSED  closed by Perimeter shop/default, and nothing opens it
         06:12:43.500  shop/search-1 search /app/search                      data/cache-1                6379/TCP    allowed  AccessPolicy data/consent rules[1] "cache"  (audit: would be refused, AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache")  [not policy: nobody listens]
+        the agent went away: its records end here
     "#]].assert_eq(&printed);
+}
+
+#[test]
+fn a_record_that_a_killed_agent_left_half_written_is_nothing() {
+    for stream in ["{\"lost\":2}\n{\"version\":1,\"ti", "{\"lost\":2}\n{\"version\":1,\"node\":\"nö"] {
+        let cut = &stream.as_bytes()[..stream.len() - 1];
+        let (_, printed) = observe(cut, &["-o", "json"]);
+        assert_eq!(printed, "{\"lost\":2}\nthe agent went away: its records end here\n");
+    }
 }
 
 #[test]
 fn observe_filters_and_stops_at_the_limit() {
     let (_, printed) = observe(STREAM, &["--verdict", "differs", "-o", "json"]);
-    let records: Vec<serde_json::Value> =
-        printed.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let records: Vec<serde_json::Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(records[0], serde_json::json!({"lost": 2}), "loss is shown whatever the filter");
     assert_eq!(records[1]["from"]["workload"], "Deployment/search");
     assert_eq!(records.len(), 2);
