@@ -66,7 +66,7 @@ static __always_inline void read_target(struct bpf_sock_addr *ctx, bool six, str
 }
 
 /* The verdict for one container: known, its node's, or unknown. */
-static __always_inline void judge(const struct caller *caller, __u32 class, const struct target *target, __u64 state_word,
+static __always_inline void judge(const struct caller *caller, __u32 class, struct target *target, __u64 state_word,
 				  struct judgement *judgement)
 {
 	judgement->expires = 0;
@@ -93,12 +93,14 @@ static __always_inline void judge(const struct caller *caller, __u32 class, cons
 		return;
 	}
 	decide(state_word, caller->value.subject, class, target, judgement);
+	if (judgement->cause == CAUSE_MIXED && (caller->value.flags & CONTAINER_NO_VETH))
+		judgement->enforced = VERDICT_DENY;
 }
 
 /* A socket made in another container: that container must be allowed as well. */
 static __always_inline void judge_owner(struct flow *flow, const void *socket)
 {
-	struct judgement judgement;
+	struct judgement judgement = {};
 	struct caller owner;
 	struct cgroup *group = read_socket_cgroup(socket, &flow->socket_cgroup);
 
@@ -109,6 +111,9 @@ static __always_inline void judge_owner(struct flow *flow, const void *socket)
 		return;
 	count(COUNTER_FOREIGN_SOCKET);
 	judge(&owner, owner.value.class, &flow->target, flow->state, &judgement);
+	/* Packets are judged for the caller alone. */
+	if (judgement.cause == CAUSE_MIXED)
+		judgement.enforced = VERDICT_DENY;
 	if (judgement.would == VERDICT_DENY)
 		flow->judgement.would = VERDICT_DENY;
 	if (judgement.enforced == VERDICT_DENY && flow->judgement.enforced == VERDICT_ALLOW) {
@@ -285,7 +290,7 @@ static __always_inline bool merged(struct flow *flow, __u64 caller, __u32 told_a
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool six)
 {
-	struct flow flow;
+	struct flow flow = {};
 
 	count(COUNTER_CONNECTS);
 	judge_call(ctx, six, &flow);
@@ -335,7 +340,7 @@ static __always_inline bool has_asked(struct bpf_sock *socket, const struct answ
 static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 {
 	struct answer_key key;
-	struct flow flow;
+	struct flow flow = {};
 
 	count(COUNTER_SENDS);
 	answer_to(ctx, six, &key);

@@ -17,6 +17,7 @@ struct judgement {
 	__u8 enforced;
 	__u8 would;
 	__u8 cause;
+	__u8 unused[5];
 };
 
 /* A span table covers 65,536 ports, so it has at most so many spans: 17 halvings. */
@@ -143,7 +144,7 @@ static __always_inline void decide_by(__u32 slot, const struct cell_value *cell,
 			judgement->enforced = decision->enforced;
 			judgement->would = decision->would;
 			judgement->expires = decision->expires;
-			judgement->cause = CAUSE_TABLE;
+			judgement->cause = decision->mixed ? CAUSE_MIXED : CAUSE_TABLE;
 			return;
 		}
 		index = decision->next;
@@ -152,13 +153,15 @@ static __always_inline void decide_by(__u32 slot, const struct cell_value *cell,
 	judgement->cause = CAUSE_LIMIT;
 }
 
-static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class, const struct target *target,
-				   struct judgement *judgement)
+/* Verified once, not at each of its callers: its loops are most of what loading a program takes. */
+__noinline int decide(__u64 state_word, __u32 subject, __u32 class, struct target *target, struct judgement *judgement)
 {
 	__u32 slot = slot_of(state_word);
 	struct cell_key key = {};
 	void *table;
 
+	if (!target || !judgement)
+		return 0;
 	refuse_by_default(judgement);
 	judgement->destination = find_destination(slot, subject, target);
 	key.class = class;
@@ -166,6 +169,7 @@ static __always_inline void decide(__u64 state_word, __u32 subject, __u32 class,
 	key.protocol = target->protocol;
 	table = LIVE(cells, slot);
 	decide_by(slot, table ? bpf_map_lookup_elem(table, &key) : NULL, target->port, judgement);
+	return 0;
 }
 
 #endif

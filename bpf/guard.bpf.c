@@ -32,8 +32,10 @@
 #include "fragment.h"
 #include "flow.h"
 #include "sender.h"
+#include "backend.h"
 #include "veth.h"
 #include "receiver.h"
+#include "uplink.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

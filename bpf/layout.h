@@ -16,12 +16,14 @@
 #define STATE_RECORD_UNKNOWN 2ULL /* unknown pods are recorded, not refused */
 #define STATE_RECEIVERS 4ULL /* packets to pods are judged: there are tables for it */
 #define STATE_LEARNING 8ULL /* an earlier generation still judges packets: what it let through is learned, not dropped */
+#define STATE_MIXED 16ULL /* there is a Service whose backends get different verdicts */
 #define STATE_REVISION_SHIFT 8
 
 /* Containers and pods, by the id of their cgroup. */
 enum container_flags {
 	CONTAINER_HOST_NETWORK = 1, /* is its node: passed and recorded */
 	CONTAINER_POD = 2,	    /* the pod's own cgroup: a container in it that is not known */
+	CONTAINER_NO_VETH = 4,	    /* its packets pass no program: what they alone could decide is refused */
 };
 
 struct container_value {
@@ -89,7 +91,8 @@ struct decision_value {
 	__u32 next;    /* the decision from then on */
 	__u8 enforced;
 	__u8 would;
-	__u16 unused;
+	__u8 mixed; /* a Service's backends differ: passes, until the packet shows which one it goes to */
+	__u8 unused;
 };
 
 /* The container whose spec declares a port of its pod. */
@@ -104,9 +107,11 @@ struct listener_value {
 	__u64 container;
 };
 
-/* The host side of a pod's veth, by its interface index on the node. */
+/* The host side of a pod's veth, or another known interface of the node, by its index. */
 enum veth_flags {
-	VETH_RESET = 1, /* who is refused gets a reset, else silence */
+	VETH_RESET = 1,	   /* who is refused gets a reset, else silence */
+	LINK_OF_NODE = 2,  /* no pod's: all other fields are zero */
+	LINK_ETHERNET = 4, /* its packets begin with an Ethernet header */
 };
 
 struct veth_value {
@@ -115,7 +120,8 @@ struct veth_value {
 	__u32 receiver;
 	__u32 flags;
 	__u8 hardware[6]; /* the pod's own side */
-	__u8 unused[6];
+	__u8 unused[2];
+	__s32 namespace; /* the pod's, as the node numbers it; negative = not known */
 	__u8 four[16]; /* the pod's addresses; all zero = none of that family */
 	__u8 six[16];
 };
@@ -184,7 +190,7 @@ struct flow_value {
 	struct program_file program; /* of the sender; inode 0 = none that rules may name */
 	__u32 decision;
 	__u32 interface;
-	__u8 peer[16];	  /* in: the sender before translation */
+	__u8 peer[16];	  /* in: the sender before translation; out: the backend that it was translated to, once known */
 	__u8 dialled[16]; /* in: what it dialled */
 	__u16 peer_port;
 	__u16 dialled_port;
@@ -202,6 +208,7 @@ enum flow_phase {
 	PHASE_UPDATE = 2,
 	PHASE_END = 3,
 	PHASE_CHANGED = 4, /* judged again, with another verdict */
+	PHASE_REACHED = 5, /* its packet showed the backend, which was judged */
 };
 
 /* Why a packet was dropped at a pod's veth. */
@@ -225,7 +232,8 @@ enum drop_reason {
 	DROP_FLOW_LIMIT = 16,
 	DROP_REFUSED = 17, /* of a flow that is refused */
 	DROP_DESTINATION = 18, /* a loopback address, of another host's loopback */
-	DROP_REASONS = 19,
+	DROP_BACKEND = 19,     /* from a Service's backend that cannot be told, so not judged */
+	DROP_REASONS = 20,
 };
 
 struct drop_key {
@@ -285,6 +293,7 @@ enum cause {
 	CAUSE_LIMIT = 7,	  /* a bounded loop ended without an answer: refused */
 	CAUSE_NO_SENDER = 8,	  /* from the address of a pod of this node, which has not sent it */
 	CAUSE_NOT_JUDGED = 9,	  /* the tables say nothing of receivers: passed */
+	CAUSE_MIXED = 10,	  /* a Service whose backends differ: `decision` says; the packet's verdict follows */
 };
 
 enum hook {

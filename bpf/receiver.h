@@ -68,6 +68,9 @@ static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, cons
 		flow->decision = DECISION_NONE;
 	} else {
 		answer(&packet->key, flow, state_word);
+		if (sender && flow->strength == STRENGTH_SAME_NODE && flow->dialled_port &&
+		    (flow->dialled_port != packet->key.pod_port || !same_address(flow->dialled, packet->destination)))
+			reached(sender, packet, flow);
 	}
 	return start_flow(skb, state_word, veth, packet, flow, false, true, now);
 }
@@ -107,6 +110,9 @@ int veth_in(struct __sk_buff *skb)
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
 	}
 	if (flow && !is_syn(&packet)) {
+		if (flow->origin == FLOW_OUT && flow->cause == CAUSE_MIXED && flow->enforced == VERDICT_ALLOW &&
+		    !answer_is_allowed(skb, &packet, flow, state_word))
+			return drop(skb, state_word, veth, &packet, DROP_BACKEND, FLOW_IN);
 		note_fragment(&packet, false, now);
 		return pass_known(skb, state_word, veth, &packet, flow, false, now);
 	}

@@ -167,6 +167,20 @@ static __always_inline void keep_answer(struct flow_value *flow, const struct qu
 	flow->cause = question->judgement.cause;
 }
 
+/* Of a mixed Service: the backend's verdict, as soon as it is known which one the flow goes to. */
+static __always_inline void judge_backend(const struct flow_value *flow, struct question *question)
+{
+	if (flow->origin == FLOW_OUT && is_unspecified(flow->peer))
+		return;
+	if (flow->origin == FLOW_OUT) {
+		__builtin_memcpy(question->target.address, flow->peer, 16);
+		question->target.port = flow->peer_port;
+		judge_sender(question);
+	}
+	if (question->judgement.cause == CAUSE_MIXED)
+		question->judgement.enforced = VERDICT_DENY;
+}
+
 __noinline int answer(struct flow_key *key, struct flow_value *flow, __u64 state_word)
 {
 	struct scratch *room = find_scratch();
@@ -183,6 +197,8 @@ __noinline int answer(struct flow_key *key, struct flow_value *flow, __u64 state
 	ask_about(key, flow->origin == FLOW_OUT, question);
 	if (flow->origin == FLOW_OUT || flow->strength == STRENGTH_SAME_NODE) {
 		judge_sender(question);
+		if (question->judgement.cause == CAUSE_MIXED)
+			judge_backend(flow, question);
 		keep_answer(flow, question);
 		return 0;
 	}

@@ -43,30 +43,21 @@ static __always_inline void know_sender(struct flow_value *flow, const __u8 *pee
 /* Since 6.2. Without it, or without connection tracking, what the packet says is what its sender dialled. */
 extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
 
-/* The sender and what it dialled, before any translation on this node. */
-static __always_inline void find_original(struct __sk_buff *skb, const struct packet *packet, struct flow_key *original)
+static __always_inline struct nf_conn *find_track(struct __sk_buff *skb)
 {
 	struct sk_buff *buffer;
-	struct nf_conn *track;
+
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx) || !bpf_core_type_exists(struct nf_conn))
+		return NULL;
+	buffer = bpf_cast_to_kern_ctx(skb);
+	return (struct nf_conn *)(buffer->_nfct & NFCT_POINTER);
+}
+
+/* The connection as it began, before any translation on this node; as the sender's own veth keys it: `pod` is the sender. */
+static __always_inline void read_original(struct nf_conn *track, struct flow_key *original)
+{
 	long failed;
 
-	/* As the sender's own veth keys it: `pod` is the sender. */
-	__builtin_memset(original, 0, sizeof(*original));
-	__builtin_memcpy(original->pod, packet->source, 16);
-	__builtin_memcpy(original->remote, packet->destination, 16);
-	original->protocol = packet->key.protocol;
-	if (!has_ports(original->protocol)) {
-		original->remote_port = packet->key.remote_port;
-		return; /* nothing of the lab translates an echo to another pod */
-	}
-	original->pod_port = packet->key.remote_port;
-	original->remote_port = packet->key.pod_port;
-	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx) || !bpf_core_type_exists(struct nf_conn))
-		return;
-	buffer = bpf_cast_to_kern_ctx(skb);
-	track = (struct nf_conn *)(buffer->_nfct & NFCT_POINTER);
-	if (!track)
-		return;
 	original->pod_port = bpf_ntohs(BPF_CORE_READ(track, tuplehash[0].tuple.src.u.all));
 	original->remote_port = bpf_ntohs(BPF_CORE_READ(track, tuplehash[0].tuple.dst.u.all));
 	if (BPF_CORE_READ(track, tuplehash[0].tuple.src.l3num) == AF_INET) {
@@ -78,6 +69,37 @@ static __always_inline void find_original(struct __sk_buff *skb, const struct pa
 	failed |= bpf_core_read(original->remote, 16, &track->tuplehash[0].tuple.dst.u3);
 	if (failed)
 		count(COUNTER_NO_TRACK);
+}
+
+/* Who answers the connection: whom it was translated to. */
+static __always_inline void read_backend(struct nf_conn *track, struct target *backend)
+{
+	__builtin_memset(backend, 0, sizeof(*backend));
+	backend->port = bpf_ntohs(BPF_CORE_READ(track, tuplehash[1].tuple.src.u.all));
+	if (BPF_CORE_READ(track, tuplehash[1].tuple.src.l3num) == AF_INET)
+		write_ipv4(backend->address, BPF_CORE_READ(track, tuplehash[1].tuple.src.u3.all[0]));
+	else if (bpf_core_read(backend->address, 16, &track->tuplehash[1].tuple.src.u3))
+		count(COUNTER_NO_TRACK);
+}
+
+/* The sender and what it dialled, before any translation on this node. */
+static __always_inline void find_original(struct __sk_buff *skb, const struct packet *packet, struct flow_key *original)
+{
+	struct nf_conn *track;
+
+	__builtin_memset(original, 0, sizeof(*original));
+	__builtin_memcpy(original->pod, packet->source, 16);
+	__builtin_memcpy(original->remote, packet->destination, 16);
+	original->protocol = packet->key.protocol;
+	if (!has_ports(original->protocol)) {
+		original->remote_port = packet->key.remote_port;
+		return; /* nothing of the lab translates an echo to another pod */
+	}
+	original->pod_port = packet->key.remote_port;
+	original->remote_port = packet->key.pod_port;
+	track = find_track(skb);
+	if (track)
+		read_original(track, original);
 }
 
 #endif

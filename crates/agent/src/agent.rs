@@ -281,7 +281,8 @@ impl Agent {
             self.clock_check_at = now + CLOCK_CHECK;
             // The closing of its lock tells of a node's end a moment before the lock is free.
             let others = self.view.look(&mut self.guards);
-            if others || self.nodes.iter().any(Node::clock_moved) || !self.is_in_place() {
+            let moved = |node: &Node| node.clock_moved() | node.links_changed();
+            if others || self.nodes.iter().any(moved) || !self.is_in_place() {
                 return true;
             }
         }

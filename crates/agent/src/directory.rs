@@ -326,6 +326,10 @@ impl From<&FlowValue> for Answer {
 pub(crate) fn verdicts_by(decisions: &[Verdicts], event: Answer) -> Verdicts {
     match (u32::from(event.cause), decisions.get(event.decision as usize)) {
         (c::CAUSE_TABLE, Some(verdicts)) => verdicts.clone(),
+        // As compiled, except where no packet can tell more.
+        (c::CAUSE_MIXED, Some((enforced, would))) => {
+            (FlowVerdict { verdict: word(event.enforced), ..enforced.clone() }, would.clone())
+        }
         // The container that made the socket is refused: its rule, under a reason that says so.
         (c::CAUSE_FOREIGN_SOCKET, Some((enforced, _))) => {
             let verdict = FlowVerdict { reason: "foreign-socket".to_string(), ..enforced.clone() };
@@ -366,6 +370,7 @@ fn plain(number: u8, cause: u32) -> FlowVerdict {
         c::CAUSE_LIMIT => "limit",
         c::CAUSE_NO_SENDER => "no-sender",
         c::CAUSE_NOT_JUDGED => "not-judged",
+        c::CAUSE_MIXED => "service-mixed",
         _ => "unknown",
     };
     FlowVerdict { verdict: word(number), reason: reason.to_string(), rule: None, place: None, end: None }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{JudgedEvent, SocketEvent};
 use palisade_model::flow::{FlowOutcome, FlowRecord, VerdictWord};
+use palisade_policy::compile::Reason;
 
 /// Connects without an outcome that are remembered; beyond that the oldest is told as pending and forgotten.
 const WAITING_MAX: usize = 8192;
@@ -22,6 +23,18 @@ const LOCAL_FAILURE: Duration = Duration::from_millis(2);
 // inet_sock_set_state tells states by number (include/net/tcp_states.h).
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_SYN_SENT: u8 = 2;
+
+/// The reason of a connect to a Service whose backends differ.
+const MIXED: &str = Reason::ServiceMixed.as_str();
+
+/// What a packet's event means for the try that it is of.
+#[derive(Debug)]
+pub(crate) enum Joined {
+    /// The try's own record will say it.
+    Noted,
+    /// The try's own record, which says it.
+    Told(Box<FlowRecord>),
+}
 
 /// A judged socket and the attempt on it.
 type Attempt = (u64, u64);
@@ -52,11 +65,12 @@ impl Flows {
             return vec![record];
         }
         // Only TCP's connects have an outcome that the kernel tells of.
-        if u32::from(event.hook) != c::HOOK_CONNECT || event.protocol != 6 {
-            record.outcome = FlowOutcome::Sent;
+        let is_stream = u32::from(event.hook) == c::HOOK_CONNECT && event.protocol == 6;
+        record.outcome = if is_stream { FlowOutcome::Pending } else { FlowOutcome::Sent };
+        // The first packet of a mixed Service's datagrams tells their verdict.
+        if !is_stream && u32::from(event.cause) != c::CAUSE_MIXED {
             return vec![record];
         }
-        record.outcome = FlowOutcome::Pending;
         let attempt = (event.socket, event.attempt);
         self.waiting.insert(attempt, Waiting { record, left: false, told: false });
         self.order.push_back(attempt);
@@ -81,11 +95,27 @@ impl Flows {
         Some(FlowRecord { outcome, ..waiting.record })
     }
 
-    /// The receiver of a waiting connect was found, on this node.
-    pub(crate) fn reached(&mut self, socket: u64, attempt: u64, backend: SocketAddr) {
-        if let Some(waiting) = self.waiting.get_mut(&(socket, attempt)) {
-            waiting.record.backend = Some(backend);
+    /// The receiver of a waiting try was found, and let it pass. Returns the record when nothing more is to be known.
+    pub(crate) fn reached(
+        &mut self,
+        socket: u64,
+        attempt: u64,
+        backend: SocketAddr,
+        by: &FlowRecord,
+    ) -> Option<Joined> {
+        let waiting = self.waiting.get_mut(&(socket, attempt))?;
+        let record = &mut waiting.record;
+        record.backend = Some(backend);
+        // Until now it was only known that the backends differ.
+        if [&record.verdict, &record.would_be].iter().any(|verdict| verdict.reason == MIXED) {
+            record.verdict = by.verdict.clone();
+            record.would_be = by.would_be.clone();
+            record.revision = by.revision;
         }
+        if record.outcome != FlowOutcome::Sent {
+            return Some(Joined::Noted);
+        }
+        self.waiting.remove(&(socket, attempt)).map(|waiting| Joined::Told(Box::new(waiting.record)))
     }
 
     /// A waiting connect was refused on its way, by the receiver or a newer revision: that is its verdict and its outcome.
@@ -96,6 +126,7 @@ impl Flows {
             would_be: by.would_be.clone(),
             revision: by.revision,
             outcome: FlowOutcome::Refused,
+            backend: by.backend.or(waiting.record.backend),
             ..waiting.record
         })
     }
@@ -114,7 +145,9 @@ impl Flows {
             if !waiting.left {
                 let record = waiting.record.clone();
                 self.waiting.remove(&attempt);
-                due.push(FlowRecord { outcome: FlowOutcome::NeverSent, ..record });
+                // Later sends of a socket go to where its first one went.
+                let sent = record.outcome == FlowOutcome::Sent;
+                due.push(if sent { record } else { FlowRecord { outcome: FlowOutcome::NeverSent, ..record } });
                 continue;
             }
             if age >= TOLD_AFTER && !waiting.told {

@@ -19,6 +19,7 @@ mod guards;
 mod history;
 mod lab_state;
 mod lease;
+mod links;
 mod listeners;
 mod node;
 mod node_addresses;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{FlowEvent, JudgedEvent};
+use palisade_bpf::node_links::NodeLink;
 use palisade_bpf::tables::UnknownPods;
 use palisade_bpf::{Event, Guard, HandOver, Options, RING_BYTES, Tables, address, clock, network};
 use palisade_model::flow::{
@@ -20,8 +21,9 @@ use palisade_policy::compile::NodeRules;
 
 use crate::directory::{Answer, Directory};
 use crate::error::{Error, Result};
-use crate::flows::{Flows, flow_id};
+use crate::flows::{Flows, Joined, flow_id};
 use crate::lab_state::LabNode;
+use crate::links::Links;
 use crate::listeners::{Listener, Listeners};
 use crate::observed::{self, Meaning};
 use crate::past::Past;
@@ -43,7 +45,10 @@ pub(crate) struct Node {
     place: LabNode,
     guard: Guard,
     veths: Veths,
-    /// Whether every veth of the live tables is guarded.
+    links: Links,
+    /// The interfaces that packets leave the node by.
+    uplinks: Vec<u32>,
+    /// Whether every veth of the live tables and every uplink is guarded.
     attached: bool,
     sweep_at: Instant,
     live: Option<Live>,
@@ -87,6 +92,8 @@ impl Node {
             place: node.clone(),
             guard,
             veths: Veths::default(),
+            links: Links::default(),
+            uplinks: Vec::new(),
             attached: false,
             sweep_at: Instant::now(),
             live: None,
@@ -108,6 +115,11 @@ impl Node {
         self.guard.is_in_place()
     }
 
+    /// Whether the node's interfaces or routes changed since the last look.
+    pub(crate) fn links_changed(&self) -> bool {
+        self.links.changed()
+    }
+
     /// Whether this is the guard of that node as it is now.
     pub(crate) fn guards_cgroup_of(&self, node: &LabNode) -> bool {
         self.name == node.name && palisade_bpf::cgroup::id(&node.cgroup).is_ok_and(|id| id == self.guard.root())
@@ -121,7 +133,11 @@ impl Node {
         self.resolved.retain(|container| view.lab.containers.contains_key(container));
         let placed = tables::place(&rules, &self.place, &view.lab, &mut self.resolved, &mut self.veths);
         self.resolved.keep();
-        let tables = tables::tables(&rules, &placed, unknown_pods(view));
+        let links = self.links.read(&self.place.netns)?;
+        let tables = tables::tables(&rules, &placed, &links, unknown_pods(view));
+        let uplinks = uplinks(&links, &tables);
+        self.attached &= uplinks == self.uplinks;
+        self.uplinks = uplinks;
         let tai_ahead = clock::tai_ahead_of_wall_clock();
         if let Some(live) = &self.live
             && live.says_the_same(&rules, &placed, &tables)
@@ -163,7 +179,7 @@ impl Node {
             let place = &self.place.netns;
             let node = File::open(place).map_err(|source| Error::Network { path: place.clone(), source })?;
             let refused = |source| Error::Guard { node: self.name.clone(), source };
-            let taken = self.guard.guard_veths(&node, &interfaces).map_err(refused)?;
+            let taken = self.guard.guard_links(&node, &interfaces, &self.uplinks).map_err(refused)?;
             if taken != HandOver::default() {
                 // What the other generation lost was told by its agent.
                 self.lost = self.guard.lost().unwrap_or(self.lost) - taken.unread;
@@ -260,9 +276,13 @@ impl Node {
                 listeners.complete(&mut record);
                 let joined = join(&flow, &record, flows);
                 // The connect's own record tells more than that of its first packet.
-                let told_by_other = joined.is_some() && record.is_try();
-                if let Some(of_sender) = joined {
-                    tell(Told::Record(Box::new(of_sender)));
+                let told_by_other = match (&joined, flow.phase) {
+                    (Some(_), c::PHASE_REACHED) => true,
+                    (Some(Joined::Told(_)), _) => record.is_try(),
+                    (Some(Joined::Noted), _) | (None, _) => false,
+                };
+                if let Some(Joined::Told(of_sender)) = joined {
+                    tell(Told::Record(of_sender));
                 }
                 let denied = record.verdict.verdict == VerdictWord::Denied;
                 if denied && flow.key.protocol == 6 && ends_socket(&flow) {
@@ -315,6 +335,7 @@ impl Node {
             revision: self.revision(),
             taken_over: self.guard.origin() == palisade_bpf::Origin::TakenOver,
             pods: placed.len(),
+            pods_without_packet_hook: self.live.as_ref().map(Live::without_packet_hook).unwrap_or_default(),
             containers: containers.clone().count(),
             programs: containers.map(|container| container.programs.len()).sum(),
             kernel_bytes: memory.total(),
@@ -341,7 +362,21 @@ pub(crate) enum Told {
     Lost(u64),
 }
 
+/// The interfaces that are no pod's and that packets leave the node by.
+fn uplinks(links: &[NodeLink], tables: &Tables) -> Vec<u32> {
+    let is_uplink =
+        |link: &&NodeLink| link.is_uplink && tables.links.iter().any(|other| other.interface == link.interface);
+    links.iter().filter(is_uplink).map(|link| link.interface).collect()
+}
+
 impl Live {
+    /// Running pods without a veth, on a network of their own.
+    fn without_packet_hook(&self) -> Vec<String> {
+        let unseen = self.placed.iter().filter(|pod| pod.links.is_empty() && pod.pid != 0);
+        let subjects = unseen.map(|pod| &self.rules.subjects[pod.subject]).filter(|subject| !subject.host_network);
+        subjects.map(|subject| format!("{}/{}", subject.namespace, subject.name)).collect()
+    }
+
     /// Whether the kernel would judge, and records would say, the same: the revision's number aside.
     fn says_the_same(&self, rules: &NodeRules, placed: &[PlacedPod], tables: &Tables) -> bool {
         self.placed == placed
@@ -352,24 +387,21 @@ impl Live {
     }
 }
 
-/// Joins what a veth saw with the connect that it is of. Returns the connect's record when that is its end.
-fn join(event: &FlowEvent, record: &FlowRecord, flows: &mut Flows) -> Option<FlowRecord> {
+/// Joins what a veth saw with the try that it is of.
+fn join(event: &FlowEvent, record: &FlowRecord, flows: &mut Flows) -> Option<Joined> {
     let flow = &event.flow;
-    if flow.attempt == 0 || event.phase != c::PHASE_START {
+    if flow.attempt == 0 || !matches!(event.phase, c::PHASE_START | c::PHASE_REACHED) {
         return None;
     }
     if record.verdict.verdict == VerdictWord::Denied {
-        return flows.refused(flow.socket, flow.attempt, record);
+        return flows.refused(flow.socket, flow.attempt, record).map(|record| Joined::Told(Box::new(record)));
     }
-    if let Some(backend) = record.backend {
-        flows.reached(flow.socket, flow.attempt, backend);
-    }
-    None
+    flows.reached(flow.socket, flow.attempt, record.backend?, record)
 }
 
 /// Whether a refused flow may have a socket in the pod: a new one from outside has none.
 fn ends_socket(event: &FlowEvent) -> bool {
-    event.phase == c::PHASE_CHANGED || u32::from(event.flow.origin) == c::FLOW_OUT
+    matches!(event.phase, c::PHASE_CHANGED | c::PHASE_REACHED) || u32::from(event.flow.origin) == c::FLOW_OUT
 }
 
 fn record(event: &JudgedEvent, node: &str, meaning: Meaning<'_>, paths: &mut ProgramPaths) -> FlowRecord {

@@ -60,6 +60,8 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
             SocketAddr::new(address(flow.dialled), flow.dialled_port),
         ),
     };
+    // A Service's backend, once the packet has shown it.
+    let backend = (flow.peer_port != 0).then(|| SocketAddr::new(address(flow.peer), flow.peer_port));
     let mut from = sender(directory, flow.container, peer, protocol);
     if flow.container == 0 && u32::from(flow.strength) == c::STRENGTH_OWN_NODE {
         from.kind = "node".to_string();
@@ -111,7 +113,7 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
             Strength::Address if judged_elsewhere => Strength::GuardedNode,
             Strength::Address | Strength::GuardedNode | Strength::OwnNode | Strength::SameNode => strength,
         }),
-        backend: (!out && dialled != pod).then_some(pod),
+        backend: if out { backend } else { (dialled != pod).then_some(pod) },
         receiver: None,
         packet_protocol: other_protocol(key.protocol),
     }
@@ -201,7 +203,7 @@ fn phase(number: u32) -> FlowPhase {
     match number {
         c::PHASE_UPDATE => FlowPhase::Update,
         c::PHASE_END => FlowPhase::End,
-        c::PHASE_CHANGED => FlowPhase::Changed,
+        c::PHASE_CHANGED | c::PHASE_REACHED => FlowPhase::Changed,
         _ => FlowPhase::Start,
     }
 }
@@ -249,6 +251,7 @@ fn reason(number: u8) -> &'static str {
         c::DROP_UNRELATED => "unrelated-icmp",
         c::DROP_DESTINATION => "loopback-destination",
         c::DROP_FLOW_LIMIT => "flow-limit",
+        c::DROP_BACKEND => "backend-not-known",
         _ => "dropped",
     }
 }

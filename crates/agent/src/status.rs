@@ -48,6 +48,9 @@ pub struct NodeStatus {
     pub earlier_connections: usize,
     /// Pods in the kernel.
     pub pods: usize,
+    /// Running pods whose packets pass no program, because they have no veth: their connects alone are judged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pods_without_packet_hook: Vec<String>,
     /// Containers in the kernel.
     pub containers: usize,
     /// Program files in the kernel.

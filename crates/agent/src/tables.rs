@@ -6,12 +6,13 @@ use std::path::Path;
 
 use palisade_bpf::Tables;
 use palisade_bpf::network::PodLink;
+use palisade_bpf::node_links::NodeLink;
 use palisade_bpf::tables::{
-    Cell, Container, ContainerKind, Decision, FileKey, Frontend, Listener, Network, Program, ReceiverCell, Refusal,
-    Source, Span, UnknownPods, Verdict, Veth,
+    Cell, Container, ContainerKind, Decision, FileKey, Frontend, Listener, Network, OtherLink, PacketHook, Program,
+    ReceiverCell, Refusal, Source, Span, UnknownPods, Verdict, Veth,
 };
 use palisade_model::perimeter::OnRefusal;
-use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules, Subject};
+use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules, Reason, Subject};
 
 use crate::container_cgroup::PodCgroup;
 use crate::lab_state::{LabContainer, LabNode, LabState};
@@ -96,7 +97,7 @@ fn place_pod(
 }
 
 /// The tables of one revision.
-pub(crate) fn tables(rules: &NodeRules, placed: &[PlacedPod], unknown_pods: UnknownPods) -> Tables {
+pub(crate) fn tables(rules: &NodeRules, placed: &[PlacedPod], links: &[NodeLink], unknown_pods: UnknownPods) -> Tables {
     let mut tables = Tables {
         revision: rules.revision,
         unknown_pods,
@@ -166,8 +167,13 @@ pub(crate) fn tables(rules: &NodeRules, placed: &[PlacedPod], unknown_pods: Unkn
             hardware: link.hardware,
             four,
             six,
+            namespace: links.iter().find(|one| one.interface == link.peer).and_then(|one| one.namespace),
         }));
     }
+    let is_pods = |link: &NodeLink| tables.veths.iter().any(|veth| veth.interface == link.interface);
+    // A veth to a network that nobody knows may be that of a pod that nobody told of.
+    let others = links.iter().filter(|link| !link.may_be_a_pods() && !is_pods(link));
+    tables.links = others.map(|link| OtherLink { interface: link.interface, ethernet: link.ethernet }).collect();
     tables
 }
 
@@ -191,6 +197,7 @@ fn add_pod(tables: &mut Tables, subject: &Subject, pod: &PlacedPod) {
         class,
         kind,
         host_network: subject.host_network,
+        packets: if pod.links.is_empty() { PacketHook::Nowhere } else { PacketHook::Veth },
     };
     tables.containers.push(entry(pod.cgroup, subject.class.0, ContainerKind::Pod));
     for placed in &pod.containers {
@@ -221,5 +228,7 @@ fn decision(decision: &CompiledDecision) -> Decision {
         let nanoseconds = u64::try_from(instant.as_nanosecond()).unwrap_or(0);
         (nanoseconds, next.0)
     });
-    Decision { enforced: verdict(decision.enforced), would: verdict(decision.would_be), expires }
+    let is_mixed = |compiled: CompiledVerdict| compiled.reason == Reason::ServiceMixed;
+    let mixed = decision.enforced.allowed && (is_mixed(decision.enforced) || is_mixed(decision.would_be));
+    Decision { enforced: verdict(decision.enforced), would: verdict(decision.would_be), mixed, expires }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_manifests::Kept;
-use palisade_model::settings::{Guarded, Settings};
+use palisade_model::settings::{Guarded, MixedServices, Settings};
 use palisade_model::{Inventory, Problem};
 use palisade_policy::Model;
 
@@ -43,7 +43,12 @@ impl View {
         let rules = Rules::of(&inventory.access_policies);
         guards.look(lab.nodes.iter().map(|node| node.name.as_str()), rules);
         let guarded = guards.guarded(failing).into_iter().map(|node| node.as_str().into()).collect();
-        let settings = Settings { guarded: Guarded::Only(guarded), ..Settings::of(&inventory) };
+        // Where the kernel does not show what was translated, a mixed Service can only be refused.
+        let mixed_services = match palisade_bpf::probe::shows_translation() {
+            true => MixedServices::JudgedOnThePacket,
+            false => MixedServices::Refused,
+        };
+        let settings = Settings { guarded: Guarded::Only(guarded), mixed_services, ..Settings::of(&inventory) };
         let built = Model::new(Arc::new(inventory), settings);
         problems.extend(built.problems);
         let names = Arc::new(Names::new(&built.value));

@@ -100,7 +100,7 @@ fn median(
 fn tables(container: u64) -> Result<Tables, Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
     let file = program_file::below(Path::new("/"), program.to_str().ok_or("an odd path")?)?;
-    let plain = |verdict| Decision { enforced: verdict, would: verdict, expires: None };
+    let plain = |verdict| Decision { enforced: verdict, would: verdict, mixed: false, expires: None };
     let mut tables = Tables {
         revision: 1,
         decisions: vec![plain(Verdict::Allow), plain(Verdict::Deny)],
@@ -110,8 +110,14 @@ fn tables(container: u64) -> Result<Tables, Box<dyn std::error::Error>> {
         ],
         ..Tables::default()
     };
-    let entry =
-        |cgroup, class| Container { cgroup, subject: 1, class, kind: ContainerKind::Known, host_network: false };
+    let entry = |cgroup, class| Container {
+        cgroup,
+        subject: 1,
+        class,
+        kind: ContainerKind::Known,
+        host_network: false,
+        packets: Default::default(),
+    };
     tables.containers = (1..200).map(|number| entry(u64::MAX - number, 1)).chain([entry(container, 1)]).collect();
     for number in 0..1000u32 {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);

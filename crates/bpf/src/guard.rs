@@ -209,24 +209,24 @@ impl Guard {
         self.fresh.is_some() || is_whole(&self.generation)
     }
 
-    /// Guards exactly the veths of these interface indexes, in the network namespace `node`: attaches to those that are
-    /// new, lets go of the others. The first time, connections that are older than this generation go over to it: who
+    /// Guards exactly the veths and uplinks of these interface indexes, in the network namespace `node`: attaches to those
+    /// that are new, lets go of the others. The first time, connections that are older than this generation go over to it: who
     /// holds them, and what an earlier generation knew of them. Packets are judged by the one or the other all the while.
     ///
     /// # Errors
     /// When the namespace cannot be entered or the kernel refuses; what was attached before stays.
-    pub fn guard_veths(&self, node: &File, interfaces: &[u32]) -> Result<HandOver> {
+    pub fn guard_links(&self, node: &File, veths: &[u32], uplinks: &[u32]) -> Result<HandOver> {
         let others = self.others()?;
         let mut done = HandOver::default();
         if others.is_empty() && veth::has_links(&self.generation) {
-            veth::guard(&self.generation, node, interfaces)?;
+            veth::guard(&self.generation, node, veths, uplinks)?;
             return Ok(done);
         }
         for other in &others {
             done.flows += hand_over::flows(other, &self.generation);
         }
         done.sockets = earlier::note(&self.generation, &self.interfaces)?;
-        veth::guard(&self.generation, node, interfaces)?;
+        veth::guard(&self.generation, node, veths, uplinks)?;
         // What began meanwhile: from now on both generations see it.
         for other in &others {
             done.flows += hand_over::flows(other, &self.generation);

@@ -9,14 +9,14 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::layout::constants::{
-    CONTAINER_HOST_NETWORK, CONTAINER_POD, STATE_LEARNING, STATE_RECEIVERS, STATE_RECORD_UNKNOWN, STATE_REVISION_SHIFT,
-    STATE_SLOT, VERDICT_ALLOW, VERDICT_DENY, VETH_RESET,
+    CONTAINER_HOST_NETWORK, CONTAINER_NO_VETH, CONTAINER_POD, LINK_ETHERNET, LINK_OF_NODE, STATE_LEARNING, STATE_MIXED,
+    STATE_RECEIVERS, STATE_RECORD_UNKNOWN, STATE_REVISION_SHIFT, STATE_SLOT, VERDICT_ALLOW, VERDICT_DENY, VETH_RESET,
 };
 use crate::layout::{
     CellKey, CellValue, ContainerValue, DecisionValue, DestinationKey, DestinationValue, FrontendKey, ListenerKey,
     ListenerValue, Plain, PortSpan, ProgramKey, ProgramValue, ReceiverCellKey, SourceValue, VethValue,
 };
-use crate::tables::{ContainerKind, Refusal, Tables, UnknownPods, Verdict};
+use crate::tables::{ContainerKind, PacketHook, Refusal, Tables, UnknownPods, Verdict};
 
 /// The outer maps, in the order in which [`rows`] builds their contents.
 pub(crate) const TABLES: [&str; 11] = [
@@ -130,8 +130,9 @@ pub(crate) fn install(outer: &[MapHandle], state: &MapHandle, tables: &Tables, l
         UnknownPods::Record => u64::from(STATE_RECORD_UNKNOWN),
     };
     let receivers = if tables.receiver_cells.is_empty() { 0 } else { u64::from(STATE_RECEIVERS) };
+    let mixed = if tables.decisions.iter().any(|decision| decision.mixed) { u64::from(STATE_MIXED) } else { 0 };
     let learning = if learning { u64::from(STATE_LEARNING) } else { 0 };
-    write_state(state, (tables.revision << STATE_REVISION_SHIFT) | learning | receivers | record | slot)
+    write_state(state, (tables.revision << STATE_REVISION_SHIFT) | learning | mixed | receivers | record | slot)
 }
 
 /// From now on the programs drop what they do not let through.
@@ -197,6 +198,9 @@ fn containers(tables: &Tables) -> Rows {
         }
         if container.kind == ContainerKind::Pod {
             flags |= CONTAINER_POD;
+        }
+        if container.packets == PacketHook::Nowhere {
+            flags |= CONTAINER_NO_VETH;
         }
         let value = ContainerValue { subject: container.subject, class: container.class, flags, unused: 0 };
         rows.push(&container.cgroup.to_ne_bytes(), value.bytes());
@@ -269,11 +273,26 @@ fn veths(tables: &Tables) -> Rows {
                 Refusal::Drop => 0,
             },
             hardware: veth.hardware,
-            unused: [0; 6],
+            unused: [0; 2],
+            namespace: veth.namespace.unwrap_or(-1),
             four: veth.four.map_or([0; 16], |four| address_bytes(four.into())),
             six: veth.six.map_or([0; 16], |six| six.octets()),
         };
         rows.push(&veth.interface.to_ne_bytes(), value.bytes());
+    }
+    for link in &tables.links {
+        let value = VethValue {
+            cgroup: 0,
+            subject: 0,
+            receiver: 0,
+            flags: LINK_OF_NODE | if link.ethernet { LINK_ETHERNET } else { 0 },
+            hardware: [0; 6],
+            unused: [0; 2],
+            namespace: -1,
+            four: [0; 16],
+            six: [0; 16],
+        };
+        rows.push(&link.interface.to_ne_bytes(), value.bytes());
     }
     rows
 }
@@ -332,6 +351,7 @@ fn decisions(tables: &Tables) -> Result<Rows> {
             next,
             enforced: verdict_byte(decision.enforced),
             would: verdict_byte(decision.would),
+            mixed: u8::from(decision.mixed),
             unused: 0,
         };
         rows.push(&(index as u32).to_ne_bytes(), value.bytes());

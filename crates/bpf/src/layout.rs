@@ -137,7 +137,9 @@ pub struct DecisionValue {
     pub next: u32,
     pub enforced: u8,
     pub would: u8,
-    pub unused: u16,
+    /// A Service's backends differ: passes, until the packet shows which one it goes to.
+    pub mixed: u8,
+    pub unused: u8,
 }
 
 /// The container whose spec declares a port of its pod.
@@ -292,7 +294,9 @@ pub struct VethValue {
     pub flags: u32,
     /// Address of the pod's own side.
     pub hardware: [u8; 6],
-    pub unused: [u8; 6],
+    pub unused: [u8; 2],
+    /// The pod's, as the node numbers it; negative = not known.
+    pub namespace: i32,
     /// All zero = none of that family.
     pub four: [u8; 16],
     pub six: [u8; 16],
@@ -352,7 +356,7 @@ pub struct FlowValue {
     pub program: ProgramFile,
     pub decision: u32,
     pub interface: u32,
-    /// In: the sender before translation.
+    /// In: the sender before translation. Out: the backend that it was translated to, once known.
     pub peer: [u8; 16],
     /// In: what it dialled.
     pub dialled: [u8; 16],

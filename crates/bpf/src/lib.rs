@@ -15,6 +15,7 @@ mod install;
 pub mod layout;
 mod memory;
 pub mod network;
+pub mod node_links;
 pub mod pins;
 pub mod probe;
 pub mod program_file;

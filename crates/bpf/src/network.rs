@@ -131,7 +131,7 @@ fn diag_request(own: SocketAddr, remote: SocketAddr) -> Vec<u8> {
     body
 }
 
-fn netlink(protocol: i32) -> io::Result<OwnedFd> {
+pub(crate) fn netlink(protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers are passed.
     let socket = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
     if socket < 0 {
@@ -141,7 +141,7 @@ fn netlink(protocol: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(socket) })
 }
 
-fn request(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+pub(crate) fn request(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     let length = 16 + body.len();
     let mut message = Vec::with_capacity(length);
     message.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
@@ -155,7 +155,7 @@ fn request(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<(
 }
 
 /// Hands the kernel's messages to `each` until it says that it is done.
-fn read_answers(socket: &OwnedFd, each: &mut dyn FnMut(u16, &[u8])) -> io::Result<()> {
+pub(crate) fn read_answers(socket: &OwnedFd, each: &mut dyn FnMut(u16, &[u8])) -> io::Result<()> {
     let mut buffer = vec![0u8; BUFFER];
     for _ in 0..READS {
         // SAFETY: the buffer is as long as said.
@@ -185,7 +185,7 @@ fn message_header(bytes: &[u8]) -> Option<(usize, u16)> {
 }
 
 /// Attributes of a message: kind and value.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?));
         let kind = u16::from_ne_bytes(bytes.get(2..4)?.try_into().ok()?) & 0x3fff;

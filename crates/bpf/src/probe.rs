@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::{Func, Struct, Typedef};
@@ -37,6 +38,17 @@ pub fn probe() -> Vec<Capability> {
     }
     found.extend(later());
     found
+}
+
+/// Whether packet programs see what a packet was before its translation. Asked of the kernel once.
+pub fn shows_translation() -> bool {
+    static SHOWS: OnceLock<bool> = OnceLock::new();
+    *SHOWS.get_or_init(|| Btf::from_vmlinux().is_ok_and(|btf| has_translation(&btf)))
+}
+
+fn has_translation(btf: &Btf<'_>) -> bool {
+    btf.type_by_name::<Func<'_>>("bpf_cast_to_kern_ctx").is_some()
+        && btf.type_by_name::<Struct<'_>>("nf_conn").is_some()
 }
 
 /// The capabilities without which the agent does not run.
@@ -94,10 +106,9 @@ fn kernel_types(btf: &Btf<'_>) -> Vec<Capability> {
         needed("tcx", btf.type_by_name::<Func<'_>>("tcx_link_attach").is_some(), "judges packets at pods' veths (6.6)"),
         wanted(
             "translation",
-            btf.type_by_name::<Func<'_>>("bpf_cast_to_kern_ctx").is_some()
-                && btf.type_by_name::<Struct<'_>>("nf_conn").is_some(),
-            "a receiver knows its sender behind a Service or NodePort (kernel 6.2)",
-            "what a node has translated is judged by the address that it has then",
+            has_translation(btf),
+            "a receiver knows its sender behind a Service or NodePort, and each backend of a Service is judged (6.2)",
+            "what a node has translated is judged by the address that it has then; mixed Services are refused",
         ),
         wanted(
             "cast-to-socket",

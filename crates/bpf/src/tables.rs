@@ -27,6 +27,8 @@ pub struct Tables {
     pub listeners: Vec<Listener>,
     /// The pods' veths; what passes one that is not here is dropped.
     pub veths: Vec<Veth>,
+    /// The node's other interfaces; what is forwarded from one that is neither here nor a pod's does not leave the node.
+    pub links: Vec<OtherLink>,
     /// Who is behind a source address, the longest prefix wins.
     pub sources: Vec<Source>,
     /// For a receiver and who sends: which of `port_tables` holds. With none at all, receivers judge nothing.
@@ -52,6 +54,17 @@ pub struct Veth {
     pub four: Option<Ipv4Addr>,
     /// The same.
     pub six: Option<Ipv6Addr>,
+    /// The pod's network namespace, as the node numbers it.
+    pub namespace: Option<i32>,
+}
+
+/// An interface of the node that is no pod's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherLink {
+    /// Its index.
+    pub interface: u32,
+    /// Whether its packets begin with an Ethernet header.
+    pub ethernet: bool,
 }
 
 /// What a refused sender sees.
@@ -111,6 +124,18 @@ pub struct Container {
     pub kind: ContainerKind,
     /// True when the pod uses its node's network: it passes and is recorded.
     pub host_network: bool,
+    /// Where its packets can be judged.
+    pub packets: PacketHook,
+}
+
+/// Where a pod's packets can be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PacketHook {
+    /// At the host side of its veth.
+    #[default]
+    Veth,
+    /// Nowhere: what only a packet could decide is refused when it connects.
+    Nowhere,
 }
 
 /// What a cgroup stands for.
@@ -214,6 +239,8 @@ pub struct Decision {
     pub enforced: Verdict,
     /// What would be done if objects in audit were enforced.
     pub would: Verdict,
+    /// A Service's backends differ: passes at connect, and each backend's own decision holds once a packet shows it.
+    pub mixed: bool,
     /// The wall-clock instant, in nanoseconds since 1970, from which another decision holds, and its index.
     pub expires: Option<(u64, u32)>,
 }

@@ -1,5 +1,7 @@
-//! The programs at the pods' veths: pinned, attached one by one as pods come, and held by pinned links.
+//! The programs at the pods' veths and the node's uplinks: pinned, attached one by one as those come, and held by pinned
+//! links.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -12,10 +14,16 @@ use crate::pins::{self, Generation};
 pub(crate) const PROGRAMS: [(&str, u32); 2] =
     [("veth_out", libbpf_sys::BPF_TCX_INGRESS), ("veth_in", libbpf_sys::BPF_TCX_EGRESS)];
 
+/// The program of an uplink of the node.
+pub(crate) const UPLINK: (&str, u32) = ("uplink_out", libbpf_sys::BPF_TCX_EGRESS);
+
+/// All of them.
+pub(crate) const OF_LINKS: [(&str, u32); 3] = [PROGRAMS[0], PROGRAMS[1], UPLINK];
+
 /// The program that goes through all flows; attached nowhere.
 pub(crate) const SWEEPER: &str = "sweep_flows";
 /// Every program that is pinned, and opened when it is needed.
-pub(crate) const PINNED: [&str; 4] = [PROGRAMS[0].0, PROGRAMS[1].0, SWEEPER, crate::earlier::PROGRAM];
+pub(crate) const PINNED: [&str; 5] = [PROGRAMS[0].0, PROGRAMS[1].0, UPLINK.0, SWEEPER, crate::earlier::PROGRAM];
 
 /// The least that the kernel takes as a packet.
 const PACKET_BYTES: usize = 64;
@@ -25,11 +33,20 @@ pub(crate) fn open_program(generation: &Generation, name: &str) -> Result<OwnedF
         .map_err(|error| Error::kernel("open the pinned program", name, error))
 }
 
-pub(crate) fn guard(generation: &Generation, node: &File, interfaces: &[u32]) -> Result<()> {
+pub(crate) fn guard(generation: &Generation, node: &File, veths: &[u32], uplinks: &[u32]) -> Result<()> {
     let pinned = pinned(generation)?;
-    let wanted = |interface: u32| PROGRAMS.map(|(name, _)| pin_name(name, interface));
-    let all: Vec<String> = interfaces.iter().flat_map(|interface| wanted(*interface)).collect();
-    for name in pinned.iter().filter(|name| !all.contains(name)) {
+    let of_veths = PROGRAMS.iter().flat_map(|program| veths.iter().map(move |interface| (program, *interface)));
+    let of_uplinks = uplinks.iter().map(|interface| (&UPLINK, *interface));
+    let mut missing = Vec::new();
+    let mut kept = HashSet::new();
+    for ((name, kind), interface) in of_veths.chain(of_uplinks) {
+        let pin = pin_name(name, interface);
+        if !pinned.contains(&pin) {
+            missing.push((*name, *kind, interface, pin.clone()));
+        }
+        kept.insert(pin);
+    }
+    for name in pinned.iter().filter(|name| !kept.contains(*name)) {
         let path = generation.link(name);
         // A veth that is gone took its links along; the pin is all that is left.
         if let Ok(link) = libbpf_rs::Link::open(&path) {
@@ -37,19 +54,10 @@ pub(crate) fn guard(generation: &Generation, node: &File, interfaces: &[u32]) ->
         }
         fs::remove_file(&path).map_err(|error| Error::path("remove", &path, error))?;
     }
-    let mut missing = Vec::new();
-    for (name, kind) in PROGRAMS {
-        for interface in interfaces {
-            let pin = pin_name(name, *interface);
-            if !pinned.contains(&pin) {
-                missing.push((name, kind, *interface, pin));
-            }
-        }
-    }
     if missing.is_empty() {
         return Ok(());
     }
-    let programs = PROGRAMS
+    let programs = OF_LINKS
         .iter()
         .map(|(name, _)| Ok((*name, open_program(generation, name)?)))
         .collect::<Result<Vec<(&str, OwnedFd)>>>()?;
@@ -86,15 +94,15 @@ pub(crate) fn has_links(generation: &Generation) -> bool {
     pinned(generation).is_ok_and(|names| !names.is_empty())
 }
 
-/// Names of the links to veths that are pinned.
-fn pinned(generation: &Generation) -> Result<Vec<String>> {
+/// Names of the links to interfaces that are pinned.
+fn pinned(generation: &Generation) -> Result<HashSet<String>> {
     let folder = generation.folder.join("links");
     let read = |error| Error::path("read", &folder, error);
-    let mut names = Vec::new();
+    let mut names = HashSet::new();
     for entry in fs::read_dir(&folder).map_err(read)? {
         let name = entry.map_err(read)?.file_name().to_string_lossy().into_owned();
-        if PROGRAMS.iter().any(|(program, _)| name.strip_prefix(program).is_some_and(|rest| rest.starts_with('-'))) {
-            names.push(name);
+        if OF_LINKS.iter().any(|(program, _)| name.strip_prefix(program).is_some_and(|rest| rest.starts_with('-'))) {
+            names.insert(name);
         }
     }
     Ok(names)

@@ -52,10 +52,10 @@ pub struct Settings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MixedServices {
-    /// Refused at connect, as `service-mixed`.
-    #[default]
+    /// Refused at connect, as `service-mixed`: where the kernel does not show what was translated.
     Refused,
-    /// Passed at connect; the first packet is judged after translation.
+    /// Passed at connect; the first packet is judged after translation, where a program sees that.
+    #[default]
     JudgedOnThePacket,
 }
 

@@ -242,7 +242,7 @@ impl Answer {
             ServiceWord::NoEndpoints => writeln!(text, "  no ready endpoint: refused, and not by policy"),
             ServiceWord::Mixed => writeln!(
                 text,
-                "  {allowed} of {total} backends allowed; until each packet is judged after translation the whole Service is refused (service-mixed)"
+                "  {allowed} of {total} backends allowed: each connection is judged by the one that it reaches"
             ),
             ServiceWord::Allowed | ServiceWord::Denied if total == 1 => Ok(()),
             ServiceWord::Allowed | ServiceWord::Denied => writeln!(text, "  {allowed} of {total} backends allowed"),

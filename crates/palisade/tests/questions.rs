@@ -123,7 +123,7 @@ spec: {podSelector: {matchLabels: {track: canary}}}
 ";
     expect![[r#"
         denied     shop/web -> shop/svc/orders 80
-          1 of 2 backends allowed; until each packet is judged after translation the whole Service is refused (service-mixed)
+          1 of 2 backends allowed: each connection is judged by the one that it reaches
           backend shop/orders-1 port 8080: allowed
             egress  allowed: nothing closes it
             ingress allowed: nothing closes it
@@ -131,7 +131,8 @@ spec: {podSelector: {matchLabels: {track: canary}}}
             egress  allowed: nothing closes it
             ingress denied: closed by NetworkPolicy shop/canary, and nothing opens it (<stdin>:31)
         [exit 1]
-    "#]].assert_eq(&run("check -f - shop/web shop/svc/orders", world));
+    "#]]
+    .assert_eq(&run("check -f - shop/web shop/svc/orders", world));
     expect![[r#"
         denied     shop/web -> shop/svc/nobody 80
           no ready endpoint: refused, and not by policy

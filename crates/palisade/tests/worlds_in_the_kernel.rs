@@ -10,10 +10,11 @@ mod lab;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use palisade_lab::stand_in::attempt;
 use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
-use palisade_model::link::{End, Which};
+use palisade_model::link::{End, Link, Which};
 use palisade_model::settings::Settings;
 use palisade_model::verdict::{Decision, Judgement, Verdict};
 use palisade_model::{Inventory, Protocol, Timestamp};
@@ -32,6 +33,8 @@ const FLOOR: u64 = 20;
 const DROPPED: &str = "/tmp/dropped";
 /// "Permission denied": what a refused connect returns.
 const EACCES: i32 = 13;
+/// "Connection refused": a reset.
+const ECONNREFUSED: i32 = 111;
 
 #[test]
 fn the_kernel_does_what_the_engine_says() {
@@ -118,16 +121,20 @@ fn run(world: &RunnableWorld, coverage: &mut Coverage) -> RunOutcome {
         let mut own = records.iter().filter(|record| is_from(record, &pod, &container, &program));
         for ((each, dial, _), answer) in tries.iter().zip(answers) {
             outcome.tried += 1;
-            let expected = Expected::of(&model, &inventory, each, dial, now, coverage);
+            let Some(record) = own.next() else {
+                let _ = writeln!(
+                    outcome.failures,
+                    "seed {}: {pod}:{container}:{program} -> {:?}: no record (the call said {answer:?})",
+                    world.seed, each.to
+                );
+                continue;
+            };
+            let expected = Expected::of(&model, &inventory, (each, dial), record.backend, now, coverage);
             outcome.allowed += usize::from(expected.enforced.allowed);
             let who = format!(
                 "seed {}: {pod}:{container}:{program} -> {:?} {}:{}",
                 world.seed, each.to, dial.address, dial.port
             );
-            let Some(record) = own.next() else {
-                let _ = writeln!(outcome.failures, "{who}: no record (the call said {answer:?})");
-                continue;
-            };
             for wrong in expected.compare(record, &answer, each, dial) {
                 let _ = writeln!(outcome.failures, "{who}: {wrong}");
             }
@@ -171,6 +178,8 @@ struct Expected {
     would_be: ExpectedVerdict,
     program_is_named: bool,
     to: (&'static str, Option<String>),
+    /// Of a Service whose backends differ: the packet was judged, so a refusal is a reset or silence.
+    on_the_packet: bool,
 }
 
 struct ExpectedVerdict {
@@ -183,8 +192,8 @@ impl Expected {
     fn of(
         model: &Model,
         inventory: &Inventory,
-        each: &Try,
-        dial: &Dial,
+        (each, dial): (&Try, &Dial),
+        backend: Option<SocketAddr>,
         now: Timestamp,
         coverage: &mut Coverage,
     ) -> Self {
@@ -195,6 +204,27 @@ impl Expected {
         }
         let is_service = matches!(each.to, Target::Service { .. });
         let word = model.service_verdict(&answers);
+        // Which backend a connection goes to is chance; what it gets there is not.
+        let is_it = |link: &Link, backend: SocketAddr| {
+            let has = |address: &std::net::IpAddr| *address == backend.ip();
+            link.port == backend.port()
+                && match &link.to {
+                    End::Pod(pod) => {
+                        model.pod_named(&pod.namespace, &pod.name).is_some_and(|pod| pod.addresses.iter().any(has))
+                    }
+                    End::Address(address) => has(address),
+                    End::Node { .. } => false,
+                }
+        };
+        let on_the_packet = word.enforced == ServiceWord::Mixed && backend.is_some();
+        let answers = match backend {
+            Some(backend) if on_the_packet => {
+                let reached = dial.links.iter().zip(answers).filter(|(link, _)| is_it(link, backend));
+                reached.map(|(_, answer)| answer).collect()
+            }
+            Some(_) | None => answers,
+        };
+        let word = if on_the_packet { model.service_verdict(&answers) } else { word };
         let no_such_port = is_service && !service_has_port(inventory, each, dial.protocol);
         let verdict = |word: ServiceWord, of: fn(&Judgement) -> &Decision| {
             let fixed =
@@ -222,6 +252,7 @@ impl Expected {
             would_be: verdict(word.would_be, |answer| &answer.would_be),
             program_is_named: named,
             to: receiver(inventory, each),
+            on_the_packet,
         }
     }
 
@@ -239,7 +270,11 @@ impl Expected {
         if to.0 != self.to.0 || (self.to.1.is_some() && to.1 != self.to.1) {
             wrong.push(format!("receiver {to:?}, not {:?}", self.to));
         }
-        let refused = answer.errno == Some(EACCES);
+        let refused = match self.on_the_packet && dial.protocol == Protocol::Udp {
+            false => answer.errno == Some(if self.on_the_packet { ECONNREFUSED } else { EACCES }),
+            // Nobody says so.
+            true => !answer.ok && !self.enforced.allowed,
+        };
         if refused == self.enforced.allowed {
             wrong.push(format!("the call said {answer:?}, and the engine allowed: {}", self.enforced.allowed));
         }

@@ -281,8 +281,8 @@ pub enum Reason {
     OwnAddress,
     NotGuarded,
     Undecided,
-    /// The Service's backends have different answers: refused until each packet is judged after
-    /// translation.
+    /// The Service's backends have different answers: allowed when the packet is judged after its
+    /// translation, refused where no program sees that.
     ServiceMixed,
     /// The Service has no ready endpoint; not policy.
     NoEndpoints,
@@ -292,7 +292,7 @@ pub enum Reason {
 
 impl Reason {
     /// As records write it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rule => "rule",
             Self::Exception => "exception",
@@ -347,7 +347,7 @@ pub struct ServiceVerdict {
 pub enum ServiceWord {
     Allowed,
     Denied,
-    /// Refused until each packet is judged after translation.
+    /// They differ: each connection is judged by the backend that it reaches.
     Mixed,
     NoEndpoints,
 }

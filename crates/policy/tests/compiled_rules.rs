@@ -7,7 +7,7 @@ use palisade_model::access_policy::{Action, Mode, PeerTarget, PodPeer};
 use palisade_model::link::{End, Link, PodEnd, Which};
 use palisade_model::network_policy::NetworkPolicyTarget;
 use palisade_model::port::{PortMatch, PortRange, PortRule, Protocol};
-use palisade_model::settings::{Guarded, Settings};
+use palisade_model::settings::{Guarded, MixedServices, Settings};
 use palisade_model::verdict::{Decision, Judgement, Verdict};
 use palisade_model::{Inventory, IpNet, Selector, Timestamp};
 use palisade_policy::Model;
@@ -15,7 +15,7 @@ use palisade_policy::compile::{
     Carrier, Cell, ClassId, CompiledDecision, CompiledVerdict, DestinationId, Frontend, NodeRules, Reason,
     ReceiverCell, SourceId, Subject, reason,
 };
-use palisade_policy::dial::{BackendEnd, Dial};
+use palisade_policy::dial::{Backend, BackendEnd, Dial};
 use palisade_worlds::runnable;
 
 /// Enough to meet every kind of peer, port and Service several times.
@@ -116,41 +116,48 @@ fn look_up(
 }
 
 enum Expected {
-    Judged(Vec<Judgement>),
+    /// The answers, and whether a packet shows which of them holds when they differ.
+    Judged(Vec<Judgement>, MixedServices),
     NoServicePort,
 }
 
 fn expected(model: &Model, from: &PodEnd, address: IpAddr, protocol: Protocol, port: u16, now: Timestamp) -> Expected {
-    let ask = |to: End, port: u16| {
-        let link = Link { from: End::Pod(from.clone()), to, protocol, port };
+    let ask = |to: IpAddr, port: u16| {
+        let link = Link { from: End::Pod(from.clone()), to: End::Address(to), protocol, port };
         model.judge(&link, now).expect("the ends are in the world")
     };
-    match model.dial(address, protocol, port) {
-        Dial::Direct => Expected::Judged(vec![ask(End::Address(address), port)]),
-        Dial::NoSuchPort { .. } => Expected::NoServicePort,
-        Dial::HostPort { backends } => Expected::Judged(
-            backends.iter().map(|backend| ask(End::Address(backend.address.expect("it runs")), backend.port)).collect(),
-        ),
+    let dial = model.dial(address, protocol, port);
+    let backends = match &dial {
+        Dial::Direct => return Expected::Judged(vec![ask(address, port)], MixedServices::Refused),
+        Dial::NoSuchPort { .. } => return Expected::NoServicePort,
+        Dial::HostPort { backends } => backends.clone(),
         Dial::Service { service, port } => {
-            let backends = model.backends(service, port, Some(true)).expect("the worlds' Services have backends");
-            let answers = backends.iter().map(|backend| match backend.end {
-                BackendEnd::Pod(_) => ask(End::Address(backend.address.expect("it runs")), backend.port),
-                BackendEnd::Address(address) => ask(End::Address(address), backend.port),
-            });
-            let answers: Vec<_> = answers.collect();
-            Expected::Judged(answers)
+            model.backends(service, port, Some(true)).expect("the worlds' Services have backends")
         }
-    }
+    };
+    let reached = |backend: &Backend| match backend.end {
+        BackendEnd::Pod(_) => backend.address.expect("it runs"),
+        BackendEnd::Address(address) => address,
+    };
+    let own = model.pod_named(&from.namespace, &from.name).expect("it was compiled").node.clone();
+    let node_of = |address: IpAddr| {
+        let nodes = &model.inventory().nodes;
+        nodes.iter().find(|node| node.addresses.contains(&address)).map(|node| node.meta.reference.name.clone())
+    };
+    let is_seen = node_of(address).is_none_or(|node| Some(node) == own)
+        && backends.iter().all(|backend| node_of(reached(backend)).is_none_or(|node| Some(node) != own));
+    let mixed = if is_seen { MixedServices::JudgedOnThePacket } else { MixedServices::Refused };
+    Expected::Judged(backends.iter().map(|backend| ask(reached(backend), backend.port)).collect(), mixed)
 }
 
 /// In what the kernel's answer differs from the engine's.
 fn difference(rules: &NodeRules, actual: &CompiledDecision, expected: &Expected) -> Option<String> {
-    let answers = match expected {
+    let (answers, mixed) = match expected {
         Expected::NoServicePort => {
             let fits = (actual.enforced.allowed, actual.enforced.reason) == (false, Reason::NoServicePort);
             return (!fits).then(|| format!("{:?}, not refused as no-service-port", actual.enforced));
         }
-        Expected::Judged(answers) => answers,
+        Expected::Judged(answers, mixed) => (answers, *mixed),
     };
     for (compiled, of) in [
         (actual.enforced, (|answer| &answer.enforced) as fn(&Judgement) -> &Decision),
@@ -159,7 +166,9 @@ fn difference(rules: &NodeRules, actual: &CompiledDecision, expected: &Expected)
         let allowed = answers.iter().filter(|answer| of(answer).is_allowed()).count();
         let wanted = match allowed {
             _ if answers.is_empty() => (false, Reason::NoEndpoints, None),
-            count if count > 0 && count < answers.len() => (false, Reason::ServiceMixed, None),
+            count if count > 0 && count < answers.len() => {
+                (mixed == MixedServices::JudgedOnThePacket, Reason::ServiceMixed, None)
+            }
             count => {
                 let (_, verdict) = of(&answers[0]).link();
                 let why = match verdict {

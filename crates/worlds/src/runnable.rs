@@ -118,7 +118,7 @@ pub struct Dial {
     pub protocol: Protocol,
     /// The port to dial.
     pub port: u16,
-    /// The one link; to a Service one a ready backend: mixed answers are refused as `service-mixed`,
+    /// The one link; to a Service one a ready backend: where they differ, that of the one that is reached holds,
     /// none at all as `no-endpoints` or `no-service-port`.
     pub links: Vec<Link>,
 }

@@ -23,7 +23,7 @@ fn an_allow_expires_with_the_agent_dead() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let end = u64::try_from((now + Duration::from_millis(600)).as_nanos()).expect("before 2554");
         rules.decisions[ALLOW as usize] =
-            Decision { enforced: Verdict::Allow, would: Verdict::Allow, expires: Some((end, DENY)) };
+            Decision { enforced: Verdict::Allow, would: Verdict::Allow, mixed: false, expires: Some((end, DENY)) };
         guard.install(&rules).expect("installed");
         drop(guard);
         assert_eq!(puppet.connect(to), Came::Through);

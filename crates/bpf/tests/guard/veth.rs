@@ -18,6 +18,7 @@ use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, all_ports, await_event, 
 const OWN_NODE: u32 = 0;
 const ANYBODY: u32 = 9;
 
+/// Two guarded pods of a node.
 pub struct Wire {
     pub world: World,
     pub node: std::fs::File,
@@ -71,10 +72,10 @@ impl Wire {
     pub fn install(&mut self, rules: &Tables) {
         self.guard.install(rules).expect("installed");
         let interfaces: Vec<u32> = rules.veths.iter().map(|veth| veth.interface).collect();
-        self.guard.guard_veths(&self.node, &interfaces).expect("attached");
+        self.guard.guard_links(&self.node, &interfaces, &[]).expect("attached");
     }
 
-    fn dropped(&self, reason: &str) -> u64 {
+    pub fn dropped(&self, reason: &str) -> u64 {
         self.guard.counters().expect("counters").value(&format!("dropped-{reason}"))
     }
 
@@ -384,7 +385,7 @@ fn veths_stay_guarded_without_an_agent_and_the_next_one_takes_them_over() {
         assert!(one.connect(at) != Came::Through);
         assert!(wire.dropped("unknown-pod") > 0);
         // Nor guarded, once it is gone.
-        wire.guard.guard_veths(&wire.node, &[wire.two.link.peer]).expect("detached");
+        wire.guard.guard_links(&wire.node, &[wire.two.link.peer], &[]).expect("detached");
         let before = wire.dropped("unknown-pod");
         wire.one.send_frame(&frame);
         assert_eq!(wire.dropped("unknown-pod"), before);

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use palisade_bpf::network::{self, PodLink};
+use palisade_bpf::node_links;
 use palisade_bpf::tables::{Refusal, Veth};
 
 use crate::puppet::Puppet;
@@ -16,6 +17,7 @@ use crate::world::World;
 pub struct Pod {
     pub network: File,
     pub link: PodLink,
+    pub namespace: Option<i32>,
     pub four: Ipv4Addr,
     pub six: Ipv6Addr,
     pub cgroup_id: u64,
@@ -33,7 +35,11 @@ impl Pod {
         assert_eq!(links.len(), 1, "the loopback is no veth");
         let (_, cgroup_id) = world.make_cgroup(&format!("burstable/pod{number}"));
         let (container, container_id) = world.make_cgroup(&format!("burstable/pod{number}/main"));
-        Self { network, link: links[0], four, six, cgroup_id, container, container_id, number }
+        let node = File::open("/proc/thread-self/ns/net").expect("the node's network");
+        let of_node = node_links::links(&node).expect("links of the node");
+        let namespace = of_node.iter().find(|link| link.interface == links[0].peer).and_then(|link| link.namespace);
+        assert!(namespace.is_some(), "{of_node:?}");
+        Self { namespace, network, link: links[0], four, six, cgroup_id, container, container_id, number }
     }
 
     /// As the tables know it: receiver = subject = its number.
@@ -47,6 +53,7 @@ impl Pod {
             hardware: self.link.hardware,
             four: Some(self.four),
             six: Some(self.six),
+            namespace: self.namespace,
         }
     }
 

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use palisade_bpf::layout::JudgedEvent;
-use palisade_bpf::tables::{Cell, Container, ContainerKind, Decision, FileKey, Network, Span, UnknownPods, Verdict};
+use palisade_bpf::tables::{
+    Cell, Container, ContainerKind, Decision, FileKey, Network, PacketHook, Span, UnknownPods, Verdict,
+};
 use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -129,7 +131,7 @@ pub const DENY: u32 = 1;
 
 /// Tables with the two plain decisions and a destination for every address; nothing is allowed to anyone yet.
 pub fn tables(revision: u64) -> Tables {
-    let plain = |verdict| Decision { enforced: verdict, would: verdict, expires: None };
+    let plain = |verdict| Decision { enforced: verdict, would: verdict, mixed: false, expires: None };
     Tables {
         revision,
         unknown_pods: UnknownPods::Refuse,
@@ -149,7 +151,7 @@ pub fn all_ports(decision: u32) -> Vec<Span> {
 }
 
 pub fn container(cgroup: u64, subject: u32, class: u32) -> Container {
-    Container { cgroup, subject, class, kind: ContainerKind::Known, host_network: false }
+    Container { cgroup, subject, class, kind: ContainerKind::Known, host_network: false, packets: PacketHook::Veth }
 }
 
 /// Every port of a destination, over TCP.
@@ -177,7 +179,7 @@ thread_local! {
 
 /// Reads events until one makes `wanted` answer, or a deadline passes. Those before it are dropped, those after it kept.
 pub fn await_event<T>(guard: &mut Guard, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(3);
+    let end = Instant::now() + Duration::from_secs(20);
     READ.with_borrow_mut(|read| {
         let mut seen = Vec::new();
         loop {

@@ -66,6 +66,16 @@ struct ServiceTarget<'m> {
     protocol: Protocol,
     /// `None`: the backends cannot be known.
     backends: Option<Vec<(Party<'m>, u16)>>,
+    translated: Translated,
+}
+
+/// Which node translates what is dialled to a backend.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Translated {
+    /// The sender's own: its packet programs see the backend.
+    BySender,
+    /// Another one, which does not know the sender's container and program.
+    Elsewhere,
 }
 
 /// Whether a receiver that is the sender's own pod is reached as itself.
@@ -165,12 +175,12 @@ impl<'m> Compiler<'m> {
     fn frontends(&mut self) -> Vec<(Frontend, DestinationId)> {
         let model = self.model;
         let mut frontends = BTreeMap::new();
-        let node_addresses: Vec<IpAddr> = model
+        let node_addresses: Vec<(IpAddr, Translated)> = model
             .inventory
             .nodes
             .iter()
-            .flat_map(|node| &node.addresses)
-            .map(|address| address.to_canonical())
+            .flat_map(|node| node.addresses.iter().map(move |address| (node.meta.name(), address.to_canonical())))
+            .map(|(node, address)| (address, self.translated_at(node)))
             .collect();
         for (position, service) in model.inventory.services.iter().enumerate() {
             let addresses: Vec<IpAddr> = service
@@ -182,20 +192,25 @@ impl<'m> Compiler<'m> {
                 .collect();
             for port in &service.ports {
                 let of_nodes = port.node_port.filter(|_| model.is_node_port(service));
-                let dialled = addresses.iter().map(|address| (*address, port.port));
-                let on_nodes = node_addresses.iter().filter_map(|address| Some((*address, of_nodes?)));
-                let mut ids = [None, None];
-                for (address, number) in dialled.chain(on_nodes) {
+                let dialled = addresses.iter().map(|address| (*address, Translated::BySender, port.port));
+                let on_nodes =
+                    node_addresses.iter().filter_map(|(address, translated)| Some((*address, *translated, of_nodes?)));
+                let mut ids = [[None; 2]; 2];
+                for (address, translated, number) in dialled.chain(on_nodes) {
                     let v4 = address.is_ipv4();
-                    let id =
-                        *ids[usize::from(v4)].get_or_insert_with(|| self.service_target(position, service, port, v4));
+                    let id = &mut ids[usize::from(v4)][usize::from(translated == Translated::Elsewhere)];
+                    let id = *id.get_or_insert_with(|| self.service_target(position, service, port, v4, translated));
                     frontends.insert(Frontend { address, protocol: port.protocol, port: number }, id);
                 }
             }
         }
         for (address, port, backends) in model.host_ports() {
             let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
-            let target = ServiceTarget { position: None, protocol: port.0, backends: Some(backends) };
+            let translated = match model.owner_of(address) {
+                Some(AddressOwner::Node(node)) => self.translated_at(model.inventory.nodes[node].meta.name()),
+                Some(AddressOwner::Pod(_) | AddressOwner::Service(_)) | None => Translated::Elsewhere,
+            };
+            let target = ServiceTarget { position: None, protocol: port.0, backends: Some(backends), translated };
             let id = add(&mut self.targets, Target::Service(Rc::new(target)));
             frontends.entry(Frontend { address, protocol: port.0, port: port.1 }).or_insert(id);
         }
@@ -208,12 +223,30 @@ impl<'m> Compiler<'m> {
         service: &'m Service,
         port: &'m ServicePort,
         v4: bool,
+        translated: Translated,
     ) -> DestinationId {
         let backends = self.model.backends(service, port, Some(v4)).ok().map(|backends| {
             backends.into_iter().map(|backend| (self.model.backend_party(&backend), backend.port)).collect()
         });
-        let target = ServiceTarget { position: Some(position), protocol: port.protocol, backends };
+        let target = ServiceTarget { position: Some(position), protocol: port.protocol, backends, translated };
         add(&mut self.targets, Target::Service(Rc::new(target)))
+    }
+
+    fn translated_at(&self, node: &str) -> Translated {
+        if *self.node == *node { Translated::BySender } else { Translated::Elsewhere }
+    }
+
+    /// What becomes of a Service when its backends' answers differ. A packet to the sender's own node passes no program
+    /// after its translation.
+    fn mixed_services(&self, service: &ServiceTarget<'_>, backends: &[(Party<'_>, u16)]) -> MixedServices {
+        let is_own_node = |party: &Party<'_>| match party {
+            Party::Node { name, .. } => name.as_deref().is_none_or(|name| *name == *self.node),
+            Party::Pod { .. } | Party::Address { .. } => false,
+        };
+        if service.translated == Translated::Elsewhere || backends.iter().any(|(party, _)| is_own_node(party)) {
+            return MixedServices::Refused;
+        }
+        self.model.settings.mixed_services
     }
 
     // Senders
@@ -497,7 +530,7 @@ impl<'m> Compiler<'m> {
             Some(backends) if backends.is_empty() => return self.fixed(Reason::NoEndpoints),
             Some(backends) => backends,
         };
-        let mixed_services = self.model.settings.mixed_services;
+        let mixed_services = self.mixed_services(service, backends);
         let now = self.now;
         let pairs: Vec<_> = backends
             .iter()

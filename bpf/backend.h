@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A mixed Service: its backends get different verdicts, so its connect passes and
+ * the packet decides. Connection tracking says who answers; then the whole link
+ * is judged again, with that backend as its receiver. The sender's own flow keeps
+ * backend and verdict, so its next packets, the sweep and a newer revision find
+ * them there.
+ */
+#ifndef PALISADE_BACKEND_H
+#define PALISADE_BACKEND_H
+
+/* Judges and remembers the backend of a flow from a pod; tells of it. */
+__noinline int reach(struct flow_key *key, struct flow_value *flow, struct target *backend, __u64 state_word)
+{
+	struct veth_value *veth;
+
+	if (!key || !flow || !backend)
+		return 0;
+	__builtin_memcpy(flow->peer, backend->address, 16);
+	flow->peer_port = backend->port;
+	answer(key, flow, state_word);
+	veth = find_veth(state_word, flow->interface);
+	tell_flow(key, flow, veth ? veth->cgroup : 0, PHASE_REACHED, 0, bpf_ktime_get_boot_ns());
+	return 0;
+}
+
+/* The receiver's own veth has judged the same link: its answer holds for the sender's flow. */
+static __always_inline void reached(struct flow_value *sender, const struct packet *packet,
+				    const struct flow_value *receiver)
+{
+	__builtin_memcpy(sender->peer, packet->destination, 16);
+	sender->peer_port = packet->key.pod_port;
+	if (sender->cause != CAUSE_MIXED)
+		return;
+	sender->state = receiver->state;
+	sender->expires = receiver->expires;
+	sender->decision = receiver->decision;
+	sender->enforced = receiver->enforced;
+	sender->would = receiver->would;
+	sender->cause = receiver->cause;
+}
+
+/*
+ * An answer to a flow from the pod whose backend no program has seen: it left by a link that is not guarded, or was
+ * allowed before the Service was mixed. The answer itself shows who it is from. False when it must not pass.
+ */
+static __always_inline bool answer_is_allowed(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow,
+					      __u64 state_word)
+{
+	struct nf_conn *track = find_track(skb);
+	struct flow_key key = packet->key;
+	struct target backend;
+
+	if (packet->key.protocol == IPPROTO_TCP && (packet->tcp_flags & TCP_RST))
+		return true;
+	if (!track)
+		return false;
+	read_backend(track, &backend);
+	reach(&key, flow, &backend, state_word);
+	return flow->cause != CAUSE_MIXED;
+}
+
+#endif

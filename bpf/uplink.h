@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * tcx at egress of the links by which a node's packets leave it (since 6.6).
+ *
+ * Why here: what a pod sends to a Service's backend on another node has been
+ * translated by now, and its sender's flow, with container and program, is on
+ * this node. And a pod that came while no agent lived has no program at its own
+ * veth, but its packets come by here.
+ * Cost: one lookup by the interface that the packet came in by; where the rules
+ * have a mixed Service, also connection tracking's tuple and the flow.
+ */
+#ifndef PALISADE_UPLINK_H
+#define PALISADE_UPLINK_H
+
+static __always_inline int refuse_at_uplink(struct __sk_buff *skb, __u64 state_word, __u32 reason)
+{
+	struct veth_value *link = find_veth(state_word, skb->ifindex);
+	struct packet packet;
+
+	if (state_word & STATE_LEARNING)
+		return TCX_NEXT;
+	if (!link || !(link->flags & LINK_ETHERNET)) {
+		__builtin_memset(&packet, 0, sizeof(packet));
+		return drop(skb, state_word, NULL, &packet, reason, FLOW_OUT);
+	}
+	if (read_packet(skb, &packet, 1) || reason != DROP_REFUSED || packet.key.protocol != IPPROTO_TCP)
+		return drop(skb, state_word, NULL, &packet, reason, FLOW_OUT);
+	/* The reset that ends a refused connection is all that passes of it. */
+	if (packet.tcp_flags & TCP_RST)
+		return TCX_NEXT;
+	count(COUNTER_DROPPED + DROP_REFUSED);
+	return is_syn(&packet) ? reset(skb, packet.six) : TCX_DROP;
+}
+
+SEC("tcx/egress")
+int uplink_out(struct __sk_buff *skb)
+{
+	__u64 state_word = read_state();
+	__u32 from = skb->ingress_ifindex;
+	struct flow_key original = {};
+	struct target backend;
+	struct flow_value *flow;
+	struct nf_conn *track;
+
+	/* Forwarded from a link that nobody told of: a pod's that came while no agent lives. */
+	if (from && !(state_word & STATE_RECORD_UNKNOWN) && !find_veth(state_word, from))
+		return refuse_at_uplink(skb, state_word, DROP_UNKNOWN_POD);
+	if (!(state_word & STATE_MIXED))
+		return TCX_NEXT;
+	track = find_track(skb);
+	if (!track)
+		return TCX_NEXT;
+	read_original(track, &original);
+	original.protocol = BPF_CORE_READ(track, tuplehash[0].tuple.dst.protonum);
+	flow = bpf_map_lookup_elem(&flows, &original);
+	if (!flow || flow->origin != FLOW_OUT || (flow->cause != CAUSE_MIXED && is_unspecified(flow->peer)))
+		return TCX_NEXT;
+	read_backend(track, &backend);
+	if (flow->cause == CAUSE_MIXED || flow->peer_port != backend.port || !same_address(flow->peer, backend.address))
+		reach(&original, flow, &backend, state_word);
+	else if (is_stale(flow, state_word))
+		rejudge(&original, flow, state_word);
+	return flow->enforced == VERDICT_ALLOW ? TCX_NEXT : refuse_at_uplink(skb, state_word, DROP_REFUSED);
+}
+
+#endif

@@ -1,0 +1,250 @@
+//! A Service whose backends get different verdicts: its connect passes, and the packet decides where it goes on.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use palisade_bpf::Tables;
+use palisade_bpf::layout::FlowEvent;
+use palisade_bpf::layout::constants as c;
+use palisade_bpf::tables::{Decision, Frontend, Network, OtherLink, PacketHook, Verdict};
+
+use crate::privileged;
+use crate::puppet::{Came, Puppet, REFUSED};
+use crate::veth::{Wire, await_flow, serve};
+use crate::wire::Pod;
+use crate::world::{ALLOW, DENY, TCP, UDP, all_ports, cell, run, udp_cell};
+
+/// The Service's addresses: port 81 leads to the backend on this node, port 82 to the one on another.
+const SERVICE: [&str; 2] = ["10.96.0.1", "fd96::1"];
+const TO_SERVICE: u32 = 200;
+const TO_FAR: u32 = 209;
+/// Where each backend listens, for both protocols.
+const BACKEND_PORT: u16 = 8000;
+/// What the kernel tells a program whose connect is reset.
+const RESET: Came = Came::Errno(libc::ECONNREFUSED);
+
+struct Mixed {
+    wire: Wire,
+    far: Pod,
+}
+
+impl Mixed {
+    fn new() -> Self {
+        let wire = Wire::new();
+        // What lies behind this link is no pod of the node: another node, as far as the node can see.
+        let far = Pod::new(&wire.world, 9);
+        for (family, service, pods) in [
+            ("ip", SERVICE[0], [wire.two.addresses()[0], far.addresses()[0]]),
+            ("ip6", SERVICE[1], [wire.two.addresses()[1], far.addresses()[1]]),
+        ] {
+            let rule = |port: u16, to: IpAddr| {
+                format!(
+                    "{family} daddr {service} meta l4proto {{tcp, udp}} th dport {port} dnat {family} to {}",
+                    SocketAddr::new(to, BACKEND_PORT)
+                )
+            };
+            let chain = format!(
+                "table {family} nat {{\n chain c {{\n type nat hook prerouting priority dstnat;\n{}\n{}\n }}\n}}\n",
+                rule(81, pods[0]),
+                rule(82, pods[1])
+            );
+            run("nft", &[&chain]);
+        }
+        Self { wire, far }
+    }
+
+    /// `one` may reach the near backend, the far one, or neither alone by its verdicts: port tables of both.
+    fn tables(&self, revision: u64, near: u32, far: u32) -> Tables {
+        let mut rules = self.wire.tables(revision);
+        rules.cells.retain(|cell| cell.destination != 103);
+        let mixed = rules.decisions.len() as u32;
+        rules.decisions.push(Decision { enforced: Verdict::Allow, would: Verdict::Allow, mixed: true, expires: None });
+        let port_table = rules.port_tables.len() as u32;
+        rules.port_tables.push(all_ports(mixed));
+        for (destination, table) in [(103, near), (TO_FAR, far), (TO_SERVICE, port_table)] {
+            rules.cells.extend([cell(20, destination, table), udp_cell(20, destination, table)]);
+        }
+        for address in self.far.addresses() {
+            let prefix = if address.is_ipv4() { 32 } else { 128 };
+            rules.destinations.push(Network { address, prefix, destination: TO_FAR, own_subject: None });
+        }
+        for address in SERVICE {
+            let address = address.parse().expect("an address");
+            for (protocol, port) in [(TCP, 81), (TCP, 82), (UDP, 81), (UDP, 82)] {
+                rules.frontends.push(Frontend { address, protocol, port, destination: TO_SERVICE });
+            }
+        }
+        rules.links.push(OtherLink { interface: self.far.link.peer, ethernet: true });
+        rules
+    }
+
+    fn install(&mut self, rules: &Tables, uplinks: &[u32]) {
+        self.wire.guard.install(rules).expect("installed");
+        let interfaces: Vec<u32> = rules.veths.iter().map(|veth| veth.interface).collect();
+        self.wire.guard.guard_links(&self.wire.node, &interfaces, uplinks).expect("attached");
+    }
+}
+
+/// Answers every datagram until it is dropped.
+struct Echo(Arc<AtomicBool>);
+
+impl Echo {
+    fn start(pod: &Pod, address: IpAddr) -> Self {
+        let socket = pod.inside(|| UdpSocket::bind((address, BACKEND_PORT)).expect("a socket"));
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("set");
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 64];
+            while !seen.load(Ordering::Relaxed) {
+                if let Ok((length, from)) = socket.recv_from(&mut bytes) {
+                    let _ = socket.send_to(&bytes[..length], from);
+                }
+            }
+        });
+        Self(stop)
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Asks a few times: a datagram may be lost.
+fn ask(puppet: &mut Puppet, to: SocketAddr) -> bool {
+    (0..3).any(|_| puppet.tell(&format!("ask {to}")) == "ok")
+}
+
+fn reached(backend: SocketAddr) -> impl Fn(&FlowEvent) -> bool {
+    move |event| {
+        let flow = &event.flow;
+        let of_sender = event.phase == c::PHASE_REACHED
+            && (palisade_bpf::address(flow.peer), flow.peer_port) == (backend.ip(), backend.port());
+        let of_receiver = event.phase == c::PHASE_START
+            && u32::from(flow.strength) == c::STRENGTH_SAME_NODE
+            && (palisade_bpf::address(event.key.pod), event.key.pod_port) == (backend.ip(), backend.port());
+        of_sender || of_receiver
+    }
+}
+
+#[test]
+fn each_connection_to_a_mixed_service_is_judged_by_the_backend_that_it_reaches() {
+    privileged(|| {
+        let mut mixed = Mixed::new();
+        let uplinks = [mixed.far.link.peer];
+        let mut puppet = None;
+        for (revision, near, far) in [(1, ALLOW, DENY), (2, DENY, ALLOW)] {
+            let rules = mixed.tables(revision, near, far);
+            mixed.install(&rules, &uplinks);
+            let one = puppet.get_or_insert_with(|| mixed.wire.one.puppet(&mixed.wire.program));
+            for (family, service) in SERVICE.iter().enumerate() {
+                let backends = [mixed.wire.two.addresses()[family], mixed.far.addresses()[family]];
+                let _echoes = [Echo::start(&mixed.wire.two, backends[0]), Echo::start(&mixed.far, backends[1])];
+                let _servers =
+                    [(&mixed.wire.two, backends[0]), (&mixed.far, backends[1])].map(|(pod, at)| serve_at(pod, at));
+                for (port, verdict, backend) in [(81, near, backends[0]), (82, far, backends[1])] {
+                    let to = SocketAddr::new(service.parse().expect("an address"), port);
+                    let backend = SocketAddr::new(backend, BACKEND_PORT);
+                    let came = one.connect(to);
+                    assert_eq!(came, if verdict == ALLOW { Came::Through } else { RESET }, "{to} by {backend}");
+                    let told = await_flow(&mut mixed.wire.guard, reached(backend));
+                    assert_eq!((told.flow.decision, told.flow.enforced), (verdict, u8::from(verdict == ALLOW)));
+                    assert_eq!(told.flow.container, mixed.wire.one.container_id);
+                    assert_eq!(ask(one, to), verdict == ALLOW, "a datagram to {to} by {backend}");
+                    await_flow(&mut mixed.wire.guard, |event| {
+                        u32::from(event.key.protocol) == 17 && reached(backend)(event)
+                    });
+                }
+            }
+        }
+    });
+}
+
+/// A server at the backends' port.
+fn serve_at(pod: &Pod, address: IpAddr) -> std::net::TcpListener {
+    pod.inside(|| std::net::TcpListener::bind((address, BACKEND_PORT)).expect("a listener"))
+}
+
+#[test]
+fn what_leaves_by_a_link_without_a_program_gets_no_answer_from_a_refused_backend() {
+    privileged(|| {
+        let mut mixed = Mixed::new();
+        let rules = mixed.tables(1, ALLOW, DENY);
+        mixed.install(&rules, &[]);
+        let mut one = mixed.wire.one.puppet(&mixed.wire.program);
+        let far = mixed.far.four.into();
+        let (_server, _echo) = (serve_at(&mixed.far, far), Echo::start(&mixed.far, far));
+        let to = SocketAddr::new(SERVICE[0].parse().expect("an address"), 82);
+        assert_ne!(one.connect(to), Came::Through);
+        await_flow(&mut mixed.wire.guard, reached(SocketAddr::new(far, BACKEND_PORT)));
+        assert!(!ask(&mut one, to));
+        // An allowed one goes on.
+        let rules = mixed.tables(2, DENY, ALLOW);
+        mixed.install(&rules, &[]);
+        assert_eq!(one.connect(to), Came::Through);
+    });
+}
+
+#[test]
+fn a_connection_to_a_mixed_service_ends_when_its_backend_is_refused() {
+    privileged(|| {
+        let mut mixed = Mixed::new();
+        let uplinks = [mixed.far.link.peer];
+        let rules = mixed.tables(1, DENY, ALLOW);
+        mixed.install(&rules, &uplinks);
+        let mut one = mixed.wire.one.puppet(&mixed.wire.program);
+        let far = mixed.far.four.into();
+        let _server = serve_at(&mixed.far, far);
+        let to = SocketAddr::new(SERVICE[0].parse().expect("an address"), 82);
+        assert_eq!(one.tell(&format!("hold {to}")), "ok");
+        let rules = mixed.tables(2, ALLOW, DENY);
+        mixed.install(&rules, &uplinks);
+        mixed.wire.guard.sweep_flows().expect("swept");
+        let changed = await_flow(&mut mixed.wire.guard, |event| event.phase == c::PHASE_CHANGED);
+        assert_eq!((changed.flow.enforced, changed.flow.decision), (0, DENY));
+        assert_eq!(palisade_bpf::address(changed.flow.peer), far);
+    });
+}
+
+#[test]
+fn a_pod_whose_packets_pass_no_program_may_not_connect_to_a_mixed_service() {
+    privileged(|| {
+        let mut mixed = Mixed::new();
+        let mut rules = mixed.tables(1, ALLOW, DENY);
+        rules.containers.iter_mut().for_each(|container| container.packets = PacketHook::Nowhere);
+        mixed.install(&rules, &[]);
+        let mut one = mixed.wire.one.puppet(&mixed.wire.program);
+        assert_eq!(one.connect(SocketAddr::new(SERVICE[0].parse().expect("an address"), 81)), REFUSED);
+        let (at, _held) = serve(&mixed.wire.two, mixed.wire.two.four.into());
+        assert_eq!(one.connect(at), Came::Through, "what its connect can decide goes on");
+    });
+}
+
+#[test]
+fn what_comes_from_a_pod_that_nobody_told_of_does_not_leave_the_node() {
+    privileged(|| {
+        let mut mixed = Mixed::new();
+        let orphan = Pod::new(&mixed.wire.world, 7);
+        let rules = mixed.tables(1, ALLOW, ALLOW);
+        mixed.install(&rules, &[mixed.far.link.peer]);
+        let listener = mixed.far.inside(|| UdpSocket::bind((mixed.far.four, 2000)).expect("a socket"));
+        listener.set_read_timeout(Some(Duration::from_millis(150))).expect("set");
+        let before = mixed.wire.dropped("unknown-pod");
+        let send = || UdpSocket::bind("0.0.0.0:0").and_then(|own| own.send_to(b"x", (mixed.far.four, 2000)));
+        orphan.inside(send).expect("sent");
+        assert!(listener.recv(&mut [0; 64]).is_err(), "nothing came through");
+        assert_eq!(mixed.wire.dropped("unknown-pod"), before + 1);
+        // The node's own packets, and what it forwards from links that it knows, go on.
+        send().expect("sent");
+        assert!(listener.recv(&mut [0; 64]).is_ok());
+        let mut rules = mixed.tables(2, ALLOW, ALLOW);
+        rules.links.push(OtherLink { interface: orphan.link.peer, ethernet: true });
+        mixed.wire.guard.install(&rules).expect("installed");
+        orphan.inside(send).expect("sent");
+        assert!(listener.recv(&mut [0; 64]).is_ok());
+    });
+}

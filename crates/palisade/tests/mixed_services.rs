@@ -1,0 +1,129 @@
+//! A Service whose backends get different verdicts, on the sender's node and on another one: what the kernel does with
+//! each connection is the engine's answer for the backend that it reached.
+
+#[path = "lab/lab.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+mod lab;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use palisade_lab::stand_in::attempt::Try;
+use palisade_model::flow::{FlowOutcome, VerdictWord};
+use palisade_model::link::{End, Link, PodEnd, Which};
+use palisade_model::settings::Settings;
+use palisade_model::{Protocol, Timestamp};
+use palisade_policy::Model;
+
+use lab::Lab;
+
+/// Tries to each Service by each protocol and family: that all of them go to one backend happens once in 2^15.
+const TRIES: usize = 16;
+
+fn pod(name: &str, app: &str, track: &str, node: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {app}, track: {track}}}, annotations: {{lab.palisade.dev/program.main: /app/main}}}}\nspec: {{nodeSelector: {{kubernetes.io/hostname: {node}}}, containers: [{{name: main, image: x, ports: [{{containerPort: 8080}}, {{containerPort: 5353, protocol: UDP}}]}}]}}\n"
+    )
+}
+
+fn service(app: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {app}, namespace: shop, annotations: {{lab.palisade.dev/dual-stack: 'true'}}}}\nspec: {{selector: {{app: {app}}}, ports: [{{name: tcp, port: 80, targetPort: 8080}}, {{name: udp, protocol: UDP, port: 53, targetPort: 5353}}]}}\n"
+    )
+}
+
+const POLICIES: &str = "---
+apiVersion: palisade.dev/v1alpha1
+kind: Perimeter
+metadata: {name: default, namespace: shop}
+spec: {subject: {selector: {}}, except: [dns, kubelet]}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: stable, namespace: shop}
+spec:
+  rules:
+  - name: calls
+    action: Allow
+    from: [{selector: {matchLabels: {app: web}}, program: /app/main}]
+    to: [{selector: {matchLabels: {track: stable}}}]
+    ports: [{port: 8080}, {port: 5353, protocol: UDP}]
+";
+
+fn yaml() -> String {
+    [
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n".to_owned(),
+        pod("web", "web", "none", "node1"),
+        pod("near-stable", "orders", "stable", "node1"),
+        pod("far-canary", "orders", "canary", "node2"),
+        pod("near-canary", "payments", "canary", "node1"),
+        pod("far-stable", "payments", "stable", "node2"),
+        service("orders"),
+        service("payments"),
+        POLICIES.to_owned(),
+    ]
+    .concat()
+}
+
+#[test]
+fn each_connection_to_a_mixed_service_gets_the_engines_answer_for_the_backend_that_it_reached() {
+    if !lab::can_run() {
+        return;
+    }
+    let lab = Lab::up("mixed", &yaml(), 2);
+    let agent = lab.agent();
+    agent.wait_until_guarded(&lab);
+    let inventory = lab.inventory();
+    let model = Model::new(std::sync::Arc::new(inventory.clone()), Settings::default()).value;
+    let mut dialled = Vec::new();
+    for name in ["orders", "payments"] {
+        let service = inventory.services.iter().find(|service| service.meta.name() == name).expect("it is there");
+        assert_eq!(service.cluster_ips.len(), 2, "both families: {:?}", service.cluster_ips);
+        for address in &service.cluster_ips {
+            dialled.extend([(*address, Protocol::Tcp), (*address, Protocol::Udp)]);
+        }
+    }
+    // In turn: many datagrams to one place within a second are told together.
+    let tries: Vec<_> = std::iter::repeat_n(dialled, TRIES).flatten().collect();
+    let port_of = |protocol| if protocol == Protocol::Udp { 53 } else { 80 };
+    let attempts: Vec<Try> = tries
+        .iter()
+        .map(|(address, protocol)| {
+            let udp = *protocol == Protocol::Udp;
+            let timeout_ms = if udp { 150 } else { 1000 };
+            Try { udp, timeout_ms, ..Try::tcp(SocketAddr::new(*address, port_of(*protocol)).to_string()) }
+        })
+        .collect();
+    let answers = lab.try_all("shop/web", "main", "/app/main", &attempts);
+    let records = agent.records(tries.len(), |record| record.from.name.as_deref() == Some("web"));
+    assert_eq!(records.len(), tries.len(), "each try has its record");
+    let mut seen: BTreeMap<(IpAddr, Protocol), (usize, usize)> = BTreeMap::new();
+    for (((address, protocol), answer), record) in tries.iter().zip(&answers).zip(&records) {
+        let who = format!("{address} over {protocol:?}: {answer:?} {record:?}");
+        assert_eq!((record.dialled.address, record.protocol), (*address, *protocol), "{who}");
+        let backend = record.backend.unwrap_or_else(|| panic!("no backend: {who}"));
+        let from = PodEnd {
+            namespace: "shop".into(),
+            name: "web".into(),
+            container: Which::Named("main".into()),
+            program: Which::Named("/app/main".into()),
+            address: None,
+        };
+        let link =
+            Link { from: End::Pod(from), to: End::Address(backend.ip()), protocol: *protocol, port: backend.port() };
+        let judged = model.judge(&link, Timestamp::now()).expect("the ends are in the lab").enforced;
+        let allowed = judged.is_allowed();
+        assert_eq!(record.verdict.verdict == VerdictWord::Allowed, allowed, "{who}");
+        assert_eq!(record.verdict.rule, judged.link().1.rule().map(ToString::to_string), "{who}");
+        assert_eq!(answer.ok, allowed, "{who}");
+        if !allowed {
+            assert_eq!(record.outcome, FlowOutcome::Refused, "{who}");
+            // A reset, made of the SYN; a datagram meets silence.
+            assert!(*protocol == Protocol::Udp || answer.errno == Some(111), "{who}");
+        }
+        let counts = seen.entry((*address, *protocol)).or_default();
+        *(if allowed { &mut counts.0 } else { &mut counts.1 }) += 1;
+    }
+    assert_eq!(seen.len(), 8);
+    assert!(seen.values().all(|(allowed, refused)| *allowed > 0 && *refused > 0), "{seen:?}");
+}
