@@ -233,7 +233,8 @@ enum drop_reason {
 	DROP_REFUSED = 17, /* of a flow that is refused */
 	DROP_DESTINATION = 18, /* a loopback address, of another host's loopback */
 	DROP_BACKEND = 19,     /* from a Service's backend that cannot be told, so not judged */
-	DROP_REASONS = 20,
+	DROP_NO_CONNECTION = 20, /* a segment of no connection of the pod */
+	DROP_REASONS = 21,
 };
 
 struct drop_key {

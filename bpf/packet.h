@@ -73,6 +73,7 @@ struct packet {
 	__u8 icmp_type;
 	__u8 tcp_flags;
 	__u8 echo_request;
+	__u8 hops; /* of IPv6 */
 	__u32 fragment_id;
 	__u32 transport; /* offset of the header after IP */
 };
@@ -293,6 +294,7 @@ static __always_inline __u32 read_ipv6(struct __sk_buff *skb, struct packet *pac
 	packet->six = 1;
 	if (bpf_skb_load_bytes(skb, ETHERNET_BYTES, &six, sizeof(six)))
 		return DROP_UNREADABLE;
+	packet->hops = six.hops;
 	__builtin_memcpy(packet->source, six.source, 16);
 	__builtin_memcpy(packet->destination, six.destination, 16);
 	__builtin_memcpy(packet->key.pod, out ? packet->source : packet->destination, 16);

@@ -75,6 +75,47 @@ static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, cons
 	return start_flow(skb, state_word, veth, packet, flow, false, true, now);
 }
 
+/* Neighbours' messages are of one link: what was forwarded has lost a hop, and link-local addresses are not forwarded. */
+static __always_inline bool is_of_the_link(const struct packet *packet)
+{
+	const __u32 *source = (const __u32 *)packet->source;
+
+	if (packet->icmp_type >= ICMPV6_ROUTER_SOLICITATION && packet->icmp_type <= ICMPV6_REDIRECT)
+		return packet->hops == 255;
+	return (source[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+/* Whether the pod holds the connection that this segment says it is of. Its own network is asked. */
+static __always_inline bool has_connection(struct __sk_buff *skb, const struct packet *packet,
+					   const struct veth_value *veth)
+{
+	const __u32 *source = (const __u32 *)packet->source, *destination = (const __u32 *)packet->destination;
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *socket;
+	bool holds;
+
+	if (veth->namespace < 0)
+		return true;
+	if (packet->six) {
+		__builtin_memcpy(tuple.ipv6.saddr, source, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, destination, 16);
+		tuple.ipv6.sport = bpf_htons(packet->key.remote_port);
+		tuple.ipv6.dport = bpf_htons(packet->key.pod_port);
+		socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), veth->namespace, 0);
+	} else {
+		tuple.ipv4.saddr = source[3];
+		tuple.ipv4.daddr = destination[3];
+		tuple.ipv4.sport = bpf_htons(packet->key.remote_port);
+		tuple.ipv4.dport = bpf_htons(packet->key.pod_port);
+		socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), veth->namespace, 0);
+	}
+	if (!socket)
+		return false;
+	holds = socket->state != TCP_LISTEN;
+	bpf_sk_release(socket);
+	return holds;
+}
+
 SEC("tcx/egress")
 int veth_in(struct __sk_buff *skb)
 {
@@ -85,6 +126,8 @@ int veth_in(struct __sk_buff *skb)
 	struct packet packet;
 	int reason = read_packet(skb, &packet, 0);
 
+	if (!reason && packet.kind == PACKET_NEIGHBOUR && !is_of_the_link(&packet))
+		reason = DROP_NEIGHBOUR;
 	if (!reason && (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR))
 		return TCX_NEXT;
 	if (!reason && !veth) {
@@ -120,8 +163,11 @@ int veth_in(struct __sk_buff *skb)
 	 * A stream that is under way and older than this table: it opens nothing that was not open, and the pod's own
 	 * next packet tells by its socket what it is of.
 	 */
-	if (packet.key.protocol == IPPROTO_TCP && !is_syn(&packet))
-		return TCX_NEXT;
+	if (packet.key.protocol == IPPROTO_TCP && !is_syn(&packet)) {
+		if (has_connection(skb, &packet, veth))
+			return TCX_NEXT;
+		return drop(skb, state_word, veth, &packet, DROP_NO_CONNECTION, FLOW_IN);
+	}
 	if (!has_ports(packet.key.protocol) && !packet.echo_request)
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
 	return open_in(skb, state_word, veth, &packet, flow, now);

@@ -161,6 +161,10 @@ int veth_out(struct __sk_buff *skb)
 	flow = bpf_map_lookup_elem(&flows, &packet.key);
 	if (flow && is_over(&packet.key, flow, now))
 		flow = NULL;
+	/* An id is anybody's choice: an echo is of the container that sent it. */
+	if (flow && packet.echo_request && flow->origin == FLOW_OUT &&
+	    flow->container != container_of_packet(skb, state_word))
+		flow = NULL;
 	if (packet.kind == PACKET_ERROR || packet.kind == PACKET_TOO_BIG) {
 		if (flow && flow->enforced == VERDICT_ALLOW)
 			return TCX_NEXT;

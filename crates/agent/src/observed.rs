@@ -251,6 +251,7 @@ fn reason(number: u8) -> &'static str {
         c::DROP_UNRELATED => "unrelated-icmp",
         c::DROP_DESTINATION => "loopback-destination",
         c::DROP_FLOW_LIMIT => "flow-limit",
+        c::DROP_NO_CONNECTION => "no-connection",
         c::DROP_BACKEND => "backend-not-known",
         _ => "dropped",
     }

@@ -221,7 +221,7 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
                 let _ = socket.send_to(b"x", (to, 10_000 + port));
             }
         }
-        // An echo by the kernel's ping socket.
+        // An echo by the kernel's ping socket, with an id of its own choice when one is said.
         "ping" => {
             use rustix::net::{AddressFamily, SocketType, ipproto};
             let to: std::net::IpAddr = rest[0].parse().expect("an address");
@@ -230,6 +230,10 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
                 std::net::IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, 128),
             };
             let socket = rustix::net::socket(family, SocketType::DGRAM, Some(protocol))?;
+            if let Some(id) = rest.get(1) {
+                let any: std::net::IpAddr = if to.is_ipv4() { [0u8; 4].into() } else { [0u16; 8].into() };
+                rustix::net::bind(&socket, &SocketAddr::new(any, id.parse().expect("a number")))?;
+            }
             let socket = UdpSocket::from(socket);
             socket.set_read_timeout(Some(Duration::from_millis(500)))?;
             socket.send_to(&[kind, 0, 0, 0, 0, 1, 0, 1], (to, 0))?;

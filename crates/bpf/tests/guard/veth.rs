@@ -418,5 +418,16 @@ fn an_echo_passes_where_a_rule_without_ports_covers_it() {
         wire.install(&rules);
         assert_eq!(one.tell(&format!("ping {}", wire.two.four)), "ok");
         assert_eq!(one.tell(&format!("ping {}", wire.two.six)), "ok");
+        // Another container of the pod may not, whatever id it takes.
+        let (side, id) = wire.world.make_cgroup("burstable/pod2/side");
+        rules.revision = 3;
+        rules.containers.push(container(id, 2, 40));
+        wire.install(&rules);
+        let mut side = wire.one.inside(|| Puppet::start(&wire.program, &side));
+        for address in wire.two.addresses() {
+            assert_eq!(one.tell(&format!("ping {address} 77")), "ok");
+            assert_ne!(side.tell(&format!("ping {address} 77")), "ok", "{address}");
+            assert_eq!(one.tell(&format!("ping {address} 77")), "ok");
+        }
     });
 }

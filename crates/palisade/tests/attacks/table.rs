@@ -132,9 +132,17 @@ pub const ATTACKS: &[Attack] = &[
     attack("the node's address, forged by a pod", Stopped(ADDRESS), packets::node_from_a_pod),
     attack("the node's address, forged from outside", Stopped(REFUSED), packets::node_from_outside),
     attack("a pod's address, forged from outside", Stopped(REFUSED), packets::pod_from_outside),
-    attack("a segment of no connection, from outside", NotYet, packets::segment_from_outside),
+    attack(
+        "a segment of no connection, from outside",
+        Stopped(Counter("dropped-no-connection")),
+        packets::segment_from_outside,
+    ),
     attack("fragments from outside, the last one first", Stopped(Counter("dropped-")), packets::fragment_from_outside),
-    attack("data in neighbour discovery, from outside", NotYet, packets::neighbour_from_outside),
+    attack(
+        "data in neighbour discovery, from outside",
+        Stopped(Counter("dropped-neighbour")),
+        packets::neighbour_from_outside,
+    ),
     attack("a pod's own address from outside", Stopped(REFUSED), pods::routed),
     attack("a NodePort from outside, on the pod's node", Stopped(REFUSED), pods::node_port),
     attack("a NodePort from outside, by another node", Stopped(REFUSED), pods::node_port_elsewhere),
@@ -160,7 +168,11 @@ pub const ATTACKS: &[Attack] = &[
     ),
     attack("a new pod while no agent lives", Stopped(Evidence::None), pods::agent_killed),
     attack("a frame of a new pod while no agent lives", Stopped(Evidence::None), pods::frame_of_orphan),
-    attack("a frame of a new pod to the outside while no agent lives", NotYet, pods::frame_of_orphan_to_outside),
+    attack(
+        "a frame of a new pod to the outside while no agent lives",
+        Stopped(Evidence::None),
+        pods::frame_of_orphan_to_outside,
+    ),
     attack("the allowed program while no agent lives", Allowed, programs::allowed),
     attack("a second container while no agent lives", Stopped(Evidence::None), programs::second_container),
 ];
