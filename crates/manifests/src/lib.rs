@@ -19,6 +19,7 @@ mod recognize;
 mod report;
 mod scan;
 mod schema;
+mod time;
 mod yaml;
 
 pub use kept::Kept;

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use crate::at::At;
 use crate::report::{Report, WithHint};
+use crate::time::parse_time;
 use crate::yaml::Shape;
 use did_you_mean::did_you_mean;
 
@@ -26,6 +27,11 @@ pub(crate) enum UnknownFields {
 /// Checks that every field of `object` is known and has its type; what is wrong goes to `report`.
 pub(crate) fn check(report: &mut Report, object: &At<'_, '_>, type_name: &str, unknown: UnknownFields) {
     check_struct(report, object, type_name, unknown);
+}
+
+/// Whether the type has a field of that name.
+pub(crate) fn has_field(type_name: &str, field: &str) -> bool {
+    SCHEMA.get(type_name).is_some_and(|fields| fields.iter().any(|(name, _)| *name == field))
 }
 
 static SCHEMA: LazyLock<HashMap<&'static str, Vec<(&'static str, &'static str)>>> = LazyLock::new(|| {
@@ -76,7 +82,8 @@ fn check_value(report: &mut Report, at: &At<'_, '_>, type_name: &str, unknown: U
         return;
     }
     match (type_name, at.value.shape()) {
-        ("any", _) | ("string" | "time" | "int-or-string", Shape::Text(_)) | ("bool", Shape::Bool(_)) => {}
+        ("any", _) | ("string" | "int-or-string", Shape::Text(_)) | ("bool", Shape::Bool(_)) => {}
+        ("time", Shape::Text(text)) => check_time(report, at, text),
         ("int32" | "int-or-string", _) => check_integer(report, at, type_name, i32::MIN.into(), i32::MAX.into()),
         ("int64", _) => check_integer(report, at, type_name, i64::MIN, i64::MAX),
         ("number", Shape::Int(_) | Shape::Uint(_) | Shape::Float(_)) => {}
@@ -122,12 +129,23 @@ fn check_integer(report: &mut Report, at: &At<'_, '_>, type_name: &str, min: i64
     }
 }
 
-/// Source: the regular expression of `resource.ParseQuantity`.
+/// Source: `metav1.Time.UnmarshalJSON`; only null is no time.
+fn check_time(report: &mut Report, at: &At<'_, '_>, text: &str) {
+    if parse_time(text).is_none() {
+        report
+            .reject(at, "wrong-type", &format!("`{}` is no RFC 3339 time", shorten(text)))
+            .with_hint("write it as 2027-01-31T00:00:00Z, or remove the line");
+    }
+}
+
+/// Source: `Quantity.UnmarshalJSON` and `parseQuantityString`: spaces around it are dropped, and the digits may be
+/// missing (`Mi` is 0), but not all of it.
 fn check_quantity(report: &mut Report, at: &At<'_, '_>, text: &str) {
+    let text = text.trim();
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let end = unsigned.bytes().position(|byte| !(byte.is_ascii_digit() || byte == b'.')).unwrap_or(unsigned.len());
     let (number, suffix) = unsigned.split_at(end);
-    let number_is_valid = number.bytes().any(|byte| byte.is_ascii_digit()) && number.matches('.').count() <= 1;
+    let number_is_valid = !text.is_empty() && number.matches('.').count() <= 1;
     let exponent =
         suffix.strip_prefix(['e', 'E']).map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
     let suffix_is_valid = matches!(

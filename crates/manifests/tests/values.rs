@@ -113,7 +113,9 @@ fn a_service_defaults_its_ports() {
     );
     check(&service("{clusterIP: None}"), "/services/0/headless", expect!["true"]);
     check(
-        &service("{clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, 'fd00::1'], ports: [{port: 80}]}"),
+        &service(
+            "{clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, 'fd00::1'], ipFamilyPolicy: PreferDualStack, ports: [{port: 80}]}",
+        ),
         "/services/0/clusterIps",
         expect![[r#"["10.96.0.1","fd00::1"]"#]],
     );

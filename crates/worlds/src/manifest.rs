@@ -164,6 +164,10 @@ pub fn service(service: &SceneService, headless: bool) -> Yaml {
     } else if let Some(first) = service.addresses.first() {
         let all = service.addresses.iter().map(|address| text(address.to_string()));
         spec = spec.with("clusterIP", text(first.to_string())).with("clusterIPs", list(all));
+        if service.addresses.len() > 1 {
+            // Without it the API server takes one family alone.
+            spec = spec.with("ipFamilyPolicy", text("PreferDualStack"));
+        }
     }
     let ports = service.ports.iter().map(|port| {
         let target = match &port.target {

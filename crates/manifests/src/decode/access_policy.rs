@@ -11,6 +11,7 @@ use super::perimeter::read_mode;
 use super::port::read_port_rule;
 use crate::at::At;
 use crate::report::{Report, WithHint};
+use crate::time::parse_time;
 use peer::{Side, read_peer};
 
 pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Option<AccessPolicy> {
@@ -129,38 +130,11 @@ fn read_expires(report: &mut Report, rule: &At<'_, '_>, action: Action) -> Optio
             .with_hint("remove `expires`, and the rule when it is no longer needed");
         return None;
     }
-    let timestamp = if is_rfc3339(text) { text.parse().ok() } else { None };
+    let timestamp = parse_time(text);
     if timestamp.is_none() {
         report
             .reject(&at, "invalid-value", &format!("`{text}` is no RFC 3339 time"))
             .with_hint("write it as 2027-01-31T00:00:00Z");
     }
     timestamp
-}
-
-/// The shape `2027-01-31T00:00:00[.5](Z|+01:00)`: the timestamp parser takes more.
-fn is_rfc3339(text: &str) -> bool {
-    const SHAPE: &[u8] = b"0000-00-00T00:00:00";
-    let bytes = text.as_bytes();
-    if bytes.len() <= SHAPE.len() {
-        return false;
-    }
-    let fits = |byte: &u8, shape: &u8| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
-    let (head, tail) = bytes.split_at(SHAPE.len());
-    let tail = match tail {
-        [b'.', fraction @ ..] => {
-            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if digits == 0 {
-                return false;
-            }
-            &fraction[digits..]
-        }
-        tail => tail,
-    };
-    let zone_is_valid = match tail {
-        b"Z" => true,
-        [b'+' | b'-', zone @ ..] => zone.len() == 5 && zone.iter().zip(b"00:00").all(|(byte, shape)| fits(byte, shape)),
-        _ => false,
-    };
-    head.iter().zip(SHAPE).all(|(byte, shape)| fits(byte, shape)) && zone_is_valid
 }

@@ -1,38 +1,62 @@
-//! `discovery.k8s.io/v1` EndpointSlice.
+//! `discovery.k8s.io/v1` EndpointSlice. Source: `ValidateEndpointSlice` of Kubernetes.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use palisade_model::service::{Endpoint, EndpointPort, EndpointSlice};
 use palisade_model::{Meta, Name};
 
-use super::port::{read_port_number, read_protocol};
-use crate::address::parse_address;
+use super::port::read_protocol;
+use crate::address::{parse_address, why_special};
 use crate::at::At;
+use crate::names;
 use crate::report::{Report, WithHint};
 
+/// Most addresses of an endpoint that the API server takes.
+const MAX_ADDRESSES: usize = 100;
+
 pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> EndpointSlice {
-    let address_type = root.text("addressType").unwrap_or_default();
-    if !matches!(address_type, "IPv4" | "IPv6" | "FQDN") {
-        report
-            .reject(root, "invalid-value", &format!("unknown `addressType` `{address_type}`"))
-            .with_hint("use IPv4, IPv6 or FQDN");
-    }
+    let address_type = read_address_type(report, root);
     EndpointSlice {
         service: meta.labels.value("kubernetes.io/service-name").map(Name::from),
         endpoints: root.list("endpoints", |at| read_endpoint(report, at, address_type)),
-        ports: root.list("ports", |at| read_port(report, at)).into_iter().flatten().collect(),
+        ports: read_ports(report, root),
         meta,
     }
 }
 
-fn read_endpoint(report: &mut Report, at: &At<'_, '_>, address_type: &str) -> Endpoint {
-    let addresses = at.list("addresses", |address| {
-        let text = address.as_text().unwrap_or_default();
-        let parsed = parse_address(text);
-        // A slice of names has no addresses that could be compared.
-        if parsed.is_none() && address_type != "FQDN" {
-            report.reject(address, "invalid-value", &format!("`{text}` is no address"));
-        }
-        parsed
-    });
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AddressType {
+    Ipv4,
+    Ipv6,
+    Name,
+}
+
+/// `None` when it is unknown, and the object is rejected.
+fn read_address_type(report: &mut Report, root: &At<'_, '_>) -> Option<AddressType> {
+    let text = root.text("addressType").unwrap_or_default();
+    match text {
+        "IPv4" => return Some(AddressType::Ipv4),
+        "IPv6" => return Some(AddressType::Ipv6),
+        "FQDN" => return Some(AddressType::Name),
+        _ => {}
+    }
+    report
+        .reject(root, "invalid-value", &format!("unknown `addressType` `{text}`"))
+        .with_hint("use IPv4, IPv6 or FQDN");
+    None
+}
+
+fn read_endpoint(report: &mut Report, at: &At<'_, '_>, address_type: Option<AddressType>) -> Endpoint {
+    let count = at.field("addresses").map_or(0, |list| list.elements().len());
+    if count == 0 {
+        report.reject(at, "missing-field", "`addresses` is missing or empty").with_hint("give the endpoint an address");
+    } else if count > MAX_ADDRESSES {
+        report.reject(at, "invalid-value", &format!("has more than {MAX_ADDRESSES} addresses"));
+    }
+    check_name(report, at, "hostname", names::check_label);
+    check_name(report, at, "nodeName", names::check_subdomain);
+    let addresses = at.list("addresses", |address| read_address(report, address, address_type));
     let pod = at
         .field("targetRef")
         .filter(|target| target.text("kind") == Some("Pod"))
@@ -45,11 +69,78 @@ fn read_endpoint(report: &mut Report, at: &At<'_, '_>, address_type: &str) -> En
     }
 }
 
+/// A name that may be missing, but not empty.
+fn check_name(report: &mut Report, at: &At<'_, '_>, field: &'static str, check: fn(&str) -> Result<(), &'static str>) {
+    if let Some(name) = at.field(field)
+        && let Some(text) = name.as_text()
+        && let Err(why) = check(text)
+    {
+        report.reject(&name, "invalid-value", &format!("`{text}` {why}"));
+    }
+}
+
+/// The address, or `None` in a slice of names: they cannot be compared.
+fn read_address(report: &mut Report, at: &At<'_, '_>, address_type: Option<AddressType>) -> Option<IpAddr> {
+    let text = at.as_text().unwrap_or_default();
+    let address = match address_type? {
+        AddressType::Name => {
+            let name = text.strip_suffix('.').unwrap_or(text);
+            if let Err(why) = names::check_subdomain(name) {
+                report.reject(at, "invalid-value", &format!("`{text}` {why}"));
+            } else if !name.contains('.') {
+                report.reject(
+                    at,
+                    "invalid-value",
+                    &format!("`{text}` must have at least two parts, as in `db.example`"),
+                );
+            }
+            return None;
+        }
+        AddressType::Ipv4 => parse_address(text).filter(IpAddr::is_ipv4),
+        // Only these must be written as Go writes them.
+        AddressType::Ipv6 => parse_address(text).filter(|address| address.is_ipv6() && address.to_string() == text),
+    };
+    let why = match address {
+        None => Some("is no address of the slice's `addressType`"),
+        Some(address) => why_special(address),
+    };
+    if let Some(why) = why {
+        report.reject(at, "invalid-value", &format!("`{text}` {why}"));
+    }
+    address
+}
+
+fn read_ports(report: &mut Report, root: &At<'_, '_>) -> Vec<EndpointPort> {
+    let mut seen = BTreeSet::new();
+    let ports = root.list("ports", |at| {
+        let name = at.text("name").unwrap_or_default();
+        if !seen.insert(name) {
+            report.reject(at, "duplicate", &format!("two ports have the name `{name}`"));
+        }
+        if !name.is_empty()
+            && let Err(why) = names::check_label(name)
+        {
+            report.reject(at, "invalid-value", &format!("name `{name}` {why}"));
+        }
+        read_port(report, at)
+    });
+    ports.into_iter().flatten().collect()
+}
+
+/// `None` for a number that is no port: the API server takes any number here, and nothing can listen on it.
 fn read_port(report: &mut Report, at: &At<'_, '_>) -> Option<EndpointPort> {
     let protocol = read_protocol(report, at)?;
-    let port = match at.field("port") {
+    let port = match at.field("port").and_then(|port| Some((port.as_integer()?, port))) {
         None => None,
-        Some(port) => Some(read_port_number(report, &port)?),
+        Some((number, port_at)) => match names::check_port(number) {
+            Ok(port) => Some(port),
+            Err(why) => {
+                report
+                    .warn(&port_at, "invalid-value", &format!("port {number} {why}: nothing is reached by it"))
+                    .with_hint("the API server takes it; correct the number");
+                return None;
+            }
+        },
     };
     Some(EndpointPort { name: at.non_empty("name").map(Name::from), protocol, port })
 }

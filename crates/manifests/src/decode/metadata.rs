@@ -40,6 +40,11 @@ pub(super) fn read_meta(report: &mut Report, root: &At<'_, '_>, kind: Kind, sinc
     })
 }
 
+/// Whether the API server makes the name, from `generateName`.
+pub(super) fn has_generated_name(root: &At<'_, '_>) -> bool {
+    root.field("metadata").is_none_or(|metadata| metadata.non_empty("name").is_none())
+}
+
 /// The pairs under `name` of `parent`, keys and values checked.
 pub(super) fn read_labels(
     report: &mut Report,
@@ -74,11 +79,18 @@ fn check_names(report: &mut Report, metadata: &At<'_, '_>, kind: Kind) {
         Kind::Service => names::check_service_name,
         _ => names::check_subdomain,
     };
-    if let Some(name) = metadata.field("name")
-        && let Some(text) = name.as_text().filter(|text| !text.is_empty())
+    let given = metadata.field("name").filter(|name| name.as_text() != Some(""));
+    if let Some(name) = &given
+        && let Some(text) = name.as_text()
         && let Err(why) = check(text)
     {
-        report.reject(&name, "invalid-value", &format!("`{text}` {why}"));
+        report.reject(name, "invalid-value", &format!("`{text}` {why}"));
+    }
+    if let Some(start) = metadata.field("generateName").filter(|_| given.is_none())
+        && let Some(text) = start.as_text()
+        && let Err(why) = check(text.strip_suffix('-').filter(|text| !text.is_empty()).unwrap_or(text))
+    {
+        report.reject(&start, "invalid-value", &format!("`{text}` {why}"));
     }
     let Some(namespace) = metadata.field("namespace") else { return };
     let Some(text) = namespace.as_text().filter(|text| !text.is_empty()) else { return };

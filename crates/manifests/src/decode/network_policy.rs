@@ -5,7 +5,7 @@ use palisade_model::{IpNet, Meta};
 
 use super::label_selector::read_selector;
 use super::port::read_port_rule;
-use crate::address::{is_strict_subset, parse_block};
+use crate::address::{Block, parse_block};
 use crate::at::At;
 use crate::report::{Report, WithHint};
 
@@ -99,18 +99,19 @@ pub(super) fn read_block_with_except(report: &mut Report, at: &At<'_, '_>) -> Op
     let mut except = Vec::new();
     for entry in at.field("except").iter().flat_map(|list| list.elements()) {
         let Some(block) = read_block(report, &entry) else { continue };
-        if is_strict_subset(&block, &cidr) {
-            except.push(block);
+        if block.is_strict_subset_of(&cidr) {
+            except.push(block.net);
         } else {
+            let message = format!("{} is no strict subset of `cidr` {}", block.net, cidr.net);
             report
-                .reject(&entry, "invalid-value", &format!("{block} is no strict subset of `cidr` {cidr}"))
+                .reject(&entry, "invalid-value", &message)
                 .with_hint("an exception takes away a part of its own block only");
         }
     }
-    Some((cidr, except))
+    Some((cidr.net, except))
 }
 
-fn read_block(report: &mut Report, at: &At<'_, '_>) -> Option<IpNet> {
+fn read_block(report: &mut Report, at: &At<'_, '_>) -> Option<Block> {
     let text = at.as_text().unwrap_or_default();
     let block = parse_block(text);
     if block.is_none() {

@@ -1,14 +1,17 @@
 //! Pod, and the pod spec of templates. Source: `ValidatePodSpec` of Kubernetes.
 
 mod container;
+mod probe;
 mod qos;
+mod volume;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use palisade_model::pod::{
-    ContainerRole, ContainerStatus, Phase, Pod, PodSpec, QosClass, RestartPolicy, SecurityContext, Volume, VolumeSource,
+    ContainerRole, ContainerStatus, Phase, Pod, PodSpec, QosClass, RestartPolicy, SecurityContext,
 };
+use palisade_model::workload::WorkloadKind;
 use palisade_model::{Meta, Name};
 
 use super::metadata::read_labels;
@@ -23,7 +26,8 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Opti
         report.reject(root, "missing-field", "`spec` is missing").with_hint("add `spec: {containers: [...]}`");
         return None;
     };
-    let mut spec = read_pod_spec(report, &spec_at);
+    let mut spec = read_pod_spec(report, &spec_at, WorkloadKind::Pod);
+    check_images(report, &spec_at);
     let status = root.field("status");
     let status = status.as_ref();
     match status.and_then(|status| status.text("qosClass")) {
@@ -44,8 +48,8 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Opti
     })
 }
 
-/// The pod spec at `at`.
-pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>) -> PodSpec {
+/// The pod spec at `at`, a pod's own or the template of an owner.
+pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>, owner: WorkloadKind) -> PodSpec {
     let host_network = at.boolean("hostNetwork").unwrap_or(false);
     let mut containers = Vec::new();
     for (list, role) in [
@@ -57,7 +61,10 @@ pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>) -> PodSpec {
             at.list(list, |container| read_container(report, container, role, host_network)).into_iter().flatten(),
         );
     }
+    let security_at = at.field("securityContext");
     check_containers(report, at);
+    check_names(report, at, owner);
+    check_settings(report, at);
     PodSpec {
         containers,
         host_network,
@@ -65,9 +72,9 @@ pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>) -> PodSpec {
         node_selector: read_labels(report, at, "nodeSelector", names::check_value),
         hostname: at.non_empty("hostname").map(Name::from),
         subdomain: at.non_empty("subdomain").map(Name::from),
-        volumes: at.list("volumes", |volume| read_volume(report, volume)).into_iter().flatten().collect(),
-        security: at.field("securityContext").map(|context| read_security_context(&context)).unwrap_or_default(),
-        fs_group: at.field("securityContext").and_then(|context| read_id(&context, "fsGroup")),
+        volumes: volume::read_volumes(report, at, owner),
+        security: security_at.as_ref().map(|context| read_security_context(report, context)).unwrap_or_default(),
+        fs_group: security_at.as_ref().and_then(|context| read_id(report, context, "fsGroup")),
         qos: qos::qos_class(at),
         restart: read_restart_policy(report, at),
     }
@@ -109,28 +116,75 @@ fn read_restart_policy(report: &mut Report, at: &At<'_, '_>) -> RestartPolicy {
     }
 }
 
-fn read_volume(report: &mut Report, at: &At<'_, '_>) -> Option<Volume> {
-    let Some(name) = at.non_empty("name") else {
-        report.reject(at, "missing-field", "a volume needs a `name`");
-        return None;
-    };
-    let source = at.fields().find(|(key, value)| *key != "name" && !value.value.is_null());
-    let source = match source {
-        // A volume without a source is an emptyDir. Source: `SetDefaults_Volume`.
-        None | Some(("emptyDir", _)) => VolumeSource::EmptyDir,
-        Some(("hostPath", host_path)) => VolumeSource::HostPath(host_path.text("path").unwrap_or_default().into()),
-        Some((other, _)) => VolumeSource::Other(other.into()),
-    };
-    Some(Volume { name: name.into(), source })
+/// A template may have what a pod may not: the pods that are made from it are then refused. Source: `ValidatePod`.
+fn check_images(report: &mut Report, at: &At<'_, '_>) {
+    for list in ["initContainers", "containers"] {
+        at.list(list, |container| {
+            let image = container.text("image").unwrap_or_default();
+            if image.trim() != image {
+                report.reject(container, "invalid-value", &format!("`image` `{image}` has spaces at an end"));
+            }
+        });
+    }
 }
 
-pub(super) fn read_security_context(at: &At<'_, '_>) -> SecurityContext {
+fn check_names(report: &mut Report, at: &At<'_, '_>, owner: WorkloadKind) {
+    type Check = fn(&str) -> Result<(), &'static str>;
+    let checks: [(&'static str, Check); 5] = [
+        ("hostname", names::check_label),
+        ("subdomain", names::check_label),
+        ("nodeName", names::check_subdomain),
+        ("serviceAccountName", names::check_subdomain),
+        ("serviceAccount", names::check_subdomain),
+    ];
+    for (field, check) in checks {
+        // The old name counts only where the new one is missing; and a StatefulSet gives its pods names of its own.
+        let is_replaced = match field {
+            "serviceAccount" => at.non_empty("serviceAccountName").is_some(),
+            "hostname" | "subdomain" => owner == WorkloadKind::StatefulSet,
+            _ => false,
+        };
+        if is_replaced {
+            continue;
+        }
+        if let Some(name) = at.field(field)
+            && let Some(text) = name.as_text().filter(|text| !text.is_empty())
+            && let Err(why) = check(text)
+        {
+            report.reject(&name, "invalid-value", &format!("`{text}` {why}"));
+        }
+    }
+}
+
+/// What changes no answer but whether the API server takes the pod.
+fn check_settings(report: &mut Report, at: &At<'_, '_>) {
+    const DNS: [&str; 4] = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+    if let Some(policy) = at.non_empty("dnsPolicy")
+        && !DNS.contains(&policy)
+    {
+        report
+            .reject(at, "invalid-value", &format!("unknown dnsPolicy `{policy}`"))
+            .with_hint("use ClusterFirst, ClusterFirstWithHostNet, Default or None");
+    }
+    if at.text("dnsPolicy") == Some("None") && at.field("dnsConfig").is_none() {
+        report
+            .reject(at, "missing-field", "`dnsPolicy: None` needs `dnsConfig`")
+            .with_hint("add `dnsConfig: {nameservers: [...]}`");
+    }
+    if let Some(deadline) = at.field("activeDeadlineSeconds")
+        && deadline.as_integer().is_some_and(|seconds| !(1..=i64::from(i32::MAX)).contains(&seconds))
+    {
+        report.reject(&deadline, "invalid-value", "must be at least 1").with_hint("remove the line for no deadline");
+    }
+}
+
+pub(super) fn read_security_context(report: &mut Report, at: &At<'_, '_>) -> SecurityContext {
     let capabilities = at.field("capabilities");
     let list = |name| capabilities.as_ref().map(|capabilities| read_names(capabilities, name)).unwrap_or_default();
     SecurityContext {
         privileged: at.boolean("privileged"),
-        run_as_user: read_id(at, "runAsUser"),
-        run_as_group: read_id(at, "runAsGroup"),
+        run_as_user: read_id(report, at, "runAsUser"),
+        run_as_group: read_id(report, at, "runAsGroup"),
         run_as_non_root: at.boolean("runAsNonRoot"),
         read_only_root_filesystem: at.boolean("readOnlyRootFilesystem"),
         allow_privilege_escalation: at.boolean("allowPrivilegeEscalation"),
@@ -143,8 +197,14 @@ fn read_names(at: &At<'_, '_>, name: &'static str) -> Vec<Name> {
     at.list(name, |entry| entry.as_text().map(Name::from)).into_iter().flatten().collect()
 }
 
-fn read_id(at: &At<'_, '_>, name: &'static str) -> Option<u32> {
-    at.integer(name).and_then(|id| u32::try_from(id).ok())
+/// A user's or group's number. Source: `IsValidUserID`, `IsValidGroupID`.
+fn read_id(report: &mut Report, at: &At<'_, '_>, name: &'static str) -> Option<u32> {
+    let id = at.field(name)?;
+    let number = u32::try_from(id.as_integer()?).ok().filter(|number| i32::try_from(*number).is_ok());
+    if number.is_none() {
+        report.reject(&id, "invalid-value", &format!("must lie between 0 and {}", i32::MAX));
+    }
+    number
 }
 
 fn read_phase(status: &At<'_, '_>) -> Phase {

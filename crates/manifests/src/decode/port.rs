@@ -66,6 +66,13 @@ pub(super) fn read_protocol(report: &mut Report, parent: &At<'_, '_>) -> Option<
     protocol
 }
 
+/// The same for the ports of containers and Services, where empty text is missing, too.
+///
+/// In those types `protocol` is no pointer. Source: `SetDefaults_Service` and `SetDefaults_ContainerPort` of Kubernetes.
+pub(super) fn read_protocol_or_empty(report: &mut Report, parent: &At<'_, '_>) -> Option<Protocol> {
+    if parent.text("protocol") == Some("") { Some(Protocol::Tcp) } else { read_protocol(report, parent) }
+}
+
 /// The port number at `at`.
 pub(super) fn read_port_number(report: &mut Report, at: &At<'_, '_>) -> Option<u16> {
     let number = at.as_integer()?;

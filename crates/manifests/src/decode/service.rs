@@ -1,5 +1,7 @@
 //! Service. Source: `ValidateService` of Kubernetes.
 
+mod cluster_ips;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -7,11 +9,12 @@ use palisade_model::service::{Exposure, Service, ServicePort, TargetPort};
 use palisade_model::{Meta, Name};
 
 use super::metadata::read_labels;
-use super::port::{NumberOrName, read_number_or_name, read_port_number, read_protocol};
-use crate::address::parse_address;
+use super::port::{NumberOrName, read_number_or_name, read_port_number, read_protocol_or_empty};
+use crate::address::{parse_address, parse_block, why_special};
 use crate::at::At;
 use crate::names;
 use crate::report::{Report, WithHint};
+use cluster_ips::{ClusterIps, read_cluster_ips};
 
 pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Service {
     let Some(spec) = root.field("spec") else {
@@ -19,17 +22,20 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Serv
         return empty(meta);
     };
     let exposure = read_exposure(report, &spec);
-    let headless = spec.text("clusterIP") == Some("None");
-    let ports = read_ports(report, &spec);
+    let ClusterIps { headless, addresses } = read_cluster_ips(report, &spec, &exposure);
+    let ports = read_ports(report, &spec, &exposure);
     if ports.is_empty() && report.is_good() && !headless && !matches!(exposure, Exposure::ExternalName(_)) {
         report
             .reject(&spec, "missing-field", "`ports` is missing or empty")
             .with_hint("add `ports: [{port: 80}]`, or `clusterIP: None`");
     }
+    let external_ips = read_external_ips(report, &spec);
+    check_traffic(report, &spec, &exposure, !external_ips.is_empty());
+    let selector = spec.field("selector").map(|_| read_labels(report, &spec, "selector", names::check_value));
     Service {
-        selector: spec.field("selector").map(|_| read_labels(report, &spec, "selector", names::check_value)),
-        cluster_ips: if headless { Vec::new() } else { read_cluster_ips(report, &spec) },
-        external_ips: read_addresses(report, &spec, "externalIPs"),
+        selector: selector.filter(|selector| !selector.0.is_empty()),
+        cluster_ips: addresses,
+        external_ips,
         load_balancer_ips: read_load_balancer_ips(root),
         publish_not_ready: spec.boolean("publishNotReadyAddresses").unwrap_or(false),
         meta,
@@ -76,10 +82,10 @@ fn read_exposure(report: &mut Report, spec: &At<'_, '_>) -> Exposure {
     }
 }
 
-fn read_ports(report: &mut Report, spec: &At<'_, '_>) -> Vec<ServicePort> {
+fn read_ports(report: &mut Report, spec: &At<'_, '_>, exposure: &Exposure) -> Vec<ServicePort> {
     let Some(list) = spec.field("ports") else { return Vec::new() };
     let needs_names = list.elements().count() > 1;
-    let (mut names_seen, mut numbers_seen) = (BTreeSet::new(), BTreeSet::new());
+    let (mut names_seen, mut numbers_seen, mut node_ports_seen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut ports = Vec::new();
     for at in list.elements() {
         let Some(port) = read_port(report, &at) else { continue };
@@ -97,6 +103,16 @@ fn read_ports(report: &mut Report, spec: &At<'_, '_>) -> Vec<ServicePort> {
         if !numbers_seen.insert((port.protocol, port.port)) {
             report.reject(&at, "duplicate", &format!("two entries for port {} {}", port.port, port.protocol));
         }
+        if let Some(node_port) = port.node_port
+            && !node_ports_seen.insert((port.protocol, node_port))
+        {
+            report.reject(&at, "duplicate", &format!("two entries for node port {node_port} {}", port.protocol));
+        }
+        if port.node_port.is_some() && *exposure == Exposure::ClusterIp {
+            report
+                .reject(&at, "invalid-value", "`nodePort` may not stand on a Service of type ClusterIP")
+                .with_hint("remove `nodePort`, or make it `type: NodePort`");
+        }
         ports.push(port);
     }
     ports
@@ -109,7 +125,12 @@ fn read_port(report: &mut Report, at: &At<'_, '_>) -> Option<ServicePort> {
     {
         report.reject(at, "invalid-value", &format!("name `{name}` {why}"));
     }
-    let protocol = read_protocol(report, at)?;
+    if let Some(protocol) = at.text("appProtocol")
+        && let Err(why) = names::check_key(protocol)
+    {
+        report.reject(at, "invalid-value", &format!("`appProtocol` `{protocol}` {why}"));
+    }
+    let protocol = read_protocol_or_empty(report, at)?;
     let Some(port_at) = at.field("port") else {
         report.reject(at, "missing-field", "`port` is missing");
         return None;
@@ -134,35 +155,59 @@ fn is_unset(target: &At<'_, '_>) -> bool {
     target.as_integer() == Some(0) || target.as_text() == Some("")
 }
 
-fn read_cluster_ips(report: &mut Report, spec: &At<'_, '_>) -> Vec<IpAddr> {
-    let all = read_addresses(report, spec, "clusterIPs");
-    if !all.is_empty() {
-        return all;
-    }
-    let Some(at) = spec.field("clusterIP") else { return Vec::new() };
-    let text = at.as_text().unwrap_or_default();
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let address = parse_address(text);
-    if address.is_none() {
-        report
-            .reject(&at, "invalid-value", &format!("`{text}` is no address"))
-            .with_hint("remove the line, or write `None` for a headless Service");
-    }
-    address.into_iter().collect()
-}
-
-fn read_addresses(report: &mut Report, spec: &At<'_, '_>, name: &'static str) -> Vec<IpAddr> {
-    let addresses = spec.list(name, |at| {
+fn read_external_ips(report: &mut Report, spec: &At<'_, '_>) -> Vec<IpAddr> {
+    let addresses = spec.list("externalIPs", |at| {
         let text = at.as_text().unwrap_or_default();
         let address = parse_address(text);
-        if address.is_none() && text != "None" {
-            report.reject(at, "invalid-value", &format!("`{text}` is no address"));
+        let why = match address {
+            None => Some("is no address"),
+            Some(address) => why_special(address),
+        };
+        if let Some(why) = why {
+            report.reject(at, "invalid-value", &format!("`{text}` {why}"));
         }
         address
     });
     addresses.into_iter().flatten().collect()
+}
+
+/// What says who may come and where to it goes; only whether the API server takes it matters here.
+fn check_traffic(report: &mut Report, spec: &At<'_, '_>, exposure: &Exposure, has_external_ips: bool) {
+    const SCOPES: [&str; 2] = ["Cluster", "Local"];
+    for (field, empty_is_missing, known) in [
+        ("sessionAffinity", true, ["None", "ClientIP"]),
+        ("externalTrafficPolicy", true, SCOPES),
+        ("internalTrafficPolicy", false, SCOPES),
+    ] {
+        let Some(text) = spec.text(field).filter(|text| !(text.is_empty() && empty_is_missing)) else { continue };
+        if !known.contains(&text) {
+            report
+                .reject(spec, "invalid-value", &format!("unknown `{field}` `{text}`"))
+                .with_hint(format!("use {} or {}", known[0], known[1]));
+        }
+    }
+    let is_open = match exposure {
+        Exposure::NodePort | Exposure::LoadBalancer => true,
+        Exposure::ClusterIp => has_external_ips,
+        Exposure::ExternalName(_) => false,
+    };
+    if spec.non_empty("externalTrafficPolicy").is_some() && !is_open {
+        report
+            .reject(spec, "invalid-value", "`externalTrafficPolicy` needs a Service that the outside can reach")
+            .with_hint("remove it, or make it `type: NodePort` or `LoadBalancer`");
+    }
+    let Some(ranges) = spec.field("loadBalancerSourceRanges").filter(|list| list.elements().len() > 0) else { return };
+    if *exposure != Exposure::LoadBalancer {
+        report
+            .reject(&ranges, "invalid-value", "may stand on a Service of type LoadBalancer alone")
+            .with_hint("remove it, or make it `type: LoadBalancer`");
+    }
+    for range in ranges.elements() {
+        let text = range.as_text().unwrap_or_default();
+        if parse_block(text.trim()).is_none() {
+            report.reject(&range, "invalid-value", &format!("`{text}` is no CIDR block"));
+        }
+    }
 }
 
 fn read_load_balancer_ips(root: &At<'_, '_>) -> Vec<IpAddr> {

@@ -5,7 +5,7 @@ use palisade_model::workload::{Workload, WorkloadKind};
 use palisade_model::{Labels, Meta, Name, Selector};
 
 use super::label_selector::read_selector;
-use super::metadata::read_labels;
+use super::metadata::{self, read_labels};
 use super::pod::read_pod_spec;
 use crate::at::At;
 use crate::names;
@@ -13,32 +13,42 @@ use crate::report::{Report, WithHint};
 
 pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta, kind: WorkloadKind) -> Option<Workload> {
     let spec = require(report, root, "spec")?;
+    check_settings(report, root, &spec, &meta, kind);
     let suspended = spec.boolean("suspend").unwrap_or(false);
     if kind != WorkloadKind::CronJob {
-        return decode_spec(report, &spec, meta, kind, suspended);
+        return decode_spec(report, root, &spec, meta, kind, suspended);
     }
     let template = require(report, &spec, "jobTemplate")?;
     let job_spec = require(report, &template, "spec")?;
-    decode_spec(report, &job_spec, meta, kind, suspended)
+    decode_spec(report, root, &job_spec, meta, kind, suspended)
 }
 
 fn decode_spec(
     report: &mut Report,
+    root: &At<'_, '_>,
     spec: &At<'_, '_>,
-    meta: Meta,
+    mut meta: Meta,
     kind: WorkloadKind,
     suspended: bool,
 ) -> Option<Workload> {
     let template = require(report, spec, "template")?;
-    let (labels, annotations) = match template.field("metadata") {
+    let (mut labels, annotations) = match template.field("metadata") {
         Some(metadata) => (
             read_labels(report, &metadata, "labels", names::check_value),
             read_labels(report, &metadata, "annotations", |_| Ok(())),
         ),
         None => (Labels::default(), Labels::default()),
     };
+    if kind == WorkloadKind::Job {
+        let name = if metadata::has_generated_name(root) { None } else { Some(meta.reference.name.clone()) };
+        label_job(report, spec, &template, name.as_ref(), &mut labels);
+        if meta.labels.0.is_empty() && name.is_some() {
+            meta.labels = labels.clone();
+        }
+    }
     let pod_spec_at = require(report, &template, "spec")?;
-    let pod_spec = read_pod_spec(report, &pod_spec_at);
+    let pod_spec = read_pod_spec(report, &pod_spec_at, kind);
+    check_template(report, &pod_spec_at, kind);
     let selector = read_selector(report, spec, "selector");
     check_selector(report, spec, kind, selector.as_ref(), &labels);
     check_restart_policy(report, &pod_spec_at, kind, pod_spec.restart);
@@ -53,6 +63,114 @@ fn decode_spec(
         service_name: spec.non_empty("serviceName").map(Name::from),
         suspended,
     })
+}
+
+/// The API server labels a job's pods with its name, and a job without labels as its pods. The labels with the uid
+/// are made there, too, and cannot be known here.
+///
+/// Source: `generateSelector` of the job strategy, `SetDefaults_Job`.
+fn label_job(report: &mut Report, spec: &At<'_, '_>, template: &At<'_, '_>, name: Option<&Name>, labels: &mut Labels) {
+    const NAME_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
+    let Some(name) = name.filter(|_| !has_manual_selector(spec)) else { return };
+    for label in NAME_LABELS {
+        let given = labels.0.entry(label.into()).or_insert_with(|| name.clone());
+        if given != name {
+            report
+                .reject(template, "invalid-value", &format!("the label `{label}` must be the job's name `{name}`"))
+                .with_hint("remove the label: the API server adds it");
+        }
+    }
+    if let Err(why) = names::check_value(name) {
+        report.reject(template, "invalid-value", &format!("the job's name becomes a label: it {why}"));
+    }
+}
+
+fn has_manual_selector(job_spec: &At<'_, '_>) -> bool {
+    job_spec.boolean("manualSelector") == Some(true)
+}
+
+/// What changes no answer but whether the API server takes the object.
+fn check_settings(report: &mut Report, root: &At<'_, '_>, spec: &At<'_, '_>, meta: &Meta, kind: WorkloadKind) {
+    let counts: &[&'static str] = match kind {
+        WorkloadKind::Deployment | WorkloadKind::DaemonSet => &["revisionHistoryLimit", "minReadySeconds"],
+        // Of a StatefulSet a negative `revisionHistoryLimit` is taken.
+        WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet => &["minReadySeconds"],
+        WorkloadKind::Job => &["completions"],
+        WorkloadKind::CronJob | WorkloadKind::Pod => &[],
+    };
+    for &field in counts {
+        if let Some(number) = spec.field(field)
+            && number.as_integer().is_some_and(|number| number < 0)
+        {
+            report.reject(&number, "invalid-value", "must not be negative");
+        }
+    }
+    let name = meta.name();
+    match kind {
+        WorkloadKind::CronJob => {
+            /// A job's name is the CronJob's and 11 characters, and becomes a label.
+            const MAX_NAME: usize = 52;
+            if name.len() > MAX_NAME && !metadata::has_generated_name(root) {
+                report.reject(
+                    spec,
+                    "invalid-value",
+                    &format!("the name of a CronJob has at most {MAX_NAME} characters"),
+                );
+            }
+            if spec.non_empty("schedule").is_none() {
+                report
+                    .reject(spec, "missing-field", "`schedule` is missing or empty")
+                    .with_hint("add one, as in `schedule: \"*/5 * * * *\"`");
+            }
+            check_choice(report, spec, "concurrencyPolicy", &["Allow", "Forbid", "Replace"]);
+        }
+        WorkloadKind::Deployment => {
+            if let Some(strategy) = spec.field("strategy") {
+                check_choice(report, &strategy, "type", &["Recreate", "RollingUpdate"]);
+                if strategy.text("type") == Some("Recreate") && strategy.field("rollingUpdate").is_some() {
+                    report.reject(&strategy, "invalid-value", "`rollingUpdate` may not stand beside `type: Recreate`");
+                }
+            }
+        }
+        WorkloadKind::StatefulSet => {
+            if let Err(why) = names::check_label(name)
+                && !metadata::has_generated_name(root)
+            {
+                report.reject(spec, "invalid-value", &format!("the name of a StatefulSet {why}"));
+            }
+            if let Some(service) = spec.non_empty("serviceName")
+                && let Err(why) = names::check_label(service)
+            {
+                report.reject(spec, "invalid-value", &format!("`serviceName` `{service}` {why}"));
+            }
+        }
+        WorkloadKind::DaemonSet | WorkloadKind::Job | WorkloadKind::Pod | WorkloadKind::ReplicaSet => {}
+    }
+}
+
+fn check_choice(report: &mut Report, at: &At<'_, '_>, field: &'static str, known: &[&str]) {
+    if let Some(text) = at.non_empty(field)
+        && !known.contains(&text)
+    {
+        report
+            .reject(at, "invalid-value", &format!("unknown `{field}` `{text}`"))
+            .with_hint(format!("use {}", known.join(" or ")));
+    }
+}
+
+/// Source: `ValidatePodTemplateSpec`, and what each owner adds to it.
+fn check_template(report: &mut Report, pod_spec: &At<'_, '_>, kind: WorkloadKind) {
+    if let Some(list) = pod_spec.field("ephemeralContainers").filter(|list| list.elements().len() > 0) {
+        report
+            .reject(&list, "invalid-value", "a template has no ephemeral containers")
+            .with_hint("they are added to a running pod: `kubectl debug`");
+    }
+    let is_job = matches!(kind, WorkloadKind::Job | WorkloadKind::CronJob);
+    if let Some(deadline) = pod_spec.field("activeDeadlineSeconds")
+        && !is_job
+    {
+        report.reject(&deadline, "invalid-value", &format!("a {kind} takes no deadline")).with_hint("remove the line");
+    }
 }
 
 fn require<'d, 'q>(report: &mut Report, parent: &'q At<'d, '_>, name: &'static str) -> Option<At<'d, 'q>> {
@@ -71,8 +189,8 @@ fn check_selector(
     labels: &Labels,
 ) {
     match kind {
-        // The job controller makes the selector, from a label that it adds to the template.
-        WorkloadKind::Job | WorkloadKind::CronJob | WorkloadKind::Pod => return,
+        WorkloadKind::Job => return check_job_selector(report, spec, selector, labels),
+        WorkloadKind::CronJob | WorkloadKind::Pod => return,
         WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {}
     }
     let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
@@ -85,6 +203,31 @@ fn check_selector(
         report
             .reject(spec, "invalid-value", &format!("`selector` {selector} does not match the template's labels"))
             .with_hint("give `template.metadata.labels` the labels that `selector` asks for");
+    }
+}
+
+/// The API server makes a job's selector, from a label that it adds to the template, unless it is told not to.
+fn check_job_selector(report: &mut Report, spec: &At<'_, '_>, selector: Option<&Selector>, labels: &Labels) {
+    const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
+    match (has_manual_selector(spec), selector) {
+        (false, None) => {}
+        (false, Some(selector)) if UID_LABELS.iter().any(|label| selector.match_labels.value(label).is_some()) => {}
+        (false, Some(_)) => {
+            report
+                .reject(spec, "invalid-value", "`selector` is made by the API server")
+                .with_hint("remove `selector`, or add `manualSelector: true`");
+        }
+        (true, None) => {
+            report.reject(spec, "missing-field", "`manualSelector: true` needs `selector`");
+        }
+        (true, Some(selector)) if !selector.matches(labels) => {
+            report.reject(
+                spec,
+                "invalid-value",
+                &format!("`selector` {selector} does not match the template's labels"),
+            );
+        }
+        (true, Some(_)) => {}
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use palisade_model::Name;
-use palisade_model::pod::{Container, ContainerPort, ContainerRole, Probe, ProbeHandler, ProbePort};
+use palisade_model::pod::{Container, ContainerPort, ContainerRole, SecurityContext};
 
+use super::probe::read_probe;
+use super::qos::read_quantity;
 use super::read_security_context;
 use crate::at::At;
-use crate::decode::port::{NumberOrName, check_port_name, read_number_or_name, read_port_number, read_protocol};
+use crate::decode::port::{check_port_name, read_port_number, read_protocol_or_empty};
 use crate::names;
 use crate::report::{Report, WithHint};
 
@@ -24,9 +26,8 @@ pub(super) fn read_container(
     if let Err(why) = names::check_label(name) {
         report.reject(at, "invalid-value", &format!("container name `{name}` {why}"));
     }
-    if at.non_empty("image").is_none() {
-        report.reject(at, "missing-field", &format!("container `{name}` has no `image`")).with_hint("add `image: ...`");
-    }
+    check_image(report, at, name);
+    check_resources(report, at);
     let is_sidecar = role == ContainerRole::Init && at.text("restartPolicy") == Some("Always");
     let texts = |list| at.list(list, |entry| entry.as_text().unwrap_or_default().to_owned());
     Some(Container {
@@ -41,9 +42,50 @@ pub(super) fn read_container(
         readiness: read_probe(report, at, "readinessProbe"),
         liveness: read_probe(report, at, "livenessProbe"),
         startup: read_probe(report, at, "startupProbe"),
-        security: at.field("securityContext").map(|context| read_security_context(&context)).unwrap_or_default(),
+        security: read_security(report, at),
         mounts: at.list("volumeMounts", read_mount).into_iter().flatten().collect(),
     })
+}
+
+fn check_image(report: &mut Report, at: &At<'_, '_>, name: &str) {
+    if at.non_empty("image").is_none() {
+        report.reject(at, "missing-field", &format!("container `{name}` has no `image`")).with_hint("add `image: ...`");
+    }
+    if let Some(policy) = at.non_empty("imagePullPolicy")
+        && !matches!(policy, "Always" | "IfNotPresent" | "Never")
+    {
+        report
+            .reject(at, "invalid-value", &format!("unknown imagePullPolicy `{policy}`"))
+            .with_hint("use Always, IfNotPresent or Never");
+    }
+}
+
+/// Source: `ValidateContainerResourceRequirements`, for the two resources that almost every container states.
+fn check_resources(report: &mut Report, at: &At<'_, '_>) {
+    for resource in ["cpu", "memory"] {
+        let limit = read_quantity(at, "limits", resource);
+        let request = read_quantity(at, "requests", resource);
+        if [limit, request].into_iter().flatten().any(|quantity| quantity < 0.0) {
+            report.reject(at, "invalid-value", &format!("`resources` asks for a negative {resource}"));
+        }
+        if limit.zip(request).is_some_and(|(limit, request)| request > limit) {
+            report
+                .reject(at, "invalid-value", &format!("`resources` requests more {resource} than its limit"))
+                .with_hint("lower the request, or raise the limit");
+        }
+    }
+}
+
+fn read_security(report: &mut Report, at: &At<'_, '_>) -> SecurityContext {
+    let Some(context_at) = at.field("securityContext") else { return SecurityContext::default() };
+    let context = read_security_context(report, &context_at);
+    let is_sys_admin = context.add.iter().any(|name| &**name == "CAP_SYS_ADMIN");
+    if context.allow_privilege_escalation == Some(false) && (context.privileged == Some(true) || is_sys_admin) {
+        report
+            .reject(&context_at, "invalid-value", "`allowPrivilegeEscalation: false` contradicts `privileged: true`")
+            .with_hint("remove one of the two");
+    }
+    context
 }
 
 fn read_env(report: &mut Report, at: &At<'_, '_>) -> Option<(Name, String)> {
@@ -51,6 +93,10 @@ fn read_env(report: &mut Report, at: &At<'_, '_>) -> Option<(Name, String)> {
         report.reject(at, "missing-field", "an environment variable needs a `name`");
         return None;
     };
+    // Any printable character is good, since Kubernetes 1.34 at least.
+    if !name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'=') {
+        report.reject(at, "invalid-value", &format!("`{name}` is no name of an environment variable"));
+    }
     if at.field("valueFrom").is_some() {
         return None;
     }
@@ -98,60 +144,5 @@ fn read_port(report: &mut Report, at: &At<'_, '_>, host_network: bool) -> Option
             .reject(at, "invalid-value", "on the host network `hostPort` must equal `containerPort`")
             .with_hint("remove `hostPort`");
     }
-    Some(ContainerPort { name: name.map(Name::from), number, protocol: read_protocol(report, at)?, host_port })
-}
-
-fn read_probe(report: &mut Report, container: &At<'_, '_>, name: &'static str) -> Option<Probe> {
-    let at = container.field(name)?;
-    let seconds = |field, default: u32| match at.integer(field) {
-        // 0 is the zero value, which defaulting fills in.
-        None | Some(0) => default,
-        Some(value) => u32::try_from(value).unwrap_or(default),
-    };
-    Some(Probe {
-        handler: read_handler(report, &at)?,
-        initial_delay_seconds: seconds("initialDelaySeconds", 0),
-        period_seconds: seconds("periodSeconds", 10),
-        timeout_seconds: seconds("timeoutSeconds", 1),
-    })
-}
-
-fn read_handler(report: &mut Report, at: &At<'_, '_>) -> Option<ProbeHandler> {
-    if let Some(get) = at.field("httpGet") {
-        return Some(ProbeHandler::HttpGet {
-            path: get.non_empty("path").unwrap_or("/").to_owned(),
-            port: read_probe_port(report, &get)?,
-            host: get.non_empty("host").map(str::to_owned),
-            https: get.text("scheme") == Some("HTTPS"),
-        });
-    }
-    if let Some(socket) = at.field("tcpSocket") {
-        let port = read_probe_port(report, &socket)?;
-        return Some(ProbeHandler::TcpSocket { port, host: socket.non_empty("host").map(str::to_owned) });
-    }
-    if let Some(grpc) = at.field("grpc") {
-        let Some(port) = grpc.field("port") else {
-            report.reject(&grpc, "missing-field", "`port` is missing");
-            return None;
-        };
-        return Some(ProbeHandler::Grpc { port: read_port_number(report, &port)? });
-    }
-    if let Some(exec) = at.field("exec") {
-        return Some(ProbeHandler::Exec {
-            command: exec.list("command", |entry| entry.as_text().unwrap_or_default().to_owned()),
-        });
-    }
-    report.reject(at, "missing-field", "the probe does nothing").with_hint("add httpGet, tcpSocket, grpc or exec");
-    None
-}
-
-fn read_probe_port(report: &mut Report, at: &At<'_, '_>) -> Option<ProbePort> {
-    let Some(port) = at.field("port") else {
-        report.reject(at, "missing-field", "`port` is missing");
-        return None;
-    };
-    Some(match read_number_or_name(report, &port)? {
-        NumberOrName::Number(number) => ProbePort::Number(number),
-        NumberOrName::Name(name) => ProbePort::Name(name.into()),
-    })
+    Some(ContainerPort { name: name.map(Name::from), number, protocol: read_protocol_or_empty(report, at)?, host_port })
 }

@@ -31,15 +31,18 @@ fn is_positive(quantity: Option<f64>) -> bool {
     quantity.is_some_and(|quantity| quantity > 0.0)
 }
 
-fn read_quantity(container: &At<'_, '_>, which: &'static str, resource: &'static str) -> Option<f64> {
+/// The quantity that a container states for a resource in `limits` or `requests`.
+pub(super) fn read_quantity(container: &At<'_, '_>, which: &'static str, resource: &'static str) -> Option<f64> {
     let resources = container.field("resources")?;
     let list = resources.field(which)?;
-    match list.field(resource)?.value.shape() {
+    match list.value.field(resource)?.shape() {
+        // Nothing is no missing quantity here, but 0.
+        Shape::Null => Some(0.0),
         Shape::Int(value) => Some(value as f64),
         Shape::Uint(value) => Some(value as f64),
         Shape::Float(value) => Some(value),
         Shape::Text(text) => parse_quantity(text),
-        Shape::Null | Shape::Bool(_) | Shape::Sequence | Shape::Mapping => None,
+        Shape::Bool(_) | Shape::Sequence | Shape::Mapping => None,
     }
 }
 
@@ -61,7 +64,13 @@ fn parse_quantity(text: &str) -> Option<f64> {
         ("P", 1e15),
         ("E", 1e18),
     ];
+    let text = text.trim();
     let (number, factor) =
         SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor))).unwrap_or((text, 1.0));
+    // `Mi` and `e3` are 0: the digits may be missing.
+    let mantissa = number.split(['e', 'E']).next().unwrap_or(number);
+    if !text.is_empty() && !mantissa.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Some(0.0);
+    }
     Some(number.parse::<f64>().ok()? * factor)
 }

@@ -1,0 +1,170 @@
+//! The real API server, as a process that answers lines.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value as Json, json};
+
+/// An object to create, as its URL and its YAML.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub path: String,
+    pub body: String,
+}
+
+/// What the server made of it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status of HTTP.
+    pub code: u64,
+    /// The object with every default, or a `Status` that says what is wrong.
+    pub body: Json,
+    /// Fields that it does not know and dropped, as `unknown field "spec.colour"`.
+    pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// Whether the object would be there.
+    pub fn is_taken(&self) -> bool {
+        self.code == 201
+    }
+
+    /// Whether it was refused for no other reason than an object of that name.
+    pub fn is_there_already(&self) -> bool {
+        self.body["reason"] == "AlreadyExists"
+    }
+
+    /// The paths of the fields that were dropped.
+    pub fn unknown_fields(&self) -> Vec<String> {
+        let unknown = self.warnings.iter().filter_map(|warning| warning.strip_prefix("unknown field "));
+        let mut paths: Vec<String> = unknown.map(|path| path.trim_matches('"').to_owned()).collect();
+        paths.sort();
+        paths
+    }
+}
+
+/// A running API server with its own etcd; nothing of it outlives the value.
+pub struct ApiServer {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    folder: PathBuf,
+}
+
+impl ApiServer {
+    /// Builds and starts it; says SKIPPED where that cannot be, which with CI=true is a failure.
+    pub fn start() -> Option<Self> {
+        static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        let is_wanted = is_ci || is_meant_to_run();
+        let why = match PROGRAM.get_or_init(|| if is_wanted { build() } else { Err(NOT_MEANT.to_owned()) }) {
+            Ok(program) => return Some(Self::run(program)),
+            Err(why) => why,
+        };
+        assert!(!is_ci, "with CI=true the comparison with the API server must run: {why}");
+        println!("SKIPPED: the comparison with the API server: {why}");
+        None
+    }
+
+    fn run(program: &Path) -> Self {
+        /// Somebody may take the port between its choice and its use.
+        const TRIES: usize = 3;
+        (0..TRIES)
+            .find_map(|_| Self::try_run(program))
+            .expect("run crates/manifests/tests/apiserver by hand: it does not start")
+    }
+
+    fn try_run(program: &Path) -> Option<Self> {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("palisade-apiserver-{}-{number}", std::process::id()));
+        let mut child = Command::new(program)
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Its log is long and of no interest while it answers.
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program was just built");
+        let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut server = Self { child, answers, folder };
+        let mut line = String::new();
+        server.answers.read_line(&mut line).expect("the program writes text");
+        (line == "ready\n").then_some(server)
+    }
+
+    /// The folder with everything that it writes.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process that is the server.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The answers to `questions`, in their order.
+    pub fn ask(&mut self, questions: &[Question]) -> Vec<Answer> {
+        let lines: String = questions
+            .iter()
+            .map(|question| json!({"path": question.path, "body": question.body}).to_string() + "\n")
+            .collect();
+        let stdin = self.child.stdin.as_mut().expect("stdin is piped");
+        let answers = &mut self.answers;
+        std::thread::scope(|scope| {
+            // The program answers while it is asked: nobody may wait for the other.
+            let writer = scope.spawn(move || stdin.write_all(lines.as_bytes()));
+            let answered = questions.iter().map(|_| read_answer(answers)).collect();
+            writer.join().expect("the writer does not panic").expect("the program reads all of its input");
+            answered
+        })
+    }
+}
+
+impl Drop for ApiServer {
+    /// The program ends with its input and takes its folder away; should it not, that is done here.
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn read_answer(answers: &mut impl BufRead) -> Answer {
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("the program writes text");
+    let mut answer: Json = serde_json::from_str(&line).expect("the program writes a line of JSON for each question");
+    let code = answer["code"].as_u64().expect("`code` is a number");
+    assert_ne!(code, 0, "no answer from the server: {}", answer["body"]);
+    let warnings = answer["warnings"].as_array().into_iter().flatten().filter_map(Json::as_str);
+    let warnings =
+        warnings.map(|text| text.trim_start_matches("299 - ").replace('\\', "").trim_matches('"').to_owned()).collect();
+    Answer { code, body: answer["body"].take(), warnings }
+}
+
+const NOT_MEANT: &str = "no folder ../shared/kubernetes, and without it nobody waits for Kubernetes to be compiled";
+
+/// Who has that folder has compiled Kubernetes, or means to; who tries Palisade from a fresh clone does not.
+fn is_meant_to_run() -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/kubernetes").is_dir()
+}
+
+/// Builds the program: seconds, and once some minutes for all of Kubernetes.
+fn build() -> Result<PathBuf, String> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("palisade-apiserver");
+    // The flags of ../shared/kubernetes/build.sh: what one has compiled, the other need not.
+    let built = Command::new("go")
+        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .arg(&program)
+        .arg(".")
+        .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apiserver"))
+        .output();
+    match built {
+        Ok(output) if output.status.success() => Ok(program),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(error) => Err(format!("go: {error}")),
+    }
+}
