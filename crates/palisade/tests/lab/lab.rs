@@ -261,9 +261,11 @@ impl Agent {
         let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
         stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
         writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
-        // The stream goes on for ever: a pause is the end of the history.
+        // The stream goes on for ever: a pause, or what happened after the question, is the end of the history.
+        let asked = palisade_model::Timestamp::now();
         let lines = BufReader::new(stream).lines().map_while(Result::ok);
-        lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
+        let records = lines.filter_map(|line| serde_json::from_str::<FlowRecord>(&line).ok());
+        records.take_while(|record| record.time <= asked).collect()
     }
 
     /// Fails when `done` does not come true in time.
@@ -306,14 +308,32 @@ impl Caller {
         Self { child, tries, answers }
     }
 
-    /// Connects to `target` over TCP.
+    /// Connects to `target` over TCP, within a second.
     pub fn call(&mut self, target: &str) -> attempt::Answer {
-        let line = serde_json::to_string(&attempt::Try::tcp(target)).expect("a try is JSON");
+        self.attempt(&attempt::Try::tcp(target))
+    }
+
+    /// The same with all the time that a busy machine needs.
+    pub fn connect(&mut self, target: &str) -> attempt::Answer {
+        self.attempt(&attempt::Try { timeout_ms: patience(), ..attempt::Try::tcp(target) })
+    }
+
+    /// The same, and has a word answered: so that calls do not come faster than the server takes them.
+    pub fn exchange(&mut self, target: &str) -> attempt::Answer {
+        self.attempt(&attempt::Try { send: Some("word".into()), timeout_ms: patience(), ..attempt::Try::tcp(target) })
+    }
+
+    fn attempt(&mut self, attempt: &attempt::Try) -> attempt::Answer {
+        let line = serde_json::to_string(attempt).expect("a try is JSON");
         writeln!(self.tries, "{line}").expect("the caller reads");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the caller answers");
         serde_json::from_str(&answer).expect("an answer is JSON")
     }
+}
+
+fn patience() -> u64 {
+    u64::try_from(DEADLINE.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Caller {
