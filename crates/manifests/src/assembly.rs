@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use palisade_model::inventory::Unreadable;
-use palisade_model::{Inventory, Kind, ObjectRef, Outcome, Problem};
+use palisade_model::{Inventory, Kind, ObjectRef, Outcome, Place, Problem};
 
 use crate::decode::Object;
 use crate::report::Report;
@@ -29,6 +29,8 @@ pub(crate) struct Assembly {
     objects: BTreeMap<ObjectRef, Entry>,
     pub(crate) unreadable: Vec<Unreadable>,
     other_kinds: BTreeMap<(String, String), u32>,
+    /// The policies of other engines among them, each kind with its first place.
+    foreign: BTreeMap<(String, String), Place>,
     problems: Vec<Problem>,
     dropped_problems: usize,
 }
@@ -55,6 +57,12 @@ impl Assembly {
     /// Counts an object of a kind that is not read.
     pub(crate) fn count_other(&mut self, api_version: &str, kind: &str) {
         *self.other_kinds.entry((api_version.to_owned(), kind.to_owned())).or_default() += 1;
+    }
+
+    /// Counts a policy of another engine.
+    pub(crate) fn count_foreign(&mut self, api_version: &str, kind: &str, place: Place) {
+        self.count_other(api_version, kind);
+        self.foreign.entry((api_version.to_owned(), kind.to_owned())).or_insert(place);
     }
 
     /// Adds an object that was decoded from `value`.
@@ -115,7 +123,7 @@ impl Assembly {
             }
         }
         inventory.unreadable.sort();
-        let mut late = Vec::new();
+        let mut late = foreign_policies(&self.foreign, &inventory.other_kinds);
         warn_of_missing_namespaces(&inventory, &mut late);
         rule_reach::report(&inventory, &mut late);
         self.add_problems(late);
@@ -126,6 +134,24 @@ impl Assembly {
         }
         Outcome::new(inventory, problems)
     }
+}
+
+/// Says once for each kind that another engine's policies are left out.
+fn foreign_policies(
+    first_places: &BTreeMap<(String, String), Place>,
+    counts: &BTreeMap<(String, String), u32>,
+) -> Vec<Problem> {
+    let one = |(kind, place): (&(String, String), &Place)| {
+        let (version, name) = kind;
+        let message = match counts.get(kind).copied().unwrap_or_default() {
+            1 => format!("the {name} of `{version}` is not read: Palisade's answers leave it out"),
+            count => format!("{count} {name} of `{version}` are not read: Palisade's answers leave them out"),
+        };
+        Problem::warning("policy-not-read", message)
+            .at(place)
+            .hint("another engine enforces it, and may refuse or open what is answered here")
+    };
+    first_places.iter().map(one).collect()
 }
 
 /// Every chart of an application tends to carry its Namespace; only labels take part in decisions.

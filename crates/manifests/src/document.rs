@@ -114,6 +114,7 @@ fn read_object<'d>(
         Recognized::List if root.field("items").is_some() || kind == "List" => {
             read_list(assembly, report, root, api_version, kind, layer);
         }
+        Recognized::Foreign => assembly.count_foreign(api_version, kind, report.place(root.line())),
         Recognized::List | Recognized::Other => assembly.count_other(api_version, kind),
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Recognized {
     UnknownPolicy(Option<Kind>),
     /// A list: its `items` are the objects.
     List,
+    /// A policy that another engine enforces beside Kubernetes' own: not read, counted and said.
+    Foreign,
     /// Not read, only counted.
     Other,
 }
@@ -33,8 +35,27 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
             Recognized::WrongVersion(kind, served_version(kind))
         }
         _ if kind.ends_with("List") => Recognized::List,
+        (group, _) if is_foreign_policy(group, kind) => Recognized::Foreign,
         _ => Recognized::Other,
     }
+}
+
+/// Whether objects of this kind allow or refuse connections by an engine of their own: a CNI plug-in or a mesh.
+fn is_foreign_policy(group: &str, kind: &str) -> bool {
+    const OF_MESHES: [(&str, &str); 7] = [
+        ("consul.hashicorp.com", "ServiceIntentions"),
+        ("kuma.io", "MeshTrafficPermission"),
+        ("policy.linkerd.io", "AuthorizationPolicy"),
+        ("policy.linkerd.io", "Server"),
+        ("policy.linkerd.io", "ServerAuthorization"),
+        ("security.istio.io", "AuthorizationPolicy"),
+        // Refuses who does not speak mutual TLS.
+        ("security.istio.io", "PeerAuthentication"),
+    ];
+    // CiliumNetworkPolicy, GlobalNetworkPolicy (Calico), ClusterNetworkPolicy (Antrea), FQDNNetworkPolicy (GKE) and others.
+    // What is staged in Calico is not enforced.
+    let is_of_a_plugin = kind.ends_with("NetworkPolicy");
+    is_of_a_plugin && !kind.starts_with("Staged") || OF_MESHES.contains(&(group, kind))
 }
 
 /// The kind named by `text`, whatever its group.
@@ -87,9 +108,9 @@ fn group_of(kind: Kind) -> &'static str {
     served_version(kind).split_once('/').map_or("", |(group, _)| group)
 }
 
-/// Calico has a NetworkPolicy of its own, which Kubernetes does not know.
+/// Calico and Antrea have a NetworkPolicy of their own, which Kubernetes does not know.
 fn is_of_another_vendor(group: &str) -> bool {
-    group.ends_with("projectcalico.org")
+    ["projectcalico.org", "antrea.io", "antrea.tanzu.vmware.com"].iter().any(|vendor| group.ends_with(vendor))
 }
 
 #[cfg(test)]
@@ -103,7 +124,7 @@ mod tests {
             recognize("extensions/v1beta1", "NetworkPolicy"),
             Recognized::UnknownPolicy(Some(Kind::NetworkPolicy))
         );
-        assert_eq!(recognize("projectcalico.org/v3", "NetworkPolicy"), Recognized::Other);
+        assert_eq!(recognize("example.com/v1", "NetworkPolicy"), Recognized::UnknownPolicy(Some(Kind::NetworkPolicy)));
         assert_eq!(
             recognize("extensions/v1beta1", "Deployment"),
             Recognized::WrongVersion(Kind::Deployment, "apps/v1")
@@ -117,5 +138,30 @@ mod tests {
         assert_eq!(recognize("palisade.dev/v1alpha1", "ProgramPolicy"), Recognized::UnknownPolicy(None));
         assert_eq!(recognize("v1", "List"), Recognized::List);
         assert_eq!(recognize("v1", "ConfigMap"), Recognized::Other);
+    }
+
+    #[test]
+    fn policies_of_other_engines_are_known_as_such() {
+        for (version, kind) in [
+            ("cilium.io/v2", "CiliumNetworkPolicy"),
+            ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+            ("projectcalico.org/v3", "NetworkPolicy"),
+            ("crd.projectcalico.org/v1", "GlobalNetworkPolicy"),
+            ("crd.antrea.io/v1beta1", "NetworkPolicy"),
+            ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy"),
+            ("security.istio.io/v1", "AuthorizationPolicy"),
+            ("policy.linkerd.io/v1beta3", "Server"),
+            ("policy.linkerd.io/v1beta1", "ServerAuthorization"),
+            ("policy.linkerd.io/v1alpha1", "AuthorizationPolicy"),
+        ] {
+            assert_eq!(recognize(version, kind), Recognized::Foreign, "{version} {kind}");
+        }
+        assert_eq!(recognize("projectcalico.org/v3", "StagedNetworkPolicy"), Recognized::Other);
+        assert_eq!(recognize("example.com/v1", "Server"), Recognized::Other);
+        assert_eq!(recognize("cilium.io/v2", "CiliumNetworkPolicyList"), Recognized::List);
+        assert_eq!(
+            recognize("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
+            Recognized::UnknownPolicy(None)
+        );
     }
 }

@@ -215,11 +215,34 @@ fn versions_that_nobody_serves() {
               hint: this version of palisade cannot read it: every end that it could select is undecided
             error[unknown-policy] a.yaml:17: cannot read the policy: AdminNetworkPolicy of `policy.networking.k8s.io/v1alpha1` is not known
               hint: this version of palisade cannot read it: every end that it could select is undecided
+            warning[policy-not-read] a.yaml:21: the NetworkPolicy of `projectcalico.org/v3` is not read: Palisade's answers leave it out
+              hint: another engine enforces it, and may refuse or open what is answered here
             unreadable: NetworkPolicy in default at a.yaml:1
             unreadable: Perimeter in shop at a.yaml:9
             unreadable: any kind in shop at a.yaml:13
             unreadable: any kind in any namespace at a.yaml:17
             counted: 1 NetworkPolicy of projectcalico.org/v3
+        "#]],
+    );
+}
+
+#[test]
+fn policies_of_other_engines_are_said_once_a_kind() {
+    check(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\n---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicyList\nitems:\n- metadata: {name: q}\n- metadata: {name: r}\n---\napiVersion: crd.antrea.io/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p}\n---\napiVersion: policy.linkerd.io/v1beta3\nkind: Server\nmetadata: {name: s}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\n",
+        expect![[r#"
+            warning[policy-not-read] a.yaml:1: 3 CiliumNetworkPolicy of `cilium.io/v2` are not read: Palisade's answers leave them out
+              hint: another engine enforces it, and may refuse or open what is answered here
+            warning[policy-not-read] a.yaml:11: the NetworkPolicy of `crd.antrea.io/v1beta1` is not read: Palisade's answers leave it out
+              hint: another engine enforces it, and may refuse or open what is answered here
+            warning[policy-not-read] a.yaml:15: the Server of `policy.linkerd.io/v1beta3` is not read: Palisade's answers leave it out
+              hint: another engine enforces it, and may refuse or open what is answered here
+            warning[policy-not-read] a.yaml:19: the AuthorizationPolicy of `security.istio.io/v1` is not read: Palisade's answers leave it out
+              hint: another engine enforces it, and may refuse or open what is answered here
+            counted: 3 CiliumNetworkPolicy of cilium.io/v2
+            counted: 1 NetworkPolicy of crd.antrea.io/v1beta1
+            counted: 1 Server of policy.linkerd.io/v1beta3
+            counted: 1 AuthorizationPolicy of security.istio.io/v1
         "#]],
     );
 }

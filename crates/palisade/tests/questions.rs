@@ -297,6 +297,38 @@ fn world_and_kubelet_stand_for_themselves() {
 }
 
 #[test]
+fn two_pods_with_one_address_end_with_3_and_policies_of_other_engines_do_not() {
+    let foreign = "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\n".to_owned();
+    let pod = |name: &str, address: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: a, image: i}}]}}\nstatus: {{phase: Running, podIP: {address}}}\n"
+        )
+    };
+    let alone = foreign.clone() + &pod("web", "10.0.0.1") + &pod("db", "10.0.0.2");
+    expect![[r#"
+        allowed    default/web -> default/db 80
+          egress  allowed: nothing closes it
+          ingress allowed: nothing closes it
+        warning: <stdin>:2: the CiliumNetworkPolicy of `cilium.io/v2` is not read: Palisade's answers leave it out
+          hint: another engine enforces it, and may refuse or open what is answered here
+        [exit 0]
+    "#]]
+    .assert_eq(&run("check -f - default/web default/db 80", &alone));
+    let shared = pod("web", "10.0.0.1") + &pod("db", "10.0.0.1");
+    expect![[r#"
+        allowed    default/web -> default/db 80
+          egress  allowed: nothing closes it
+          ingress allowed: nothing closes it
+        problem: <stdin>:8: Pod default/db: its address 10.0.0.1 is also that of Pod default/web
+          hint: one of the two is gone, or its status is of another moment: take all objects from the cluster at once
+        problem: <stdin>:2: Pod default/web: its address 10.0.0.1 is also that of Pod default/db
+          hint: one of the two is gone, or its status is of another moment: take all objects from the cluster at once
+        [exit 3]
+    "#]]
+    .assert_eq(&run("check -f - default/web default/db 80", &shared));
+}
+
+#[test]
 fn what_cannot_be_decided_ends_with_3() {
     let world = "
 apiVersion: v1

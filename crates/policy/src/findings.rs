@@ -1,5 +1,7 @@
 //! Problems that show only when objects are seen together.
 
+mod shared_addresses;
+
 use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget, PodPeer};
 use palisade_model::network_policy::NetworkPolicyTarget;
 use palisade_model::object::Meta;
@@ -19,6 +21,7 @@ pub(crate) fn find(model: &Model) -> Vec<Problem> {
     problems.extend(model.inventory.access_policies.iter().flat_map(|policy| access_policy(model, policy)));
     problems.extend(one_sided(model));
     problems.extend(not_yet(model));
+    problems.extend(shared_addresses::find(model));
     problems
 }
 

@@ -237,6 +237,25 @@ fn two_pods(rest: &str, expected: Expect) {
 }
 
 #[test]
+fn two_live_pods_with_one_address_are_found() {
+    check(
+        "
+        pod shop/web app=web ip=10.0.0.1
+        pod pay/web app=web ip=10.0.0.1
+        pod shop/done app=web ip=10.0.0.1 phase=Succeeded
+        pod shop/alone app=web ip=10.0.0.2
+        pod shop/like-a-service app=web ip=10.96.0.5
+        svc shop/web app=web ip=10.96.0.5 ports=80
+        ",
+        expect![[r#"
+            finding: its address 10.0.0.1 is also that of Pod shop/web
+            finding: its address 10.96.0.5 is also that of Service shop/web
+            finding: its address 10.0.0.1 is also that of Pod pay/web
+        "#]],
+    );
+}
+
+#[test]
 fn nothing_closes_a_pod_without_policy() {
     two_pods(
         "? shop/web -> shop/db:5432",
