@@ -22,7 +22,8 @@ static __always_inline int drop(struct __sk_buff *skb, __u64 state_word, const s
 	count(COUNTER_DROPPED + reason);
 	if (reason == DROP_REFUSED)
 		return TCX_DROP; /* its refusal has been told */
-	key.interface = skb->ifindex;
+	/* By the veth; a pod's own loopback by its socket. */
+	key.interface = veth ? skb->ifindex : skb->ifindex ^ (__u32)bpf_skb_cgroup_id(skb);
 	key.reason = reason;
 	key.origin = origin;
 	last = bpf_map_lookup_elem(&drops, &key);
@@ -47,7 +48,7 @@ static __always_inline int drop(struct __sk_buff *skb, __u64 state_word, const s
 		return TCX_DROP;
 	start_event(&event->header, EVENT_DROP, now);
 	event->state = state_word;
-	event->pod = veth ? veth->cgroup : 0;
+	event->pod = veth ? veth->cgroup : bpf_skb_cgroup_id(skb);
 	event->sender = bpf_skb_cgroup_id(skb);
 	event->interface = skb->ifindex;
 	event->repeats = repeats;

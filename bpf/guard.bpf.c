@@ -36,6 +36,7 @@
 #include "veth.h"
 #include "receiver.h"
 #include "uplink.h"
+#include "inside.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

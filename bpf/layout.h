@@ -234,7 +234,8 @@ enum drop_reason {
 	DROP_DESTINATION = 18, /* a loopback address, of another host's loopback */
 	DROP_BACKEND = 19,     /* from a Service's backend that cannot be told, so not judged */
 	DROP_NO_CONNECTION = 20, /* a segment of no connection of the pod */
-	DROP_REASONS = 21,
+	DROP_PORT_OWNER = 21,	 /* for a port that another container declares */
+	DROP_REASONS = 22,
 };
 
 struct drop_key {
@@ -258,6 +259,25 @@ struct fragment_key {
 	__u8 protocol;
 	__u8 origin;
 	__u16 unused;
+};
+
+/* A packet inside a pod, by whose network it is. */
+struct inside_key {
+	__u64 network; /* cookie */
+	__u8 source[16];
+	__u8 destination[16];
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 unused[3];
+};
+
+/* Whether a datagram socket may have its port. */
+struct owned_port {
+	__u64 state; /* that it was asked under */
+	__u16 port;
+	__u8 owns;
+	__u8 unused[5];
 };
 
 /* New flows of one veth within a while, less those that ended. */

@@ -6,8 +6,7 @@
  * Why here: a process in the pod cannot reach this side, whatever capability it
  * has there; the packet still carries the socket that sent it (plain veth), so
  * container and connect are known; and the receiver is judged after every
- * translation. Traffic inside the pod does not come by: there the connect and
- * send hooks judge alone.
+ * translation. Traffic inside the pod does not come by: see inside.h.
  * Cost: one lookup of the flow for each packet; for the first of a flow what a
  * connect costs. Nothing is kept here that an agent must be alive for.
  */

@@ -318,7 +318,7 @@ impl Node {
             by_pod.entry(flow.pod).or_default().push(observed::socket_ends(&flow.key));
         }
         for (cgroup, ends) in by_pod {
-            let Some(pod) = live.placed.iter().find(|pod| pod.cgroup == cgroup && pod.pid != 0) else { continue };
+            let Some(pod) = live.placed.iter().find(|pod| pod.pid != 0 && pod.has(cgroup)) else { continue };
             // A pod that ends meanwhile takes its sockets along.
             let Ok(namespace) = File::open(namespace_of(pod.pid)) else { continue };
             let _ = network::end_sockets(&namespace, &ends);

@@ -252,6 +252,7 @@ fn reason(number: u8) -> &'static str {
         c::DROP_DESTINATION => "loopback-destination",
         c::DROP_FLOW_LIMIT => "flow-limit",
         c::DROP_NO_CONNECTION => "no-connection",
+        c::DROP_PORT_OWNER => "port-owner",
         c::DROP_BACKEND => "backend-not-known",
         _ => "dropped",
     }

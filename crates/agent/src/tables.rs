@@ -32,6 +32,13 @@ pub(crate) struct PlacedPod {
     pub(crate) pid: u32,
 }
 
+impl PlacedPod {
+    /// Whether the cgroup is the pod's, or that of one of its containers.
+    pub(crate) fn has(&self, cgroup: u64) -> bool {
+        self.cgroup == cgroup || self.containers.iter().any(|container| container.cgroup == cgroup)
+    }
+}
+
 /// A container of a placed pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedContainer {

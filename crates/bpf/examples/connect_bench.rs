@@ -1,9 +1,11 @@
-//! What the guard adds to a connect: the median over loopback with and without it, in alternating rounds.
+//! What the guard adds over loopback, in alternating rounds: to a connect, to a request of one byte and its answer, and to
+//! bulk; without it, with it, and with it but for the programs that see packets inside a pod.
 //!
 //! `cargo run --release -p palisade-bpf --example connect_bench [ROUNDS] [CONNECTS]`, as root. It makes a cgroup, a network
 //! namespace and a bpffs of its own and removes them.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -44,30 +46,80 @@ fn measure(folder: &Path, root: &Path, rounds: usize, connects: usize) -> Result
     let options = Options { pins: folder.join("bpf/node1"), cgroup: pods, ring_bytes: RING_BYTES };
     let tables = tables(cgroup::id(&web)?)?;
 
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let mut figures: [Vec<[f64; 3]>; 3] = Default::default();
     for _ in 0..rounds {
-        without.push(median(&listener, to, connects, &mut || {})?);
+        figures[0].push(figures_of(&listener, to, connects, &mut || {})?);
         let mut guard = Guard::load(&options)?;
         guard.install(&tables)?;
         let mut events = 0;
-        with.push(median(&listener, to, connects, &mut || {
+        figures[1].push(figures_of(&listener, to, connects, &mut || {
             let _ = guard.events(Duration::ZERO, &mut |_| events += 1);
         })?);
-        println!(
-            "without {:>7.2?}  with {:>7.2?}  ({events} events, {} lost)",
-            without.last().ok_or("no round")?,
-            with.last().ok_or("no round")?,
-            guard.counters()?.lost()
-        );
+        for generation in fs::read_dir(&options.pins)? {
+            for name in ["inside_out", "inside_in"] {
+                fs::remove_file(generation.as_ref().map_err(|_| "no pins")?.path().join("links").join(name))?;
+            }
+        }
+        figures[2].push(figures_of(&listener, to, connects, &mut || {
+            let _ = guard.events(Duration::ZERO, &mut |_| events += 1);
+        })?);
+        println!("{events} events, {} lost", guard.counters()?.lost());
         drop(guard);
         pins::unmount(&folder.join("bpf"))?;
         pins::mount(&folder.join("bpf"))?;
     }
-    with.sort();
-    without.sort();
-    let (with, without) = (with[rounds / 2], without[rounds / 2]);
-    println!("p50 without {without:.2?}  with {with:.2?}  ratio {:.3}", with.as_secs_f64() / without.as_secs_f64());
+    let names = ["connect, microseconds", "request, microseconds", "bulk, seconds per GiB"];
+    for (figure, name) in names.iter().enumerate() {
+        let median = |which: usize| {
+            let mut values: Vec<f64> = figures[which].iter().map(|row| row[figure]).collect();
+            values.sort_by(f64::total_cmp);
+            values[rounds / 2]
+        };
+        let [without, with, but_inside] = [0, 1, 2].map(median);
+        println!(
+            "{name:<22}  without {without:>7.2}  with {with:>7.2} ({:.3})  of that packets inside a pod {:.3}",
+            with / without,
+            with / but_inside
+        );
+    }
     Ok(())
+}
+
+/// Median of a connect and of a request in microseconds, and seconds for a GiB.
+fn figures_of(
+    listener: &TcpListener,
+    to: SocketAddr,
+    connects: usize,
+    read: &mut dyn FnMut(),
+) -> std::io::Result<[f64; 3]> {
+    let connect = median(listener, to, connects, read)?;
+    let mut client = TcpStream::connect(to)?;
+    let (mut server, _) = listener.accept()?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let mut times = Vec::with_capacity(connects);
+    let mut byte = [0; 1];
+    for _ in 0..connects {
+        let began = Instant::now();
+        client.write_all(&byte)?;
+        server.read_exact(&mut byte)?;
+        server.write_all(&byte)?;
+        client.read_exact(&mut byte)?;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    // One thread for both ends: what is measured is the path, not who is woken when.
+    const PIECE: usize = 64 * 1024;
+    const PIECES: usize = 4096;
+    let mut bytes = vec![0; PIECE];
+    let began = Instant::now();
+    for _ in 0..PIECES {
+        client.write_all(&bytes)?;
+        server.read_exact(&mut bytes)?;
+    }
+    let gib = (1u64 << 30) as f64 / (PIECE * PIECES) as f64;
+    read();
+    Ok([connect.as_secs_f64() * 1e6, times[times.len() / 2].as_secs_f64() * 1e6, began.elapsed().as_secs_f64() * gib])
 }
 
 /// The median of `connects` connects; events are read now and then, as the agent does, outside of what is measured.

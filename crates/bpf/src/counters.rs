@@ -3,7 +3,7 @@
 use crate::layout::constants as c;
 
 /// Names and meanings, by index. A name says what was counted.
-const NAMES: [(u32, &str); 48] = [
+const NAMES: [(u32, &str); 49] = [
     (c::COUNTER_CONNECTS, "connects"),
     (c::COUNTER_SENDS, "sends"),
     (c::COUNTER_BINDS, "binds"),
@@ -52,6 +52,7 @@ const NAMES: [(u32, &str); 48] = [
     (c::COUNTER_DROPPED + c::DROP_DESTINATION, "dropped-destination"),
     (c::COUNTER_DROPPED + c::DROP_BACKEND, "dropped-backend"),
     (c::COUNTER_DROPPED + c::DROP_NO_CONNECTION, "dropped-no-connection"),
+    (c::COUNTER_DROPPED + c::DROP_PORT_OWNER, "dropped-port-owner"),
 ];
 
 /// The counters of one guard since its maps were made.

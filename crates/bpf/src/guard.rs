@@ -25,8 +25,8 @@ use crate::skeleton::GuardSkelBuilder;
 use crate::tables::Tables;
 use crate::veth;
 
-/// The programs and where they attach: the first eight to the pods' root cgroup, the rest to tracepoints.
-const PROGRAMS: [(&str, u32); 12] = [
+/// The programs and where they attach: the first ten to the pods' root cgroup, the rest to tracepoints.
+const PROGRAMS: [(&str, u32); 14] = [
     ("connect4", libbpf_sys::BPF_CGROUP_INET4_CONNECT),
     ("connect6", libbpf_sys::BPF_CGROUP_INET6_CONNECT),
     ("sendmsg4", libbpf_sys::BPF_CGROUP_UDP4_SENDMSG),
@@ -35,13 +35,16 @@ const PROGRAMS: [(&str, u32); 12] = [
     ("recvmsg6", libbpf_sys::BPF_CGROUP_UDP6_RECVMSG),
     ("post_bind4", libbpf_sys::BPF_CGROUP_INET4_POST_BIND),
     ("post_bind6", libbpf_sys::BPF_CGROUP_INET6_POST_BIND),
+    ("inside_out", libbpf_sys::BPF_CGROUP_INET_EGRESS),
+    // Looks for what the one before has written.
+    ("inside_in", libbpf_sys::BPF_CGROUP_INET_INGRESS),
     ("process_fork", libbpf_sys::BPF_TRACE_RAW_TP),
     ("process_exec", libbpf_sys::BPF_TRACE_RAW_TP),
     ("process_exit", libbpf_sys::BPF_TRACE_RAW_TP),
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 15] = [
+const PLAIN_MAPS: [&str; 17] = [
     "state",
     "events",
     "counters",
@@ -56,6 +59,8 @@ const PLAIN_MAPS: [&str; 15] = [
     "shares",
     "fragments",
     "drops",
+    "inside",
+    "owned",
     "scratch",
 ];
 

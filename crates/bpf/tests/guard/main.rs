@@ -8,6 +8,7 @@ mod connect;
 mod datagram;
 mod earlier;
 mod expiry;
+mod inside;
 mod mixed;
 mod outcome;
 mod pins;

@@ -239,6 +239,40 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             socket.send_to(&[kind, 0, 0, 0, 0, 1, 0, 1], (to, 0))?;
             socket.recv_from(&mut [0; 64])?;
         }
+        // Listens on a port that the kernel chooses, of a range of one: no bind tells of it.
+        "listen-by-range" => {
+            use std::os::fd::IntoRawFd;
+            const IP_LOCAL_PORT_RANGE: i32 = 51;
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+            let port: u32 = rest[0].parse().expect("a number");
+            let range = port << 16 | port;
+            // SAFETY: the value is as long as said.
+            let result = unsafe {
+                libc::setsockopt(
+                    socket.as_raw_fd(),
+                    libc::IPPROTO_IP,
+                    IP_LOCAL_PORT_RANGE,
+                    std::ptr::from_ref(&range).cast(),
+                    size_of::<u32>() as u32,
+                )
+            };
+            if result != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            rustix::net::listen(&socket, 8)?;
+            // SAFETY: just made, and owned by nobody else.
+            held.listeners.push(unsafe { TcpListener::from_raw_fd(socket.into_raw_fd()) });
+        }
+        // A datagram by a raw socket.
+        "raw" => {
+            use rustix::net::{AddressFamily, SocketType, ipproto};
+            let to = address(0);
+            let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = rustix::net::socket(family, SocketType::RAW, Some(ipproto::UDP))?;
+            let [high, low] = to.port().to_be_bytes();
+            let datagram = [0, 77, high, low, 0, 12, 0, 0, b'r', b'a', b'w', b'!'];
+            rustix::net::sendto(&socket, &datagram, rustix::net::SendFlags::empty(), &SocketAddr::new(to.ip(), 0))?;
+        }
         // As many connects as the time allows: how many came through, how many were refused, how many did anything else.
         "hammer" => {
             let end = Instant::now() + Duration::from_millis(rest[1].parse().expect("milliseconds"));

@@ -1,6 +1,7 @@
 //! A node and its pods as network namespaces of their own, linked by veths as a CNI does it, and frames as an attacker
 //! would make them.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -72,6 +73,11 @@ impl Pod {
 
     /// Sends a frame by a packet socket, as a process with CAP_NET_RAW in the pod can.
     pub fn send_frame(&self, frame: &[u8]) {
+        self.send_frame_by(c"eth0", frame);
+    }
+
+    /// The same by an interface of the pod.
+    pub fn send_frame_by(&self, interface: &CStr, frame: &[u8]) {
         self.inside(|| {
             // SAFETY: plain system calls on a descriptor of our own and on valid memory.
             unsafe {
@@ -79,7 +85,7 @@ impl Pod {
                 assert!(socket >= 0, "{}", std::io::Error::last_os_error());
                 let mut to: libc::sockaddr_ll = std::mem::zeroed();
                 to.sll_family = libc::AF_PACKET as u16;
-                to.sll_ifindex = i32::try_from(libc::if_nametoindex(c"eth0".as_ptr())).expect("an index");
+                to.sll_ifindex = i32::try_from(libc::if_nametoindex(interface.as_ptr())).expect("an index");
                 let length = size_of::<libc::sockaddr_ll>() as u32;
                 let to = std::ptr::from_ref(&to).cast();
                 let sent = libc::sendto(socket, frame.as_ptr().cast(), frame.len(), 0, to, length);

@@ -1,0 +1,171 @@
+//! Inside a pod: two containers on one loopback, where no packet passes the node.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use palisade_bpf::layout::constants as c;
+use palisade_bpf::tables::Listener;
+
+use crate::privileged;
+use crate::puppet::{Came, Puppet, REFUSED};
+use crate::veth::{Wire, await_flow};
+use crate::world::{ALLOW, DENY, SELF, TCP, UDP, cell, container, udp_cell};
+
+/// What a refused packet's sender is told.
+const EPERM: Came = Came::Errno(libc::EPERM);
+const SIDE: u32 = 40;
+
+/// A pod with two containers on a closed loopback: `main` may reach every port of it, `side` none.
+struct Inside {
+    wire: Wire,
+    main: Puppet,
+    side: Puppet,
+    side_id: u64,
+}
+
+impl Inside {
+    fn new() -> Self {
+        let mut wire = Wire::new();
+        let (folder, side_id) = wire.world.make_cgroup("burstable/pod2/side");
+        Self::install(&mut wire, side_id, 1, ALLOW);
+        let main = wire.one.puppet(&wire.program);
+        let side = wire.one.inside(|| Puppet::start(&wire.program, &folder));
+        Self { wire, main, side, side_id }
+    }
+
+    fn install(wire: &mut Wire, side_id: u64, revision: u64, main: u32) {
+        let mut rules = wire.tables(revision);
+        rules.containers.push(container(side_id, 2, SIDE));
+        rules.cells.extend([cell(20, SELF, main), udp_cell(20, SELF, main)]);
+        rules.cells.extend([cell(SIDE, SELF, DENY), udp_cell(SIDE, SELF, DENY)]);
+        let owned = |protocol| Listener { subject: 2, port: 40_051, protocol, container: wire.one.container_id };
+        rules.listeners = vec![owned(TCP), owned(UDP)];
+        wire.install(&rules);
+    }
+
+    /// A listening datagram socket of nobody's container in the pod's network.
+    fn hears(&self, at: SocketAddr) -> UdpSocket {
+        let socket = self.wire.one.inside(|| UdpSocket::bind(at).expect("a socket"));
+        socket.set_read_timeout(Some(Duration::from_millis(150))).expect("set");
+        socket
+    }
+}
+
+/// The pod's loopback and its own addresses.
+fn places(wire: &Wire) -> [IpAddr; 4] {
+    let [four, six] = wire.one.addresses();
+    ["127.0.0.1".parse().expect("an address"), "::1".parse().expect("an address"), four, six]
+}
+
+#[test]
+fn raw_packets_do_not_pass_between_the_containers_of_a_pod() {
+    privileged(|| {
+        let mut pod = Inside::new();
+        for (number, place) in places(&pod.wire).into_iter().enumerate() {
+            let to = SocketAddr::new(place, 5400);
+            // The receiver is a container's, as its programs are for those.
+            let mut serving = pod.wire.one.puppet(&pod.wire.program);
+            assert_eq!(serving.tell(&format!("await {to}")), "ok");
+            assert_eq!(pod.side.send(to), REFUSED);
+            let before = pod.wire.dropped("raw-socket");
+            assert_eq!(crate::puppet::came(&pod.side.tell(&format!("raw {to}"))), EPERM, "{to}");
+            assert_eq!(crate::puppet::came(&pod.main.tell(&format!("raw {to}"))), EPERM, "{to}");
+            assert_eq!(pod.wire.dropped("raw-socket"), before + 2);
+            // A frame on the loopback itself has no socket that was judged. (IPv4 takes none from there.)
+            if let (IpAddr::V6(own), true) = (place, number % 2 == 1) {
+                let before = pod.wire.dropped("no-socket");
+                let mut datagram = vec![0, 77, 0x15, 0x18, 0, 12, 0, 0];
+                datagram.extend(*b"raw!");
+                let sum = checksum(own, own, &datagram);
+                datagram[6..8].copy_from_slice(&sum);
+                let mut frame = pod.wire.one.ipv6(own, own, 17, &datagram);
+                frame[..12].fill(0);
+                pod.wire.one.send_frame_by(c"lo", &frame);
+                assert_eq!(pod.wire.dropped("no-socket"), before + 1, "{to}");
+            }
+            // What its sender may send arrives, and it is the first thing that does.
+            assert_eq!(pod.main.send(to), Came::Through);
+            assert_eq!(serving.tell("hear"), "ok");
+        }
+    });
+}
+
+/// Of UDP over IPv6: RFC 1071 over addresses, length, protocol and datagram.
+fn checksum(from: Ipv6Addr, to: Ipv6Addr, datagram: &[u8]) -> [u8; 2] {
+    let length = (datagram.len() as u32).to_be_bytes();
+    let bytes = [&from.octets()[..], &to.octets(), &length, &[0, 0, 0, 17], datagram].concat();
+    let mut sum: u32 = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    (!(sum as u16)).to_be_bytes()
+}
+
+#[test]
+fn a_process_of_the_node_reaches_the_pods_loopback() {
+    privileged(|| {
+        let mut pod = Inside::new();
+        for place in places(&pod.wire) {
+            let to = SocketAddr::new(place, 5500);
+            assert_eq!(pod.main.bind(to), Came::Through);
+            let mut serving = pod.wire.one.puppet(&pod.wire.program);
+            assert_eq!(serving.tell(&format!("await {to}")), "ok");
+            // As `kubectl port-forward` does: from a cgroup of the node, in the pod's network.
+            pod.wire.one.inside(|| TcpStream::connect_timeout(&to, Duration::from_secs(2))).expect("connected");
+            let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            pod.wire.one.inside(|| UdpSocket::bind(any).and_then(|own| own.send_to(b"x", to))).expect("sent");
+            assert_eq!(serving.tell("hear"), "ok");
+        }
+    });
+}
+
+#[test]
+fn a_new_revision_ends_a_connection_inside_a_pod() {
+    privileged(|| {
+        let mut pod = Inside::new();
+        for (number, place) in (1..).zip(places(&pod.wire)) {
+            let listener = pod.wire.one.inside(|| TcpListener::bind((place, 0)).expect("a listener"));
+            let at = listener.local_addr().expect("an address");
+            let mut caller = pod.wire.one.puppet(&pod.wire.program);
+            assert_eq!(caller.tell(&format!("hold {at}")), "ok");
+            let (mut server, _) = listener.accept().expect("accepted");
+            server.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+            assert_eq!(caller.tell("write-held"), "ok");
+            use std::io::{Read, Write};
+            server.read_exact(&mut [0; 1]).expect("it arrives");
+            Inside::install(&mut pod.wire, pod.side_id, 2 * number, DENY);
+            caller.tell("write-held");
+            let changed = await_flow(&mut pod.wire.guard, |event| event.phase == c::PHASE_CHANGED);
+            assert_eq!((changed.flow.enforced, changed.key.remote_port), (0, at.port()));
+            assert_eq!(changed.pod, pod.wire.one.container_id);
+            assert!(server.read_exact(&mut [0; 1]).is_err(), "nothing more arrives");
+            // Nor the other way.
+            server.write_all(b"x").expect("it is queued");
+            assert_ne!(caller.tell("read-held"), "ok");
+            let own = palisade_bpf::address(changed.key.pod);
+            let ends = (SocketAddr::new(own, changed.key.pod_port), at);
+            let ended = palisade_bpf::network::end_sockets(&pod.wire.one.network, &[ends]).expect("asked");
+            assert_eq!(ended, 1);
+            assert!(server.read_exact(&mut [0; 1]).is_err());
+            Inside::install(&mut pod.wire, pod.side_id, 2 * number + 1, ALLOW);
+        }
+    });
+}
+
+#[test]
+fn a_declared_port_is_its_owners_however_another_socket_came_by_it() {
+    privileged(|| {
+        let mut pod = Inside::new();
+        let to: SocketAddr = "127.0.0.1:40051".parse().expect("an address");
+        assert_eq!(crate::puppet::came(&pod.side.tell("listen-by-range 40051")), Came::Through);
+        let before = pod.wire.dropped("port-owner");
+        let came = pod.main.connect(to);
+        assert!(came != Came::Through && pod.wire.dropped("port-owner") > before, "{came:?}");
+        // From the node the same.
+        let from_node = TcpStream::connect_timeout(&(pod.wire.one.four, 40_051).into(), Duration::from_millis(300));
+        assert!(from_node.is_err());
+        let heard = pod.hears("127.0.0.1:40051".parse().expect("an address"));
+        assert_eq!(pod.main.send(to), Came::Through);
+        assert!(heard.recv(&mut [0; 8]).is_ok(), "a socket of no container is the node's");
+    });
+}
