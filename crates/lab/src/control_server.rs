@@ -29,16 +29,16 @@ pub(crate) fn serve(runtime: Arc<Runtime>, listener: UnixListener) {
             let runtime = Arc::clone(&runtime);
             let answered = std::thread::Builder::new().spawn(move || {
                 if let Err(error) = answer(&runtime, stream) {
-                    eprintln!("lab: a client went away: {error}");
+                    crate::said::say!("lab: a client went away: {error}");
                 }
             });
             if let Err(error) = answered {
-                eprintln!("lab: cannot answer a client: {error}");
+                crate::said::say!("lab: cannot answer a client: {error}");
             }
         }
     });
     if let Err(error) = spawned {
-        eprintln!("lab: cannot answer clients: {error}");
+        crate::said::say!("lab: cannot answer clients: {error}");
     }
 }
 
@@ -186,12 +186,13 @@ fn status(runtime: &Runtime) -> Status {
                 .unwrap_or_default(),
         }
     });
+    let unwritten = runtime.unwritten().map(|error| format!("what lives is not told: {}", one_line(&error)));
     Status {
         name: runtime.name.to_string(),
         pid: runtime.guard_pid,
         nodes: cluster.nodes.iter().map(|node| (node.name.to_string(), node.addresses.clone())).collect(),
         pods: pods.collect(),
         services: services.collect(),
-        problems: cluster.problems.iter().map(ToString::to_string).collect(),
+        problems: unwritten.into_iter().chain(cluster.problems.iter().map(ToString::to_string)).collect(),
     }
 }

@@ -48,6 +48,9 @@ impl LabError {
             Self::Nodes { .. } => Some("`--nodes 1` or `--nodes 2`".to_owned()),
             Self::ToolMissing { tool: "ip" } => Some("apt-get install iproute2".to_owned()),
             Self::ToolMissing { tool: "nft" } => Some("apt-get install nftables".to_owned()),
+            Self::File { path, source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some(format!("df {}", path.parent().unwrap_or(path).display()))
+            }
             Self::Supervisor(_) => Some("`palisade lab status` shows whether it lives".to_owned()),
             Self::ToolMissing { .. }
             | Self::Threads { .. }

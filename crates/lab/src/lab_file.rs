@@ -78,6 +78,10 @@ pub(crate) fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    fs::write(&new, contents)?;
-    fs::rename(&new, path)
+    let written = fs::write(&new, contents).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // Half of it is of no use, and takes up room.
+        let _ = fs::remove_file(&new);
+    }
+    written
 }

@@ -34,7 +34,7 @@ fn unmount_below(folder: &Path) {
     points.reverse();
     for point in points {
         if let Err(error) = umount2(point, MntFlags::MNT_DETACH) {
-            eprintln!("lab: cannot unmount `{}`: {error}", point.display());
+            crate::said::say!("lab: cannot unmount `{}`: {error}", point.display());
         }
     }
 }

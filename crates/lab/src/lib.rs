@@ -47,6 +47,7 @@ mod prober;
 mod program_copy;
 mod random;
 mod runtime;
+mod said;
 mod setup;
 mod shim;
 mod shortcomings;

@@ -24,7 +24,7 @@ pub(crate) fn start(folder: &Path) -> io::Result<()> {
             std::thread::sleep(PERIOD);
             for file in log_files(&folder) {
                 if let Err(error) = cut(&file, LONGEST, KEPT) {
-                    eprintln!("lab: cannot cut `{}`: {error}", file.display());
+                    crate::said::say!("lab: cannot cut `{}`: {error}", file.display());
                 }
             }
         }

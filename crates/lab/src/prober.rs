@@ -67,7 +67,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>, number: u8) -> std::io::Result<()> {
     let runtime = Arc::clone(runtime);
     let probe = move || {
         if let Err(error) = runtime.network.nodes[usize::from(number) - 1].join() {
-            eprintln!("lab: node{number} probes nobody: {error}");
+            crate::said::say!("lab: node{number} probes nobody: {error}");
             return;
         }
         run(&runtime, number);
@@ -98,7 +98,7 @@ fn run(runtime: &Arc<Runtime>, number: u8) {
                 let _ = sender.send(finding);
             };
             if let Err(error) = std::thread::Builder::new().stack_size(256 * 1024).spawn(work) {
-                eprintln!("lab: a probe does not run: {error}");
+                crate::said::say!("lab: a probe does not run: {error}");
             }
         }
         let mut next = findings.recv_timeout(TICK).ok();

@@ -303,7 +303,7 @@ impl Runtime {
         match self.place(plan, usize::from(node - 1)) {
             Ok(task) => task.start(Arc::clone(self)),
             Err(problem) => {
-                eprintln!("lab: {problem}");
+                crate::said::say!("lab: {problem}");
                 self.cluster().problems.push(*problem);
             }
         }

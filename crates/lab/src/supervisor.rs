@@ -47,7 +47,7 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
     };
     for number in 1..=u8::try_from(lab.runtime.network.nodes.len()).unwrap_or(u8::MAX) {
         if let Err(error) = prober::start(&lab.runtime, number) {
-            eprintln!("lab: node{number} probes nobody: {error}");
+            crate::said::say!("lab: node{number} probes nobody: {error}");
         }
     }
     let ending = match await_signals(lab.signals) {
@@ -71,8 +71,14 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
         problems: problems.iter().map(ToString::to_string).collect(),
         ends: ending.has_come(),
     };
-    tell_guard(writer, &Outcry::Up(report));
-    ending.wait();
+    match lab.runtime.unwritten() {
+        // Whoever asks what lives would be told something else.
+        Some(error) => tell_guard(writer, &failed(&error)),
+        None => {
+            tell_guard(writer, &Outcry::Up(report));
+            ending.wait();
+        }
+    }
     lab.runtime.stop_publishing();
     lab.runtime.stop_all();
     // A cgroup with a process in it cannot go, and we are in it.
@@ -82,7 +88,7 @@ pub(crate) fn main(settings: Settings, inventory: &Inventory, guard: u32, writer
     match leftovers::remove(&name) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("lab: {}", one_line(&error));
+            crate::said::say!("lab: {}", one_line(&error));
             1
         }
     }
@@ -147,6 +153,9 @@ fn start(settings: Settings, guard: u32) -> Result<Lab, LabError> {
     let socket = state.control_socket();
     let listener = UnixListener::bind(&socket).map_err(LabError::file("listen on", &socket))?;
     runtime.publish();
+    if let Some(error) = runtime.unwritten() {
+        return Err(error);
+    }
     Ok(Lab { runtime, listener, signals })
 }
 
@@ -220,6 +229,6 @@ fn await_signals(signals: SigSet) -> Result<Arc<Ending>, LabError> {
 pub(crate) fn end() {
     // Blocked everywhere and awaited by the main thread, so it reaches even an init.
     if let Err(error) = nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGTERM) {
-        eprintln!("lab: cannot end: {error}");
+        crate::said::say!("lab: cannot end: {error}");
     }
 }

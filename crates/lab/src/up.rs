@@ -248,7 +248,7 @@ pub(crate) fn tell_guard(writer: OwnedFd, outcry: &Outcry) {
         .map_err(io::Error::from)
         .and_then(|text| File::from(writer).write_all(text.as_bytes()));
     if let Err(error) = told {
-        eprintln!("lab: cannot report: {error}");
+        crate::said::say!("lab: cannot report: {error}");
     }
 }
 

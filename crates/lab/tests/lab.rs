@@ -6,7 +6,7 @@
 #[path = "lab/cases.rs"]
 mod cases;
 #[path = "../examples/lab.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "an example with a main of its own, of which the tests use what parses and runs")]
 mod command;
 #[path = "lab/fixture.rs"]
 mod fixture;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use palisade_bpf::layout::FlowEvent;
 use palisade_bpf::layout::constants as c;
-use palisade_bpf::tables::{Decision, Network, ReceiverCell, Refusal, Source};
+use palisade_bpf::tables::{Decision, Network, ReceiverCell, Refusal, Source, UnknownPods};
 use palisade_bpf::{Event, Guard, Tables, network};
 
 use crate::privileged;
@@ -428,6 +428,31 @@ fn an_echo_passes_where_a_rule_without_ports_covers_it() {
             assert_eq!(one.tell(&format!("ping {address} 77")), "ok");
             assert_ne!(side.tell(&format!("ping {address} 77")), "ok", "{address}");
             assert_eq!(one.tell(&format!("ping {address} 77")), "ok");
+        }
+    });
+}
+
+#[test]
+fn an_unknown_pod_passes_at_the_veth_only_where_unknown_pods_are_recorded() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, _two) = wire.start();
+        let (at, _held) = serve(&wire.two, wire.two.four.into());
+        let mut rules = wire.tables(2);
+        // Pod one becomes one that nobody told of, by cgroup, veth and address; the programs at its veth stay.
+        rules.veths.remove(0);
+        rules.containers.retain(|container| container.cgroup != wire.one.container_id);
+        rules.destinations.retain(|network| network.own_subject != Some(wire.one.number.into()));
+        // Whoever has an address may reach pod two.
+        rules.sources.iter_mut().for_each(|source| source.source = OWN_NODE);
+        for (revision, unknown_pods, comes) in [(2, UnknownPods::Record, true), (3, UnknownPods::Refuse, false)] {
+            (rules.revision, rules.unknown_pods) = (revision, unknown_pods);
+            wire.guard.install(&rules).expect("installed");
+            let before = wire.dropped("unknown-pod");
+            assert_eq!(one.connect(at) == Came::Through, comes, "{unknown_pods:?}");
+            // The hooks refuse a connect; a frame of its own meets the veth alone.
+            wire.one.send_frame(&wire.one.ipv4(wire.one.four, wire.two.four, 17, 0, &udp()));
+            assert_eq!(wire.dropped("unknown-pod") > before, !comes, "{unknown_pods:?}");
         }
     });
 }

@@ -58,7 +58,7 @@ impl<'a> Instance<'a> {
         let outcome = self.run_in_cgroup();
         self.task.set(self.runtime, self.container, |state| state.pid = None);
         if let Err(error) = self.cgroup.remove() {
-            eprintln!("lab: {}", one_line(&error));
+            crate::said::say!("lab: {}", one_line(&error));
         }
         let _ = fs::remove_dir_all(&self.own);
         outcome
@@ -122,7 +122,7 @@ impl<'a> Instance<'a> {
         let state = &self.runtime.state;
         let agents = [state.agent_socket_of(&node), state.agent_socket()];
         if guard_wait::wait(&agents, &self.task.uid) == Guard::Late {
-            eprintln!("lab: the agent does not guard {}/{} yet", self.task.key.0, self.task.key.1);
+            crate::said::say!("lab: the agent does not guard {}/{} yet", self.task.key.0, self.task.key.1);
         }
         line.say(&ToShim::Go)?;
         match line.hear()? {
@@ -189,7 +189,7 @@ fn setup(runtime: &Runtime, task: &PodTask, container: &Container, own: PathBuf)
     let environment = environment(runtime, task, container, &command)?;
     let (process, unknown) = command::process(container, &task.spec, &command, environment);
     for message in unknown {
-        eprintln!("lab: {}: {message}", container.place);
+        crate::said::say!("lab: {}: {message}", container.place);
     }
     let files = files(task, &own).map_err(LabError::system("write the container's files"))?;
     let mut volumes: Vec<_> = container

@@ -84,7 +84,7 @@ impl PodTask {
         let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || task.run(&runtime));
         match spawned {
             Ok(thread) => *locked(&self.thread) = Some(thread),
-            Err(error) => eprintln!("lab: cannot start pod {}/{}: {error}", self.key.0, self.key.1),
+            Err(error) => crate::said::say!("lab: cannot start pod {}/{}: {error}", self.key.0, self.key.1),
         }
     }
 
@@ -157,7 +157,7 @@ impl PodTask {
             locked(&runtime.plan).free_pod(address);
         }
         if let Err(error) = self.cgroup.remove() {
-            eprintln!("lab: {}", one_line(&error));
+            crate::said::say!("lab: {}", one_line(&error));
         }
         let _ = fs::remove_dir_all(self.volumes(runtime));
     }
@@ -243,7 +243,9 @@ impl PodTask {
         std::thread::Builder::new()
             .stack_size(STACK_BYTES)
             .spawn(work)
-            .map_err(|error| eprintln!("lab: cannot start a container of {}/{}: {error}", self.key.0, self.key.1))
+            .map_err(|error| {
+                crate::said::say!("lab: cannot start a container of {}/{}: {error}", self.key.0, self.key.1)
+            })
             .ok()
     }
 
@@ -321,13 +323,13 @@ impl PodTask {
             let message = one_line(&error);
             let before = self.set(runtime, container, |state| state.message.replace(message.clone()));
             if before.flatten().as_ref() != Some(&message) {
-                eprintln!("lab: container `{}` of {}/{}: {message}", container.name, self.key.0, self.key.1);
+                crate::said::say!("lab: container `{}` of {}/{}: {message}", container.name, self.key.0, self.key.1);
             }
         })
     }
 
     fn fail_all(&self, runtime: &Runtime, message: &str) {
-        eprintln!("lab: pod {}/{}: {message}", self.key.0, self.key.1);
+        crate::said::say!("lab: pod {}/{}: {message}", self.key.0, self.key.1);
         for container in &self.spec.containers {
             self.set(runtime, container, |state| state.message = Some(message.to_owned()));
         }

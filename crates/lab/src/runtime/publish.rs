@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::{Runtime, locked};
 use crate::cluster::Cluster;
 use crate::cluster_files;
 use crate::dns::ZONE_FILE;
-use crate::error::one_line;
+use crate::error::{LabError, one_line};
 use crate::lab_file::{LabContainer, LabFile, LabNode, write_atomically};
 use crate::nat;
 use crate::world;
@@ -18,6 +19,8 @@ use crate::zone;
 
 /// Nobody waits longer for a publication; a file system that is that slow is broken.
 const LIMIT: Duration = Duration::from_secs(5);
+/// What could not be written is tried again after this long.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Counts changes asked for and published, so that many changes make one publication.
 #[derive(Default)]
@@ -25,6 +28,8 @@ pub(super) struct Publisher {
     counts: Mutex<Counts>,
     asked: Condvar,
     done: Condvar,
+    /// Files that are not as they should be, and why.
+    unwritten: Mutex<BTreeMap<PathBuf, io::Error>>,
 }
 
 #[derive(Default)]
@@ -74,13 +79,22 @@ impl Runtime {
         self.publisher.done.notify_all();
     }
 
+    /// A file that does not tell what lives, because it cannot be written.
+    pub fn unwritten(&self) -> Option<LabError> {
+        let unwritten = locked(&self.publisher.unwritten);
+        let (path, error) = unwritten.first_key_value()?;
+        Some(LabError::file("write", path)(io::Error::new(error.kind(), error.to_string())))
+    }
+
     fn publish_forever(&self) {
         let mut last = Last::default();
         loop {
+            let patience = if self.unwritten().is_some() { TRY_AGAIN } else { Duration::MAX };
             let asked = {
                 let counts = locked(&self.publisher.counts);
                 let idle = |counts: &mut Counts| counts.asked == counts.done && !counts.closed;
-                let counts = self.publisher.asked.wait_while(counts, idle).unwrap_or_else(PoisonError::into_inner);
+                let waited = self.publisher.asked.wait_timeout_while(counts, patience, idle);
+                let (counts, _) = waited.unwrap_or_else(PoisonError::into_inner);
                 if counts.closed {
                     return;
                 }
@@ -103,22 +117,22 @@ impl Runtime {
             (cluster_files::render(&cluster), self.lab_file(&cluster), zone, rules, world::listens(&cluster))
         };
         let folder = self.state.cluster();
-        for (name, contents) in files {
-            last.write(folder.join(name), contents);
+        let objects = files.into_iter().map(|(name, contents)| (folder.join(name), Ok(contents)));
+        let lab = (self.state.lab_file(), serde_json::to_string_pretty(&lab).map_err(io::Error::from));
+        let zone = (self.zone_folder().join(ZONE_FILE), serde_json::to_string(&zone).map_err(io::Error::from));
+        let mut unwritten = BTreeMap::new();
+        for (path, contents) in objects.chain([lab, zone]) {
+            if let Err(error) = contents.and_then(|contents| last.write(&path, contents)) {
+                crate::said::say!("lab: cannot write `{}`: {error}", path.display());
+                unwritten.insert(path, error);
+            }
         }
-        match serde_json::to_string_pretty(&lab) {
-            Ok(contents) => last.write(self.state.lab_file(), contents),
-            Err(error) => eprintln!("lab: cannot write `lab.json`: {error}"),
-        }
-        match serde_json::to_string(&zone) {
-            Ok(contents) => last.write(self.zone_folder().join(ZONE_FILE), contents),
-            Err(error) => eprintln!("lab: cannot write the DNS zone: {error}"),
-        }
+        *locked(&self.publisher.unwritten) = unwritten;
         self.serve_world(world);
         for (index, (rules, node)) in rules.into_iter().zip(&self.network.nodes).enumerate() {
             if last.rules.get(index) != Some(&rules) {
                 if let Err(error) = node.nft(&rules) {
-                    eprintln!("lab: the Services of node{} are stale: {}", index + 1, one_line(&error));
+                    crate::said::say!("lab: the Services of node{} are stale: {}", index + 1, one_line(&error));
                 }
                 last.rules.resize(self.network.nodes.len(), String::new());
                 last.rules[index] = rules;
@@ -165,20 +179,16 @@ impl Runtime {
 }
 
 impl Last {
-    fn write(&mut self, path: PathBuf, contents: String) {
-        if self.files.get(&path) == Some(&contents) {
-            return;
+    fn write(&mut self, path: &Path, contents: String) -> io::Result<()> {
+        if self.files.get(path) != Some(&contents) {
+            write_file(path, &contents)?;
+            self.files.insert(path.to_owned(), contents);
         }
-        match write_file(&path, &contents) {
-            Ok(()) => {
-                self.files.insert(path, contents);
-            }
-            Err(error) => eprintln!("lab: cannot write `{}`: {error}", path.display()),
-        }
+        Ok(())
     }
 }
 
-fn write_file(path: &Path, contents: &str) -> std::io::Result<()> {
+fn write_file(path: &Path, contents: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -29,7 +29,7 @@ impl Runtime {
         if !listens.is_empty() {
             match self.start_world_server(listens.clone()) {
                 Ok(process) => server.process = Some(process),
-                Err(error) => eprintln!("lab: the outside world serves nothing: {error}"),
+                Err(error) => crate::said::say!("lab: the outside world serves nothing: {error}"),
             }
         }
         server.serving = listens;

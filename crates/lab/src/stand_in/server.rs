@@ -47,7 +47,8 @@ impl Server {
             Self { name: orders.name.clone(), listeners: Vec::new(), datagrams: Vec::new(), connections: Vec::new() };
         for listen in &orders.listen {
             if let Err(error) = server.bind_one(listen) {
-                println!("cannot listen on {}/{}: {error}", listen.port, listen.protocol);
+                // A log that cannot take it is no reason to end.
+                let _ = writeln!(io::stdout(), "cannot listen on {}/{}: {error}", listen.port, listen.protocol);
             }
         }
         server

@@ -248,12 +248,7 @@ impl Agent {
 
     /// What the agent has in its history now of senders' tries, the newest record of each.
     fn finished_records(&self, matches: &impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
-        let tries = self.history().into_iter().filter(|record| record.is_try() && matches(record));
-        let records: std::collections::BTreeMap<_, _> =
-            tries.map(|record| ((record.time, record.id), record)).collect();
-        let mut newest: Vec<FlowRecord> = records.into_values().collect();
-        newest.retain(|record| record.outcome != palisade_model::flow::FlowOutcome::Pending);
-        newest
+        finished(self.history().into_iter().filter(matches))
     }
 
     /// Every record that the agent has in its history now, in the order in which they were told.
@@ -268,6 +263,23 @@ impl Agent {
         records.take_while(|record| record.time <= asked).collect()
     }
 
+    /// Every record from the first on, as they come, however many there will be.
+    pub fn follow(&self) -> Followed {
+        let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
+        writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
+        let followed = Followed::default();
+        let records = followed.0.clone();
+        std::thread::spawn(move || {
+            // Ends with the agent.
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if let Ok(record) = serde_json::from_str(&line) {
+                    records.lock().expect("nobody panics with it").push(record);
+                }
+            }
+        });
+        followed
+    }
+
     /// Fails when `done` does not come true in time.
     pub fn wait_for(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
@@ -277,6 +289,31 @@ impl Agent {
             std::thread::sleep(LOOK_AGAIN);
         }
     }
+}
+
+/// Records that are followed.
+#[derive(Clone, Default)]
+pub struct Followed(std::sync::Arc<std::sync::Mutex<Vec<FlowRecord>>>);
+
+impl Followed {
+    /// Whether there is such a record by now.
+    pub fn any(&self, matches: impl Fn(&FlowRecord) -> bool) -> bool {
+        self.0.lock().expect("nobody panics with it").iter().rev().any(matches)
+    }
+
+    /// The tries among them that have their outcome, in the order in which they were made.
+    pub fn tries(&self, matches: impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
+        let records = self.0.lock().expect("nobody panics with it");
+        finished(records.iter().filter(|record| matches(record)).cloned())
+    }
+}
+
+/// The newest record of each try that has its outcome.
+fn finished(records: impl Iterator<Item = FlowRecord>) -> Vec<FlowRecord> {
+    let tries = records.filter(FlowRecord::is_try).map(|record| ((record.time, record.id), record));
+    let mut newest: Vec<FlowRecord> = tries.collect::<std::collections::BTreeMap<_, _>>().into_values().collect();
+    newest.retain(|record| record.outcome != palisade_model::flow::FlowOutcome::Pending);
+    newest
 }
 
 impl Drop for Agent {
