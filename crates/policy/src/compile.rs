@@ -6,9 +6,18 @@
 //! Invariant: each answer comes from [`Model::judge`]'s steps; nothing here decides.
 
 mod compiler;
+mod decisions;
+mod destinations;
+mod ends;
 mod interner;
-mod likeness;
+mod matrix;
+mod mentions;
 mod prefixes;
+mod receivers;
+mod senders;
+mod sides;
+mod standing;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -232,7 +241,7 @@ impl From<Protocol> for Carrier {
 }
 
 /// Ports with one answer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub struct PortSpan {
     /// The first.
     pub first: u16,
@@ -243,7 +252,7 @@ pub struct PortSpan {
 }
 
 /// An answer, and what follows when it expires.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompiledDecision {
     /// Over objects in Enforce.
@@ -255,7 +264,7 @@ pub struct CompiledDecision {
 }
 
 /// A verdict with its reason, as numbers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompiledVerdict {
     /// Whether it passes.

@@ -313,23 +313,6 @@ impl Model {
         all.into_iter().chain(relevant.into_iter().flatten())
     }
 
-    /// The rules of one end that could cover the pair of `situation` on some port: its transport is
-    /// [`Transport::AnyPort`].
-    pub(crate) fn relevant<'m>(&'m self, situation: &Situation<'m>, direction: Direction) -> Relevant<'m> {
-        let Some(pod) = deciding_pod(situation, direction) else { return Relevant::default() };
-        let access = [Action::Deny, Action::Allow]
-            .into_iter()
-            .flat_map(|action| self.access_rules(pod, Rules::All, Objects::All, action));
-        let access = access
-            .filter(|(policy, index, rule)| !matches!(self.covers(policy, *index, rule, situation), Cover::No(_)));
-        let access = access.collect();
-        let closers: Vec<Closer> = self.closing(pod, situation, direction, Objects::All).collect();
-        let network = self.network_rules(&closers, Rules::All, direction).filter(|(position, index)| {
-            !matches!(self.network_policy_covers(*position, *index, situation, direction), Cover::No(_))
-        });
-        Relevant { access, network: network.collect() }
-    }
-
     /// The policies that close `pod` in `direction` for this link.
     pub(crate) fn closing<'m>(
         &'m self,
@@ -364,7 +347,7 @@ impl Model {
         positions.map(|position| (position, Missing::NamespaceLabels { namespace: pod.namespace.clone() }))
     }
 
-    fn unreadable_for(&self, pod: &PodFacts, own_address: bool) -> Option<Missing> {
+    pub(crate) fn unreadable_for(&self, pod: &PodFacts, own_address: bool) -> Option<Missing> {
         self.unreadable()
             .iter()
             .find(|document| {

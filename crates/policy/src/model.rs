@@ -112,7 +112,7 @@ impl PodFacts {
 }
 
 /// A policy that closes a pod in a direction, by its position in the inventory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Closer {
     NetworkPolicy(usize),
     Perimeter(usize),

@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use palisade_model::access_policy::{Entity, PeerTarget, PodPeer};
 use palisade_model::inventory::Inventory;
+use palisade_model::network_policy::NetworkPolicyTarget;
 use palisade_model::object::Name;
+use palisade_model::verdict::Direction;
 use palisade_model::{IpNet, Labels, Selector};
 
 use crate::compile::position_u32;
@@ -41,6 +43,25 @@ pub(crate) struct RuleIndex {
     pub(crate) from: PeerIndex,
     /// `to` of AccessPolicies.
     pub(crate) to: PeerIndex,
+    network: [NetworkRules; 2],
+}
+
+/// NetworkPolicies' rules of one direction.
+#[derive(Debug)]
+pub(crate) struct NetworkRules {
+    /// Position of the policy and index of the rule.
+    pub(crate) rules: Vec<(usize, usize)>,
+    /// The first rule's number by the policy's position, and one more.
+    first: Vec<RuleNumber>,
+    /// Their peers.
+    pub(crate) peers: PeerIndex,
+}
+
+impl NetworkRules {
+    /// The numbers of the rules of the policy at `position`.
+    pub(crate) fn of_policy(&self, position: usize) -> std::ops::Range<RuleNumber> {
+        self.first[position]..self.first[position + 1]
+    }
 }
 
 /// A peer of a rule.
@@ -58,7 +79,20 @@ pub(crate) struct PeerIndex {
     blocks: HashMap<IpNet, Vec<PeerAt>>,
     /// The lengths of the blocks, of IPv4 and of IPv6, each once.
     lengths: [Vec<u8>; 2],
+    /// Each peer that names a block, for a party whose address is not known.
+    all_blocks: Vec<PeerAt>,
+    /// Whose addresses blocks name.
+    reach: BlockReach,
     entities: [Vec<PeerAt>; Entity::ALL.len()],
+}
+
+/// Whose addresses the blocks of a kind of policy name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BlockReach {
+    /// Only what is no pod, node or Service.
+    Outside,
+    /// Everybody's.
+    Everybody,
 }
 
 /// Peers by one thing that they ask of a pod, the one that the fewest pods have.
@@ -76,8 +110,9 @@ impl RuleIndex {
             access: Vec::new(),
             scopes: Vec::new(),
             namespaces: HashMap::new(),
-            from: PeerIndex::new(),
-            to: PeerIndex::new(),
+            from: PeerIndex::new(BlockReach::Outside),
+            to: PeerIndex::new(BlockReach::Outside),
+            network: [Direction::Ingress, Direction::Egress].map(|direction| network_rules(inventory, direction)),
         };
         for (position, policy) in inventory.access_policies.iter().enumerate() {
             let namespace = policy.meta.reference.namespace.as_ref();
@@ -102,6 +137,10 @@ impl RuleIndex {
         index
     }
 
+    pub(crate) fn network(&self, direction: Direction) -> &NetworkRules {
+        &self.network[direction as usize]
+    }
+
     /// The number of `namespace`.
     pub(crate) fn scope(&self, namespace: &str) -> Scope {
         self.namespaces.get(namespace).map_or(Scope::WithoutPolicies, |number| Scope::Namespace(*number))
@@ -114,13 +153,37 @@ impl RuleIndex {
     }
 }
 
+fn network_rules(inventory: &Inventory, direction: Direction) -> NetworkRules {
+    let mut network =
+        NetworkRules { rules: Vec::new(), first: Vec::new(), peers: PeerIndex::new(BlockReach::Everybody) };
+    for (position, policy) in inventory.network_policies.iter().enumerate() {
+        network.first.push(position_u32(network.rules.len()));
+        let rules = match direction {
+            Direction::Ingress => &policy.ingress,
+            Direction::Egress => &policy.egress,
+        };
+        for (index, rule) in rules.iter().flatten().enumerate() {
+            let number = position_u32(network.rules.len());
+            network.rules.push((position, index));
+            for (peer, content) in rule.peers.iter().enumerate() {
+                let at = PeerAt { rule: number, peer: position_u32(peer) };
+                network.peers.add_network(at, &content.target, policy.meta.reference.namespace.as_ref());
+            }
+        }
+    }
+    network.first.push(position_u32(network.rules.len()));
+    network
+}
+
 impl PeerIndex {
-    fn new() -> Self {
+    fn new(reach: BlockReach) -> Self {
         Self {
             in_namespace: HashMap::new(),
             in_any_namespace: PodPeers::default(),
             blocks: HashMap::new(),
             lengths: [Vec::new(), Vec::new()],
+            all_blocks: Vec::new(),
+            reach,
             entities: [const { Vec::new() }; Entity::ALL.len()],
         }
     }
@@ -162,6 +225,25 @@ impl PeerIndex {
         }
     }
 
+    fn add_network(&mut self, at: PeerAt, target: &NetworkPolicyTarget, own: Option<&Name>) {
+        match target {
+            NetworkPolicyTarget::Pods { pod_selector, namespace_selector } => {
+                let namespace = match namespace_selector {
+                    None => own.cloned(),
+                    Some(selector) => selector.match_labels.0.get(NAMESPACE_NAME_LABEL).cloned(),
+                };
+                let peers = self.pods_in(namespace);
+                match pod_selector {
+                    Some(selector) if !selector.match_labels.0.is_empty() => {
+                        peers.add_labels(at, &selector.match_labels);
+                    }
+                    Some(_) | None => peers.others.push(at),
+                }
+            }
+            NetworkPolicyTarget::IpBlock { cidr, .. } => self.add_block(at, cidr),
+        }
+    }
+
     fn pods_in(&mut self, namespace: Option<Name>) -> &mut PodPeers {
         match namespace {
             Some(namespace) => self.in_namespace.entry(namespace).or_default(),
@@ -172,6 +254,7 @@ impl PeerIndex {
     fn add_block(&mut self, at: PeerAt, block: &IpNet) {
         let block = block.trunc();
         self.blocks.entry(block).or_default().push(at);
+        self.all_blocks.push(at);
         let lengths = &mut self.lengths[usize::from(block.addr().is_ipv6())];
         if !lengths.contains(&block.prefix_len()) {
             lengths.push(block.prefix_len());
@@ -182,13 +265,21 @@ impl PeerIndex {
     pub(crate) fn naming<'i>(&'i self, model: &Model, party: &Party<'_>, side: Side) -> Vec<&'i [PeerAt]> {
         let mut lists: Vec<&[PeerAt]> = Vec::new();
         match party {
-            Party::Pod { pod, .. } => {
+            Party::Pod { pod, address, .. } => {
                 for peers in self.in_namespace.get(&*pod.namespace).into_iter().chain([&self.in_any_namespace]) {
                     peers.naming(model, pod, &mut lists);
                 }
+                match address {
+                    _ if self.reach == BlockReach::Outside => {}
+                    Some(address) => self.blocks_of(*address, &mut lists),
+                    None => lists.push(&self.all_blocks),
+                }
             }
-            // A block never names a known address.
-            Party::Node { .. } => {}
+            Party::Node { addresses, .. } => match addresses.as_slice() {
+                _ if self.reach == BlockReach::Outside => {}
+                [] => lists.push(&self.all_blocks),
+                addresses => addresses.iter().for_each(|address| self.blocks_of(*address, &mut lists)),
+            },
             Party::Address { address, .. } => self.blocks_of(*address, &mut lists),
         }
         for entity in Entity::ALL {

@@ -21,10 +21,10 @@ use clusters::Input;
 type Case = (&'static str, fn(usize) -> Input, &'static [usize]);
 
 const CASES: [Case; 4] = [
-    ("cluster", clusters::cluster, &[110, 500, 1000, 2000]),
-    ("allows to blocks", clusters::allows_to_blocks, &[10, 1000]),
-    ("NetworkPolicies", clusters::network_policies, &[100, 1000]),
-    ("unlike pods", clusters::unlike_pods, &[110, 1000]),
+    ("cluster", clusters::cluster, &[110, 500, 1000, 2000, 10_000]),
+    ("allows to blocks", clusters::allows_to_blocks, &[10, 1000, 10_000]),
+    ("NetworkPolicies", clusters::network_policies, &[100, 1000, 10_000]),
+    ("unlike pods", clusters::unlike_pods, &[110, 1000, 10_000]),
 ];
 
 fn main() {

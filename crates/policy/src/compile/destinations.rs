@@ -1,0 +1,180 @@
+//! Whom an address stands for, and what is dialled.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use palisade_model::IpNet;
+use palisade_model::port::Protocol;
+use palisade_model::service::{Service, ServicePort};
+use palisade_model::settings::MixedServices;
+use palisade_model::verdict::Direction;
+
+use super::compiler::Compiler;
+use super::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
+use super::senders::{Senders, ServiceBackend};
+use super::{Destination, DestinationId, Frontend};
+use crate::matching::Side;
+use crate::model::{AddressOwner, PodFacts, PodIndex};
+use crate::party::{AddressKind, Party, receiver};
+
+/// Whom an address stands for; longest prefix first wins.
+pub(super) fn by_address<'m>(
+    compiler: &mut Compiler<'m>,
+    senders: &mut Senders<'m>,
+    local: &[&'m PodFacts],
+) -> Vec<(IpNet, Destination)> {
+    let model = compiler.model;
+    let identities: HashMap<PodIndex, u32> = local.iter().map(|pod| pod.index).zip(1..).collect();
+    let blocks = access_blocks(model, &senders.access, Side::To).into_iter();
+    let blocks = blocks.chain(network_blocks(model, &senders.network, Direction::Egress));
+    let mut prefixes = Vec::new();
+    for (prefix, address) in with_addresses(model, blocks) {
+        let (party, subject) = match model.owner_of(address) {
+            Some(AddressOwner::Pod(index)) => {
+                let subject = identities.get(&index).copied().unwrap_or(0);
+                (receiver(model.pod(index), Some(address)), subject)
+            }
+            Some(AddressOwner::Service(_)) => {
+                prefixes.push((prefix, Destination { id: Senders::NO_SERVICE_PORT, subject: 0 }));
+                continue;
+            }
+            Some(AddressOwner::Node(position)) => {
+                let name = model.inventory.nodes[position].meta.reference.name.clone();
+                (Party::Node { name: Some(name), addresses: vec![address], host_pod: None }, 0)
+            }
+            None => match AddressKind::of(address) {
+                AddressKind::Loopback => {
+                    prefixes.push((prefix, Destination { id: DestinationId::SELF, subject: 0 }));
+                    continue;
+                }
+                kind @ (AddressKind::World | AddressKind::Service | AddressKind::Metadata | AddressKind::LinkLocal) => {
+                    (Party::Address { address, kind }, 0)
+                }
+            },
+        };
+        // The kernel looks a sender's own address up as SELF: here a pod stands for others alike.
+        let to = senders.receiver(compiler, party);
+        let id = senders.destination(compiler, to, address.is_ipv4());
+        prefixes.push((prefix, Destination { id, subject }));
+    }
+    without_repetitions(prefixes)
+}
+
+/// Which node translates what is dialled to a backend.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Translated {
+    /// The sender's own: its packet programs see the backend.
+    BySender,
+    /// Another one, which does not know the sender's container and program.
+    Elsewhere,
+}
+
+/// Service addresses and ports.
+pub(super) fn frontends<'m>(compiler: &mut Compiler<'m>, senders: &mut Senders<'m>) -> Vec<(Frontend, DestinationId)> {
+    let model = compiler.model;
+    let mut frontends = BTreeMap::new();
+    let nodes = model.inventory.nodes.iter();
+    let node_addresses = nodes.flat_map(|node| {
+        let translated = translated_at(compiler, node.meta.name());
+        node.addresses.iter().map(move |address| (address.to_canonical(), translated))
+    });
+    let node_addresses: Vec<(IpAddr, Translated)> = node_addresses.collect();
+    for service in &model.inventory.services {
+        let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
+        let addresses: Vec<IpAddr> = addresses.map(|address| address.to_canonical()).collect();
+        for port in &service.ports {
+            let of_nodes = port.node_port.filter(|_| model.is_node_port(service));
+            let dialled = addresses.iter().map(|address| (*address, Translated::BySender, port.port));
+            let on_nodes =
+                node_addresses.iter().filter_map(|(address, translated)| Some((*address, *translated, of_nodes?)));
+            let mut ids = [[None; 2]; 2];
+            for (address, translated, number) in dialled.chain(on_nodes) {
+                let v4 = address.is_ipv4();
+                let id = &mut ids[usize::from(v4)][usize::from(translated == Translated::Elsewhere)];
+                let id = *id.get_or_insert_with(|| of_service(compiler, senders, (service, port), v4, translated));
+                frontends.insert(Frontend { address, protocol: port.protocol, port: number }, id);
+            }
+        }
+    }
+    for (address, port, backends) in model.host_ports() {
+        let translated = match model.owner_of(address) {
+            Some(AddressOwner::Node(node)) => translated_at(compiler, model.inventory.nodes[node].meta.name()),
+            Some(AddressOwner::Pod(_) | AddressOwner::Service(_)) | None => Translated::Elsewhere,
+        };
+        let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
+        let id = of_backends(compiler, senders, port.0, backends, translated);
+        frontends.entry(Frontend { address, protocol: port.0, port: port.1 }).or_insert(id);
+    }
+    frontends.into_iter().collect()
+}
+
+fn translated_at(compiler: &Compiler<'_>, node: &str) -> Translated {
+    if *compiler.node == *node { Translated::BySender } else { Translated::Elsewhere }
+}
+
+fn of_service<'m>(
+    compiler: &mut Compiler<'m>,
+    senders: &mut Senders<'m>,
+    (service, port): (&'m Service, &'m ServicePort),
+    v4: bool,
+    translated: Translated,
+) -> DestinationId {
+    let model = compiler.model;
+    match model.backends(service, port, Some(v4)) {
+        Ok(backends) => {
+            let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
+            of_backends(compiler, senders, port.protocol, backends, translated)
+        }
+        Err(_) => senders.service(compiler, port.protocol, None, MixedServices::Refused),
+    }
+}
+
+fn of_backends<'m>(
+    compiler: &mut Compiler<'m>,
+    senders: &mut Senders<'m>,
+    protocol: Protocol,
+    backends: Vec<(Party<'m>, u16)>,
+    translated: Translated,
+) -> DestinationId {
+    let mixed = mixed_services(compiler, &backends, translated);
+    let backends = resolved(compiler, senders, backends.into_iter());
+    senders.service(compiler, protocol, Some(&backends), mixed)
+}
+
+/// What becomes of a Service when its backends' answers differ. A packet to the sender's own node passes no program
+/// after its translation.
+fn mixed_services(compiler: &Compiler<'_>, backends: &[(Party<'_>, u16)], translated: Translated) -> MixedServices {
+    let is_own_node = |party: &Party<'_>| match party {
+        Party::Node { name, .. } => name.as_deref().is_none_or(|name| *name == *compiler.node),
+        Party::Pod { .. } | Party::Address { .. } => false,
+    };
+    if translated == Translated::Elsewhere || backends.iter().any(|(party, _)| is_own_node(party)) {
+        return MixedServices::Refused;
+    }
+    compiler.model.settings.mixed_services
+}
+
+fn resolved<'m>(
+    compiler: &mut Compiler<'m>,
+    senders: &mut Senders<'m>,
+    backends: impl Iterator<Item = (Party<'m>, u16)>,
+) -> Vec<ServiceBackend> {
+    let backends = backends.map(|(party, port)| {
+        let pod = match &party {
+            Party::Pod { pod, .. } => Some(pod.index),
+            Party::Node { .. } | Party::Address { .. } => None,
+        };
+        let v4 = is_four(&party);
+        ServiceBackend { to: senders.receiver(compiler, party), v4, pod, port }
+    });
+    backends.collect()
+}
+
+/// Whether `party` is talked to over IPv4: by its address, or for want of one.
+pub(super) fn is_four(party: &Party<'_>) -> bool {
+    match party {
+        Party::Pod { address: Some(address), .. } | Party::Address { address, .. } => address.is_ipv4(),
+        Party::Pod { address: None, .. } => true,
+        Party::Node { addresses, .. } => addresses.first().is_none_or(IpAddr::is_ipv4),
+    }
+}
