@@ -16,7 +16,7 @@ use palisade_policy::compile::{
     ReceiverCell, SourceId, Subject, reason,
 };
 use palisade_policy::dial::{Backend, BackendEnd, Dial};
-use palisade_worlds::runnable;
+use palisade_worlds::{anything, runnable};
 
 /// Enough to meet every kind of peer, port and Service several times.
 const WORLDS: u64 = 60;
@@ -52,6 +52,51 @@ fn the_kernels_lookup_gives_the_engines_answer() {
         }
     }
     assert!(compared > 100_000, "only {compared} lookups were compared");
+}
+
+/// Worlds with anything that policies and clusters can have: both families, pods without address or node, Services
+/// without selector, documents that cannot be read, rules that end.
+#[test]
+fn the_kernels_lookup_gives_the_engines_answer_in_stranger_worlds() {
+    /// World 591 has a replica beside the one that a slice of another namespace names.
+    const STRANGER_WORLDS: [std::ops::Range<u64>; 2] = [0..25, 591..592];
+    let mut compared = 0;
+    for seed in STRANGER_WORLDS.into_iter().flatten() {
+        let world = anything::generate(seed);
+        let mut inventory = palisade_manifests::load_text("world", &world.yaml).value;
+        inventory.unreadable.extend(world.unreadable.clone());
+        let settings = Settings { mixed_services: MixedServices::JudgedOnThePacket, ..world.settings.clone() };
+        let model = Model::new(Arc::new(inventory.clone()), settings).value;
+        let mut addresses = addresses(&inventory);
+        addresses.extend(of_family_six(&inventory));
+        for node in &inventory.nodes {
+            let rules = model.compile(node.meta.name(), 1, world.now);
+            for (from, class) in senders(&rules, &model) {
+                for address in &addresses {
+                    for port in PORTS {
+                        for protocol in [Protocol::Tcp, Protocol::Udp] {
+                            let looked_up = look_up(&rules, &from, class, *address, protocol, port);
+                            let expected = expected(&model, &from, *address, protocol, port, world.now);
+                            let asked = format!("seed {seed}: {from:?} -> {address} {protocol} {port}");
+                            if let Some(difference) = difference(&rules, &looked_up, &expected) {
+                                panic!("{asked}: {difference}");
+                            }
+                            compared += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(compared > 10_000, "only {compared} lookups were compared");
+}
+
+fn of_family_six(inventory: &Inventory) -> Vec<IpAddr> {
+    let outside = ["2001:db8::1", "::1", "fe80::1"].into_iter().map(|text| text.parse().expect("a constant"));
+    let pods = inventory.pods.iter().flat_map(|pod| pod.own_addresses().to_vec());
+    let nodes = inventory.nodes.iter().flat_map(|node| node.addresses.clone());
+    let services = inventory.services.iter().flat_map(|service| service.cluster_ips.clone());
+    outside.chain(pods).chain(nodes).chain(services).filter(IpAddr::is_ipv6).collect()
 }
 
 fn addresses(inventory: &Inventory) -> Vec<IpAddr> {
@@ -116,6 +161,10 @@ fn look_up(
 }
 
 enum Expected {
+    /// The backends cannot be known.
+    Undecided,
+    /// A backend has no address yet to ask about.
+    NotAsked,
     /// The answers, and whether a packet shows which of them holds when they differ.
     Judged(Vec<Judgement>, MixedServices),
     NoServicePort,
@@ -131,12 +180,16 @@ fn expected(model: &Model, from: &PodEnd, address: IpAddr, protocol: Protocol, p
         Dial::Direct => return Expected::Judged(vec![ask(address, port)], MixedServices::Refused),
         Dial::NoSuchPort { .. } => return Expected::NoServicePort,
         Dial::HostPort { backends } => backends.clone(),
-        Dial::Service { service, port } => {
-            model.backends(service, port, Some(true)).expect("the worlds' Services have backends")
-        }
+        Dial::Service { service, port } => match model.backends(service, port, Some(address.is_ipv4())) {
+            Ok(backends) => backends,
+            Err(_) => return Expected::Undecided,
+        },
     };
+    if backends.iter().any(|backend| backend.address.is_none()) {
+        return Expected::NotAsked;
+    }
     let reached = |backend: &Backend| match backend.end {
-        BackendEnd::Pod(_) => backend.address.expect("it runs"),
+        BackendEnd::Pod(_) => backend.address.expect("checked above"),
         BackendEnd::Address(address) => address,
     };
     let own = model.pod_named(&from.namespace, &from.name).expect("it was compiled").node.clone();
@@ -157,6 +210,11 @@ fn difference(rules: &NodeRules, actual: &CompiledDecision, expected: &Expected)
             let fits = (actual.enforced.allowed, actual.enforced.reason) == (false, Reason::NoServicePort);
             return (!fits).then(|| format!("{:?}, not refused as no-service-port", actual.enforced));
         }
+        Expected::Undecided => {
+            let fits = (actual.enforced.allowed, actual.enforced.reason) == (false, Reason::Undecided);
+            return (!fits).then(|| format!("{:?}, not undecided", actual.enforced));
+        }
+        Expected::NotAsked => return None,
         Expected::Judged(answers, mixed) => (answers, *mixed),
     };
     for (compiled, of) in [
@@ -466,4 +524,28 @@ fn many_instants_make_no_more_answers_than_they_change() {
     let rules = model.compile("node1", 1, "2026-01-01T00:00:00Z".parse().expect("a constant"));
     // Two for each rule, of the sender's node and of the receiver's, and a handful of refusals.
     assert!(rules.decisions.len() < 2 * RULES + 50, "{} decisions", rules.decisions.len());
+}
+
+/// A node holds what its own pods can ask: here all others look like the outside to them.
+#[test]
+fn pods_and_rules_elsewhere_cost_no_answers() {
+    let [few, many] = [10, 200].map(|elsewhere| {
+        let mut yaml = String::from(
+            "apiVersion: v1\nkind: Node\nmetadata: {name: node1}\n---\napiVersion: palisade.dev/v1alpha1\nkind: Perimeter\nmetadata: {name: default, namespace: a}\nspec: {subject: {selector: {}}}\n",
+        );
+        for pod in 0..elsewhere {
+            let node = if pod < 2 { "node1" } else { "node2" };
+            yaml.push_str(&format!(
+                "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{pod}, namespace: a}}\nspec: {{nodeName: {node}, containers: [{{name: main, image: x}}]}}\nstatus: {{phase: Running, podIPs: [{{ip: 10.0.0.{}}}]}}\n---\napiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: p{pod}, namespace: a}}\nspec: {{rules: [{{action: Allow, from: [{{workload: p{pod}}}], to: [{{workload: p{}}}, {{cidr: 100.64.{pod}.0/24}}]}}]}}\n",
+                pod + 1,
+                (pod + 1) % elsewhere
+            ));
+        }
+        let model = Model::new(Arc::new(palisade_manifests::load_text("world", &yaml).value), Settings::default()).value;
+        model.compile("node1", 1, "2026-01-01T00:00:00Z".parse().expect("a constant"))
+    });
+    assert_eq!(few.cells.len(), many.cells.len());
+    assert_eq!(few.receiver_cells.len(), many.receiver_cells.len());
+    assert_eq!(few.decisions.len(), many.decisions.len());
+    assert_eq!(few.destinations.len(), many.destinations.len());
 }
