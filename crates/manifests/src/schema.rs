@@ -208,7 +208,9 @@ fn unknown_field(
         return;
     }
     let problem = match unknown {
-        UnknownFields::Dropped => report.warn(child, "unknown-field", "unknown field, ignored as the API server does"),
+        UnknownFields::Dropped => {
+            report.warn(child, "unknown-field", "unknown field: the API server drops it, `kubectl` refuses the object")
+        }
         UnknownFields::Rejected => report.reject(child, "unknown-field", "unknown field"),
     };
     let candidates: Vec<&str> = known.iter().map(|(known, _)| *known).collect();

@@ -360,13 +360,13 @@ fn network_policy_unknown_fields_are_dropped() {
     check_policy(
         "{podselector: {matchLabels: {app: web}}, ingress: [{From: [], colour: red}]}",
         expect![[r#"
-        warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.podselector`: unknown field, ignored as the API server does
-          hint: did you mean `podSelector`?
-        warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].From`: unknown field, ignored as the API server does
-          hint: did you mean `from`?
-        warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].colour`: unknown field, ignored as the API server does
-        in force: NetworkPolicy shop/p at a.yaml:1
-    "#]],
+            warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.podselector`: unknown field: the API server drops it, `kubectl` refuses the object
+              hint: did you mean `podSelector`?
+            warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].From`: unknown field: the API server drops it, `kubectl` refuses the object
+              hint: did you mean `from`?
+            warning[unknown-field] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].colour`: unknown field: the API server drops it, `kubectl` refuses the object
+            in force: NetworkPolicy shop/p at a.yaml:1
+        "#]],
     );
 }
 
@@ -870,7 +870,7 @@ fn what_a_pod_is_called_is_checked() {
             "volumes: [{name: A}, {name: b, hostPath: {path: ../x}}, {name: b, Secret: {}}, {name: c, hostPath: {path: /x}}]",
         ),
         expect![[r#"
-            warning[unknown-field] a.yaml:4: Pod default/p: `spec.volumes[2].Secret`: unknown field, ignored as the API server does
+            warning[unknown-field] a.yaml:4: Pod default/p: `spec.volumes[2].Secret`: unknown field: the API server drops it, `kubectl` refuses the object
               hint: did you mean `secret`?
             error[invalid-value] a.yaml:4: Pod default/p: `spec.volumes[0]`: volume name `A` must be at most 63 lower-case letters, digits and `-`, with a letter or digit at both ends
             error[invalid-value] a.yaml:4: Pod default/p: `spec.volumes[1].hostPath`: `path` `../x` is missing or leads upwards

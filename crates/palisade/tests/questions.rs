@@ -304,7 +304,7 @@ fn two_pods_with_one_address_end_with_3_and_policies_of_other_engines_do_not() {
             "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: a, image: i}}]}}\nstatus: {{phase: Running, podIP: {address}}}\n"
         )
     };
-    let alone = foreign.clone() + &pod("web", "10.0.0.1") + &pod("db", "10.0.0.2");
+    let alone = foreign + &pod("web", "10.0.0.1") + &pod("db", "10.0.0.2");
     expect![[r#"
         allowed    default/web -> default/db 80
           egress  allowed: nothing closes it

@@ -12,11 +12,20 @@ use crate::at::At;
 use crate::names;
 use crate::report::{Report, WithHint};
 
-/// Most addresses of an endpoint that the API server takes.
+/// Most addresses of an endpoint, endpoints and ports that the API server takes.
 const MAX_ADDRESSES: usize = 100;
+const MAX_ENDPOINTS: usize = 1_000;
+const MAX_PORTS: usize = 20_000;
 
 pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> EndpointSlice {
     let address_type = read_address_type(report, root);
+    for (field, most) in [("endpoints", MAX_ENDPOINTS), ("ports", MAX_PORTS)] {
+        if let Some(list) = root.field(field)
+            && list.elements().len() > most
+        {
+            report.reject(&list, "invalid-value", &format!("has more than {most} entries"));
+        }
+    }
     EndpointSlice {
         service: meta.labels.value("kubernetes.io/service-name").map(Name::from),
         endpoints: root.list("endpoints", |at| read_endpoint(report, at, address_type)),

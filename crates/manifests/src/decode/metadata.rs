@@ -11,6 +11,9 @@ use crate::yaml::Shape;
 /// kubectl's default for an object without a namespace.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// Most bytes of all annotations of an object. Source: `TotalAnnotationSizeLimitB`.
+const MAX_ANNOTATION_BYTES: usize = 256 << 10;
+
 /// The metadata of `root`; names the object in `report`, backwards to the problem `since`.
 pub(super) fn read_meta(report: &mut Report, root: &At<'_, '_>, kind: Kind, since: usize) -> Option<Meta> {
     let metadata = root.field("metadata");
@@ -69,6 +72,10 @@ pub(super) fn read_labels(
             report.reject(&value, "invalid-value", &format!("`{text}` {why}"));
         }
         pairs.push((key, text));
+    }
+    let size: usize = pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if name == "annotations" && size > MAX_ANNOTATION_BYTES {
+        report.reject(&labels, "invalid-value", &format!("are longer than {MAX_ANNOTATION_BYTES} bytes together"));
     }
     pairs.into_iter().collect()
 }

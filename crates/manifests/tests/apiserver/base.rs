@@ -29,6 +29,7 @@ pub fn bases() -> Vec<Json> {
             "metadata": {"name": "six"}, "endpoints": [{"addresses": ["2001:db8::7"]}], "ports": [{}]}),
         pod(),
         host_network_pod(),
+        live_pod(),
         deployment(),
         json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "r"},
             "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": small_template("Always")}}),
@@ -233,6 +234,17 @@ fn host_network_pod() -> Json {
         "spec": {"hostNetwork": true,
             "containers": [{"name": "a", "image": "i", "ports": [{"containerPort": 9100, "hostPort": 9100, "name": "metrics"},
                 {"containerPort": 9101}]}]}})
+}
+
+/// Its status is dropped by a creation, but must be readable.
+fn live_pod() -> Json {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "live"},
+        "spec": {"containers": [{"name": "a", "image": "i"}]},
+        "status": {"phase": "Running", "podIP": "10.244.1.5", "podIPs": [{"ip": "10.244.1.5"}, {"ip": "fd00:244::5"}],
+            "hostIP": "192.0.2.7", "hostIPs": [{"ip": "192.0.2.7"}], "qosClass": "BestEffort", "startTime": "2026-01-01T00:00:00Z",
+            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": null}],
+            "containerStatuses": [{"name": "a", "image": "i", "imageID": "x", "ready": true, "restartCount": 0,
+                "containerID": "containerd://abc", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]}})
 }
 
 fn deployment() -> Json {

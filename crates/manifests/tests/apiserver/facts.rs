@@ -76,6 +76,11 @@ fn strip(value: &mut Json) {
 
 /// Takes from `theirs` the selector of a job, which holds its uid, and the addresses and ports of a Service that a server chooses where `ours` leaves them open.
 pub fn forget_what_was_chosen(ours: &mut Json, theirs: &mut Json) {
+    for pods in [&mut *ours, &mut *theirs] {
+        for pod in pods["pods"].as_array_mut().into_iter().flatten() {
+            forget_status(pod);
+        }
+    }
     for kind in ["pods", "workloads"] {
         let (Some(ours), Some(theirs)) = (ours[kind].as_array_mut(), theirs[kind].as_array_mut()) else { continue };
         for (ours, theirs) in ours.iter_mut().zip(theirs) {
@@ -127,6 +132,13 @@ fn write_difference(out: &mut String, at: &str, ours: &Json, theirs: &Json) {
         (ours, theirs) => {
             let _ = write!(out, "{at}: {ours} | {theirs}; ");
         }
+    }
+}
+
+/// A creation drops the status.
+fn forget_status(pod: &mut Json) {
+    for field in ["phase", "addresses", "hostAddresses", "containerStatuses", "ready"] {
+        pod[field] = Json::Null;
     }
 }
 
