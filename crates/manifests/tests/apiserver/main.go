@@ -21,8 +21,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -55,6 +57,8 @@ func main() {
 		os.Exit(2)
 	}
 	folder := os.Args[1]
+	// Whoever asks may be gone: writing then fails as anything else does, and the folder is still taken away.
+	signal.Ignore(syscall.SIGPIPE)
 	// Standard output is for answers; whatever the server prints goes to standard error.
 	out := os.Stdout
 	os.Stdout = os.Stderr

@@ -365,4 +365,7 @@ fn nothing_of_the_api_server_stays_behind() {
     assert!(folder.join("etcd").is_dir() && std::path::Path::new(&process).exists());
     drop(server);
     assert!(!folder.exists() && !std::path::Path::new(&process).exists());
+    let Some(server) = ApiServer::start() else { return };
+    let cases = cases_of(&["Namespace"]);
+    assert!(server.abandon(&cases), "who asked is gone: the server ends and takes its folder away");
 }

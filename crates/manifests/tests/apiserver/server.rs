@@ -49,7 +49,8 @@ impl Answer {
 /// A running API server with its own etcd; nothing of it outlives the value.
 pub struct ApiServer {
     child: Child,
-    answers: BufReader<ChildStdout>,
+    /// Gone only when the server is abandoned.
+    answers: Option<BufReader<ChildStdout>>,
     folder: PathBuf,
 }
 
@@ -88,10 +89,10 @@ impl ApiServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program was just built");
-        let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut server = Self { child, answers, folder };
+        let mut answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
-        server.answers.read_line(&mut line).expect("the program writes text");
+        answers.read_line(&mut line).expect("the program writes text");
+        let server = Self { child, answers: Some(answers), folder };
         (line == "ready\n").then_some(server)
     }
 
@@ -107,12 +108,9 @@ impl ApiServer {
 
     /// The answers to `questions`, in their order.
     pub fn ask(&mut self, questions: &[Question]) -> Vec<Answer> {
-        let lines: String = questions
-            .iter()
-            .map(|question| json!({"path": question.path, "body": question.body}).to_string() + "\n")
-            .collect();
+        let lines = lines(questions);
         let stdin = self.child.stdin.as_mut().expect("stdin is piped");
-        let answers = &mut self.answers;
+        let answers = self.answers.as_mut().expect("it is there until it is abandoned");
         std::thread::scope(|scope| {
             // The program answers while it is asked: nobody may wait for the other.
             let writer = scope.spawn(move || stdin.write_all(lines.as_bytes()));
@@ -120,6 +118,17 @@ impl ApiServer {
             writer.join().expect("the writer does not panic").expect("the program reads all of its input");
             answered
         })
+    }
+
+    /// Asks and goes away as somebody who is killed does; answers whether the server has ended and left nothing.
+    pub fn abandon(mut self, questions: &[Question]) -> bool {
+        let mut stdin = self.child.stdin.take().expect("stdin is piped");
+        drop(self.answers.take());
+        // It may have noticed already that nobody listens.
+        let _ = stdin.write_all(lines(questions).as_bytes());
+        drop(stdin);
+        let ended = self.child.wait();
+        ended.is_ok() && !self.folder.exists()
     }
 }
 
@@ -130,6 +139,10 @@ impl Drop for ApiServer {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn lines(questions: &[Question]) -> String {
+    questions.iter().map(|question| json!({"path": question.path, "body": question.body}).to_string() + "\n").collect()
 }
 
 fn read_answer(answers: &mut impl BufRead) -> Answer {
