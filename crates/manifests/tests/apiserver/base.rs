@@ -18,7 +18,7 @@ pub fn bases() -> Vec<Json> {
             "spec": {"type": "LoadBalancer", "selector": {"app": "web"}, "externalTrafficPolicy": "Local",
                 "loadBalancerSourceRanges": ["10.0.0.0/8"], "sessionAffinity": "ClientIP", "ports": [{"port": 80}]}}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "both"},
-            "spec": {"clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7", "fd00:96::77"], "ipFamilies": ["IPv4", "IPv6"],
+            "spec": {"clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7", "fd00:10:96::77"], "ipFamilies": ["IPv4", "IPv6"],
                 "ipFamilyPolicy": "RequireDualStack", "ports": [{"port": 80}]}}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "by-hand"},
             "spec": {"clusterIP": "None", "ports": [{"port": 80}]}}),

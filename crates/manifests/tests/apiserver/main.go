@@ -159,8 +159,8 @@ func startServer(folder, address, store string) <-chan error {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + keys,
 		"--service-account-signing-key-file=" + keys,
-		// Two families, so that no Service is refused for the one that the cluster lacks.
-		"--service-cluster-ip-range=10.96.0.0/16,fd00:96::/108",
+		// Two families, so that no Service is refused for the one that the cluster lacks; the ranges of the lab.
+		"--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/108",
 		"--allow-privileged=true",
 		// The ServiceAccount of a pod may be in another file.
 		"--disable-admission-plugins=ServiceAccount",

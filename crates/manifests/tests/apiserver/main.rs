@@ -348,6 +348,27 @@ fn the_api_server_takes_the_published_manifests() {
     assert!(counts.taken > 60, "{counts:?}");
 }
 
+#[test]
+fn the_api_server_takes_the_example() {
+    let Some(mut server) = server() else { return };
+    let cases = published::example();
+    let questions = published::questions(&mut server, &cases);
+    let counts = compare(&mut server, &questions, excuse::may_be_taken);
+    assert_eq!((counts.refused, counts.excused), (0, 0));
+    assert!(counts.taken > 15, "{counts:?}");
+}
+
+/// What the random worlds hold is what a cluster would hold.
+#[test]
+fn the_api_server_takes_the_random_worlds() {
+    let Some(mut server) = server() else { return };
+    let cases = published::worlds(0..20);
+    let questions = published::questions(&mut server, &cases);
+    let counts = compare(&mut server, &questions, excuse::may_be_taken);
+    assert_eq!((counts.refused, counts.excused), (0, 0));
+    assert!(counts.taken > 500, "{counts:?}");
+}
+
 /// The cases of `tests/problems.rs`, as they were told by the tests in there.
 #[test]
 fn the_api_server_agrees_about_the_cases_of_problems() {

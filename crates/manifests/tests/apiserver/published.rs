@@ -95,6 +95,11 @@ pub fn applications() -> Option<Vec<Document>> {
     Some(folders.iter().flat_map(|part| documents_in(&folder.join(part))).collect())
 }
 
+/// The application of the demo.
+pub fn example() -> Vec<Document> {
+    documents_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop"))
+}
+
 /// What the tests in `tests/problems.rs` hand to the loader: they run once more in a process of their own.
 pub fn told_cases() -> Vec<Document> {
     let folder = std::env::temp_dir().join(format!("palisade-cases-{}", std::process::id()));
@@ -107,6 +112,19 @@ pub fn told_cases() -> Vec<Document> {
     cases
 }
 
+/// Random worlds, with which the engine, the kernel and the brute force are held against each other.
+pub fn worlds(seeds: std::ops::Range<u64>) -> Vec<Document> {
+    let yaml = seeds.flat_map(|seed| {
+        let runnable = palisade_worlds::runnable::generate(seed);
+        [palisade_worlds::anything::generate(seed).yaml, runnable.yaml, runnable.as_if_running]
+    });
+    yaml.flat_map(|text| documents_of(&text)).collect()
+}
+
+fn documents_of(text: &str) -> Vec<Document> {
+    text.split("\n---").filter_map(Document::of).collect()
+}
+
 fn documents_in(folder: &Path) -> Vec<Document> {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
@@ -115,5 +133,5 @@ fn documents_in(folder: &Path) -> Vec<Document> {
         .iter()
         .filter(|path| path.is_file())
         .map(|path| std::fs::read_to_string(path).expect("a manifest is text"));
-    texts.flat_map(|text| text.split("\n---").filter_map(Document::of).collect::<Vec<_>>()).collect()
+    texts.flat_map(|text| documents_of(&text)).collect()
 }
