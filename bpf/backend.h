@@ -24,10 +24,15 @@ __noinline int reach(struct flow_key *key, struct flow_value *flow, struct targe
 	return 0;
 }
 
-/* The receiver's own veth has judged the same link: its answer holds for the sender's flow. */
-static __always_inline void reached(struct flow_value *sender, const struct packet *packet,
-				    const struct flow_value *receiver)
+/*
+ * The receiver's own veth has judged the same link: its answer holds for the sender's flow. A refusal is told here as
+ * well, because the receiver tells only some of many alike, and this try waits for its verdict.
+ */
+static __always_inline void reached(const struct flow_key *key, struct flow_value *sender, const struct packet *packet,
+				    const struct flow_value *receiver, __u64 state_word)
 {
+	struct veth_value *veth;
+
 	__builtin_memcpy(sender->peer, packet->destination, 16);
 	sender->peer_port = packet->key.pod_port;
 	if (sender->cause != CAUSE_MIXED)
@@ -38,6 +43,10 @@ static __always_inline void reached(struct flow_value *sender, const struct pack
 	sender->enforced = receiver->enforced;
 	sender->would = receiver->would;
 	sender->cause = receiver->cause;
+	if (sender->enforced == VERDICT_ALLOW)
+		return;
+	veth = find_veth(state_word, sender->interface);
+	tell_flow(key, sender, veth ? veth->cgroup : 0, PHASE_REACHED, 0, bpf_ktime_get_boot_ns());
 }
 
 /*

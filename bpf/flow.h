@@ -194,8 +194,13 @@ static __always_inline int start_flow(struct __sk_buff *skb, __u64 state_word, c
 	if (allowed)
 		return TCX_NEXT;
 	count(COUNTER_DROPPED + DROP_REFUSED);
-	if (!out && is_syn(packet) && (veth->flags & VETH_RESET))
+	if (out || !(veth->flags & VETH_RESET))
+		return TCX_DROP;
+	if (is_syn(packet))
 		return reset(skb, packet->six);
+	/* Its next ones, while this flow is remembered, meet silence. */
+	if (packet->key.protocol == IPPROTO_UDP && !packet->first_fragment)
+		return unreachable(skb, packet->six);
 	return TCX_DROP;
 }
 

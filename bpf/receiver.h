@@ -70,7 +70,7 @@ static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, cons
 		answer(&packet->key, flow, state_word);
 		if (sender && flow->strength == STRENGTH_SAME_NODE && flow->dialled_port &&
 		    (flow->dialled_port != packet->key.pod_port || !same_address(flow->dialled, packet->destination)))
-			reached(sender, packet, flow);
+			reached(&original, sender, packet, flow, state_word);
 	}
 	return start_flow(skb, state_word, veth, packet, flow, false, true, now);
 }
@@ -148,7 +148,8 @@ int veth_in(struct __sk_buff *skb)
 	if (flow && is_over(&packet.key, flow, now))
 		flow = NULL;
 	if (packet.kind == PACKET_ERROR) {
-		if (flow && flow->enforced == VERDICT_ALLOW)
+		/* That the pod's own is refused is told in the receiver's name, and at once. */
+		if (flow && (flow->enforced == VERDICT_ALLOW || (flow->origin == FLOW_OUT && now - flow->last < SECOND)))
 			return TCX_NEXT;
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The answer to a refused SYN: a reset in the receiver's name, so that the
- * sender's connect fails at once. The SYN is turned into it in place and sent
- * back the way it came, through the node's own translation.
+ * The answer to what is refused, in the receiver's name, so that the sender
+ * learns of it at once: a reset to a SYN, "port unreachable" to a datagram. The
+ * packet is turned into its answer in place and sent back the way it came,
+ * through the node's own translation.
  */
 #ifndef PALISADE_REFUSE_H
 #define PALISADE_REFUSE_H
@@ -93,6 +94,95 @@ __noinline int reset(struct __sk_buff *skb, int six)
 	if (bpf_skb_store_bytes(skb, 0, &ethernet, sizeof(ethernet), 0))
 		goto silent;
 	count(COUNTER_RESETS);
+	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+silent:
+	count(COUNTER_NO_RESET);
+	return TCX_DROP;
+}
+
+#define ICMP_PORT_UNREACHABLE 3
+#define ICMPV6_PORT_UNREACHABLE 4
+#define UDP_BYTES 8
+
+/* What an error tells of: the header of the datagram's packet, and its ports. */
+struct told_ipv4 {
+	struct echo_header icmp;
+	struct ipv4_header four;
+	__u8 udp[UDP_BYTES];
+};
+
+struct told_ipv6 {
+	struct echo_header icmp;
+	struct ipv6_header six;
+	__u8 udp[UDP_BYTES];
+};
+
+static __always_inline int tell_ipv4(struct __sk_buff *skb, __u32 at)
+{
+	struct told_ipv4 told = {};
+	struct ipv4_header answer = {};
+
+	if (bpf_skb_load_bytes(skb, at, &told.four, sizeof(told.four)) ||
+	    bpf_skb_load_bytes(skb, at + IPV4_BYTES, told.udp, sizeof(told.udp)) ||
+	    bpf_skb_change_tail(skb, at + IPV4_BYTES + sizeof(told), 0))
+		return -1;
+	told.icmp.type = ICMP_UNREACHABLE;
+	told.icmp.code = ICMP_PORT_UNREACHABLE;
+	told.icmp.check = fold(bpf_csum_diff(NULL, 0, (__be32 *)&told, sizeof(told), 0));
+	answer.version_length = 0x45;
+	answer.total = bpf_htons(IPV4_BYTES + sizeof(told));
+	answer.time_to_live = 64;
+	answer.protocol = IPPROTO_ICMP;
+	answer.source = told.four.destination;
+	answer.destination = told.four.source;
+	answer.check = fold(bpf_csum_diff(NULL, 0, (__be32 *)&answer, sizeof(answer), 0));
+	return bpf_skb_store_bytes(skb, at, &answer, sizeof(answer), 0) ||
+	       bpf_skb_store_bytes(skb, at + IPV4_BYTES, &told, sizeof(told), 0);
+}
+
+static __always_inline int tell_ipv6(struct __sk_buff *skb, __u32 at)
+{
+	struct pseudo_header pseudo = {};
+	struct told_ipv6 told = {};
+	struct ipv6_header answer = {};
+	__s64 sum;
+
+	if (bpf_skb_load_bytes(skb, at, &told.six, sizeof(told.six)) ||
+	    bpf_skb_load_bytes(skb, at + IPV6_BYTES, told.udp, sizeof(told.udp)) ||
+	    bpf_skb_change_tail(skb, at + IPV6_BYTES + sizeof(told), 0))
+		return -1;
+	told.icmp.type = ICMPV6_UNREACHABLE;
+	told.icmp.code = ICMPV6_PORT_UNREACHABLE;
+	__builtin_memcpy(pseudo.source, told.six.destination, 16);
+	__builtin_memcpy(pseudo.destination, told.six.source, 16);
+	pseudo.length = bpf_htonl(sizeof(told));
+	pseudo.protocol = bpf_htonl(IPPROTO_ICMPV6);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0);
+	told.icmp.check = fold(bpf_csum_diff(NULL, 0, (__be32 *)&told, sizeof(told), sum));
+	answer.flow = bpf_htonl(0x60000000);
+	answer.payload = bpf_htons(sizeof(told));
+	answer.next = IPPROTO_ICMPV6;
+	answer.hops = 64;
+	__builtin_memcpy(answer.source, pseudo.source, 16);
+	__builtin_memcpy(answer.destination, pseudo.destination, 16);
+	return bpf_skb_store_bytes(skb, at, &answer, sizeof(answer), 0) ||
+	       bpf_skb_store_bytes(skb, at + IPV6_BYTES, &told, sizeof(told), 0);
+}
+
+/* For a whole datagram without options. Returns what the program returns. */
+__noinline int unreachable(struct __sk_buff *skb, int six)
+{
+	struct ethernet_header ethernet, back;
+
+	if (bpf_skb_load_bytes(skb, 0, &ethernet, sizeof(ethernet)) ||
+	    (six ? tell_ipv6(skb, ETHERNET_BYTES) : tell_ipv4(skb, ETHERNET_BYTES)))
+		goto silent;
+	__builtin_memcpy(back.destination, ethernet.source, 6);
+	__builtin_memcpy(back.source, ethernet.destination, 6);
+	back.type = ethernet.type;
+	if (bpf_skb_store_bytes(skb, 0, &back, sizeof(back), 0))
+		goto silent;
+	count(COUNTER_UNREACHABLE);
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 silent:
 	count(COUNTER_NO_RESET);

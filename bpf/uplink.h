@@ -23,13 +23,17 @@ static __always_inline int refuse_at_uplink(struct __sk_buff *skb, __u64 state_w
 		__builtin_memset(&packet, 0, sizeof(packet));
 		return drop(skb, state_word, NULL, &packet, reason, FLOW_OUT);
 	}
-	if (read_packet(skb, &packet, 1) || reason != DROP_REFUSED || packet.key.protocol != IPPROTO_TCP)
+	if (read_packet(skb, &packet, 1) || reason != DROP_REFUSED)
 		return drop(skb, state_word, NULL, &packet, reason, FLOW_OUT);
 	/* The reset that ends a refused connection is all that passes of it. */
-	if (packet.tcp_flags & TCP_RST)
+	if (packet.key.protocol == IPPROTO_TCP && (packet.tcp_flags & TCP_RST))
 		return TCX_NEXT;
 	count(COUNTER_DROPPED + DROP_REFUSED);
-	return is_syn(&packet) ? reset(skb, packet.six) : TCX_DROP;
+	if (is_syn(&packet))
+		return reset(skb, packet.six);
+	if (packet.key.protocol == IPPROTO_UDP && !packet.first_fragment && packet.kind == PACKET_FLOW)
+		return unreachable(skb, packet.six);
+	return TCX_DROP;
 }
 
 SEC("tcx/egress")

@@ -165,7 +165,9 @@ int veth_out(struct __sk_buff *skb)
 	    flow->container != container_of_packet(skb, state_word))
 		flow = NULL;
 	if (packet.kind == PACKET_ERROR || packet.kind == PACKET_TOO_BIG) {
-		if (flow && flow->enforced == VERDICT_ALLOW)
+		/* Of no socket of the pod: that a datagram to it is refused, as its own veth has just said. */
+		if (flow && (flow->enforced == VERDICT_ALLOW ||
+			     (flow->origin == FLOW_IN && !skb->sk && now - flow->last < SECOND)))
 			return TCX_NEXT;
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_OUT);
 	}

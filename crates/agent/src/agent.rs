@@ -192,6 +192,9 @@ impl Agent {
     /// What the agent tells of itself.
     pub fn status(&self) -> Status {
         let problems = self.view.problems.iter().map(ToString::to_string);
+        let unseen = self.nodes.iter().flat_map(Node::pods_without_packet_hook);
+        let unseen =
+            unseen.map(|pod| format!("pod {pod} has no veth: its connects and sends are judged, its packets are not"));
         let unguarded: Vec<String> = self.unguarded().map(str::to_owned).collect();
         Status {
             version: STATUS_VERSION,
@@ -204,7 +207,7 @@ impl Agent {
             records: self.history.len(),
             loads: self.loads,
             last_change_microseconds: u64::try_from(self.last_change.as_micros()).unwrap_or(u64::MAX),
-            problems: self.trouble.iter().cloned().chain(problems).take(PROBLEMS_SHOWN).collect(),
+            problems: self.trouble.iter().cloned().chain(unseen).chain(problems).take(PROBLEMS_SHOWN).collect(),
         }
     }
 

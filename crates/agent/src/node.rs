@@ -325,6 +325,11 @@ impl Node {
         }
     }
 
+    /// Running pods on networks of their own without a veth, by `namespace/name`.
+    pub(crate) fn pods_without_packet_hook(&self) -> Vec<String> {
+        self.live.as_ref().map(Live::without_packet_hook).unwrap_or_default()
+    }
+
     /// What a person may want to know of it.
     pub(crate) fn status(&self) -> NodeStatus {
         let placed = self.live.as_ref().map_or(&[][..], |live| &live.placed);
@@ -335,7 +340,7 @@ impl Node {
             revision: self.revision(),
             taken_over: self.guard.origin() == palisade_bpf::Origin::TakenOver,
             pods: placed.len(),
-            pods_without_packet_hook: self.live.as_ref().map(Live::without_packet_hook).unwrap_or_default(),
+            pods_without_packet_hook: self.pods_without_packet_hook(),
             containers: containers.clone().count(),
             programs: containers.map(|container| container.programs.len()).sum(),
             kernel_bytes: memory.total(),
@@ -370,7 +375,6 @@ fn uplinks(links: &[NodeLink], tables: &Tables) -> Vec<u32> {
 }
 
 impl Live {
-    /// Running pods without a veth, on a network of their own.
     fn without_packet_hook(&self) -> Vec<String> {
         let unseen = self.placed.iter().filter(|pod| pod.links.is_empty() && pod.pid != 0);
         let subjects = unseen.map(|pod| &self.rules.subjects[pod.subject]).filter(|subject| !subject.host_network);

@@ -77,3 +77,26 @@ fn a_changed_policy_ends_an_established_connection_within_a_second_and_both_ends
         assert!(changed.traffic.is_some_and(|traffic| traffic.sent_packets >= 2 && traffic.received_packets >= 1));
     });
 }
+
+#[test]
+fn a_pod_without_a_veth_is_named_and_its_connects_are_judged() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        lab.rules(CLOSED);
+        let _node = routes::make_node();
+        let (address, at) = ("10.244.1.30", SocketAddr::from(([10, 244, 1, 31], 80)));
+        lab.add_pod("odd", address, &["app"]);
+        let network = routes::add_macvlan_pod("odd", address);
+        let program = std::env::current_exe().expect("this executable");
+        let puppet = network::inside(&network, || Puppet::start(&program, &lab.cgroup_of("odd", "app")));
+        let mut puppet = puppet.expect("started");
+        lab.started("odd", "app", puppet.pid());
+        lab.publish();
+        let agent = Running::start(&lab);
+        let status = agent.ask(&json!({"status": {}}));
+        assert_eq!(status["nodes"][0]["podsWithoutPacketHook"], json!(["shop/odd"]));
+        let said = status["problems"].as_array().into_iter().flatten().filter_map(|line| line.as_str());
+        assert!(said.clone().any(|line| line.contains("pod shop/odd has no veth")), "{status}");
+        assert_eq!(puppet.connect(at), crate::puppet::REFUSED);
+    });
+}

@@ -18,7 +18,7 @@ use crate::world::{DENY, file_key};
 const NAMED: u32 = 21;
 
 /// Pod one's program may reach everybody, and nobody else may reach anybody.
-fn only_the_program(wire: &Wire, revision: u64) -> Tables {
+pub fn only_the_program(wire: &Wire, revision: u64) -> Tables {
     let mut rules = wire.tables(revision);
     rules.programs.push(Program { container: wire.one.container_id, file: file_key(&wire.program), class: NAMED });
     let of_container: Vec<_> = rules.cells.iter().filter(|cell| cell.class == 20).copied().collect();

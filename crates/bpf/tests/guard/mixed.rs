@@ -155,6 +155,8 @@ fn each_connection_to_a_mixed_service_is_judged_by_the_backend_that_it_reaches()
                     assert_eq!((told.flow.decision, told.flow.enforced), (verdict, u8::from(verdict == ALLOW)));
                     assert_eq!(told.flow.container, mixed.wire.one.container_id);
                     assert_eq!(ask(one, to), verdict == ALLOW, "a datagram to {to} by {backend}");
+                    let answered = one.tell(&format!("ask-connected {to}"));
+                    assert_eq!(answered, if verdict == ALLOW { "ok" } else { "errno 111" }, "{to} by {backend}");
                     await_flow(&mut mixed.wire.guard, |event| {
                         u32::from(event.key.protocol) == 17 && reached(backend)(event)
                     });

@@ -176,6 +176,15 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             socket.send_to(b"question", address(0))?;
             socket.recv_from(&mut [0; 64])?;
         }
+        // The same by a socket that is connected, which hears of errors.
+        "ask-connected" => {
+            let from: SocketAddr = if address(0).is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+            let socket = UdpSocket::bind(from)?;
+            socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+            socket.connect(address(0))?;
+            socket.send(b"question")?;
+            socket.recv(&mut [0; 64])?;
+        }
         // Reads from the connection that is held.
         "read-held" => {
             use std::io::Read;
@@ -292,7 +301,8 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
         "multipath" => {
             use rustix::net::{AddressFamily, Protocol, SocketType, ipproto};
             let protocol: Protocol = ipproto::MPTCP;
-            let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, Some(protocol))?;
+            let family = if address(0).is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = rustix::net::socket(family, SocketType::STREAM, Some(protocol))?;
             rustix::net::connect(&socket, &address(0))?;
         }
         // Takes a socket that another container made, and connects it.

@@ -26,13 +26,7 @@ pub fn make_node() -> File {
 
 /// A pod's namespace behind a veth that is called `name` on the node, the calling thread's namespace.
 pub fn add_pod(name: &str, four: Ipv4Addr, six: Ipv6Addr) -> File {
-    let pod = std::thread::spawn(|| {
-        // SAFETY: only this thread, which ends here, moves.
-        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.expect("a namespace");
-        std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").expect("a sysctl");
-        File::open("/proc/thread-self/ns/net").expect("the namespace")
-    });
-    let pod = pod.join().expect("made");
+    let pod = make_namespace();
     let path = format!("/proc/{}/fd/{}", std::process::id(), pod.as_raw_fd());
     let (v4, v6) = (format!("{four}/32"), format!("{six}/128"));
     for line in [
@@ -62,6 +56,40 @@ pub fn add_pod(name: &str, four: Ipv4Addr, six: Ipv6Addr) -> File {
     })
     .expect("inside");
     pod
+}
+
+/// A pod's namespace on a link of its own kind: no veth leads to it.
+#[allow(dead_code, reason = "shared with another test program")]
+pub fn add_macvlan_pod(name: &str, four: &str) -> File {
+    let pod = make_namespace();
+    let path = format!("/proc/{}/fd/{}", std::process::id(), pod.as_raw_fd());
+    for line in [
+        format!("link add {name}-wire type veth peer name {name}-end"),
+        format!("link set {name}-wire up"),
+        format!("link set {name}-end up"),
+        format!("link add {name} link {name}-wire type macvlan mode bridge"),
+        format!("link set {name} netns {path}"),
+    ] {
+        ip(&line);
+    }
+    network::inside(&pod, || {
+        let address = format!("addr add {four}/24 dev {name}");
+        for line in ["link set lo up", &address, &format!("link set {name} up")] {
+            ip(line);
+        }
+    })
+    .expect("inside");
+    pod
+}
+
+fn make_namespace() -> File {
+    let pod = std::thread::spawn(|| {
+        // SAFETY: only this thread, which ends here, moves.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.expect("a namespace");
+        std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").expect("a sysctl");
+        File::open("/proc/thread-self/ns/net").expect("the namespace")
+    });
+    pod.join().expect("made")
 }
 
 fn ip(line: &str) {

@@ -9,6 +9,7 @@ use palisade_bpf::layout::constants as c;
 use palisade_bpf::tables::{Decision, Network, ReceiverCell, Refusal, Source, UnknownPods};
 use palisade_bpf::{Event, Guard, Tables, network};
 
+use crate::earlier::only_the_program;
 use crate::privileged;
 use crate::puppet::{Came, Puppet};
 use crate::routes::make_node;
@@ -453,6 +454,56 @@ fn an_unknown_pod_passes_at_the_veth_only_where_unknown_pods_are_recorded() {
             // The hooks refuse a connect; a frame of its own meets the veth alone.
             wire.one.send_frame(&wire.one.ipv4(wire.one.four, wire.two.four, 17, 0, &udp()));
             assert_eq!(wire.dropped("unknown-pod") > before, !comes, "{unknown_pods:?}");
+        }
+    });
+}
+
+#[test]
+fn a_multipath_connect_of_the_program_that_a_rule_names_passes_and_of_others_does_not() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let rules = only_the_program(&wire, 1);
+        wire.install(&rules);
+        let other = wire.world.program("other");
+        let (mut named, mut unnamed) = (wire.one.puppet(&wire.program), wire.one.puppet(&other));
+        for address in wire.two.addresses() {
+            let (at, accepted) = serve(&wire.two, address);
+            assert_eq!(named.tell(&format!("multipath {at}")), "ok");
+            drop(accepted.recv_timeout(Duration::from_secs(3)).expect("accepted"));
+            let event = await_flow(&mut wire.guard, |event| event.key.pod_port == at.port());
+            assert_eq!((event.flow.enforced, event.flow.container), (1, wire.one.container_id));
+            assert!(event.flow.program.inode != 0, "its packets are of that program's connect");
+            assert_ne!(unnamed.tell(&format!("multipath {at}")), "ok");
+        }
+    });
+}
+
+#[test]
+fn a_refused_datagram_is_answered_as_if_nobody_listened_or_meets_silence() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let stranger = Pod::new(&wire.world, 9);
+        let (_one, _two) = wire.start();
+        for (number, address) in wire.two.addresses().into_iter().enumerate() {
+            let _listener = wire.two.inside(|| UdpSocket::bind((address, 5300)).expect("a socket"));
+            let ask = || -> std::io::Error {
+                let own = stranger.addresses()[number];
+                let socket = stranger.inside(|| UdpSocket::bind((own, 0)).expect("a socket"));
+                socket.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+                socket.connect((address, 5300)).expect("set");
+                socket.send(b"hello").expect("sent");
+                socket.recv(&mut [0; 16]).expect_err("refused")
+            };
+            let told = ask();
+            assert_eq!(told.raw_os_error(), Some(libc::ECONNREFUSED), "{address}: {told}");
+            let revision = 2 + 2 * number as u64;
+            let mut rules = wire.tables(revision);
+            rules.veths[1].refusal = Refusal::Drop;
+            wire.install(&rules);
+            let silent = ask();
+            assert_eq!(silent.kind(), std::io::ErrorKind::WouldBlock, "{address}: {silent}");
+            let rules = wire.tables(revision + 1);
+            wire.install(&rules);
         }
     });
 }
