@@ -56,6 +56,8 @@ pub(super) struct Senders<'m> {
     /// By the sender's address of either family.
     groups: Interner<(FromId, FromId)>,
     matrix: Matrix,
+    /// Pods as receivers, by their address.
+    pods: HashMap<(PodIndex, Option<IpAddr>), ToId>,
     /// What every group's link to a receiver is, by the family.
     links: HashMap<(ToId, bool), Vec<LinkId>>,
 }
@@ -99,6 +101,7 @@ impl<'m> Senders<'m> {
             of_pods,
             groups,
             matrix: Matrix::new(Vec::new()),
+            pods: HashMap::new(),
             links: HashMap::new(),
         };
         let reserved = vec![senders.of_no_service_port(compiler), senders.of_own_address(compiler)];
@@ -139,9 +142,18 @@ impl<'m> Senders<'m> {
 
     /// The number of a receiver.
     pub(super) fn receiver(&mut self, compiler: &mut Compiler<'m>, party: Party<'m>) -> ToId {
+        let key = match &party {
+            Party::Pod { pod, address, .. } => Some((pod.index, *address)),
+            Party::Node { .. } | Party::Address { .. } => None,
+        };
+        if let Some(id) = key.and_then(|key| self.pods.get(&key)) {
+            return *id;
+        }
         let network = compiler.describer.network(&party, Direction::Egress, &self.network);
         let facts = compiler.describer.to(&party, &self.access, network, self.open_asks);
-        self.sides.add_to(party, facts)
+        let id = self.sides.add_to(party, facts);
+        self.pods.extend(key.map(|key| (key, id)));
+        id
     }
 
     /// The destination that stands for a receiver.
