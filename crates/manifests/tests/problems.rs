@@ -881,6 +881,33 @@ fn what_a_pod_is_called_is_checked() {
 }
 
 #[test]
+fn a_port_of_the_node_is_taken_once() {
+    let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{{spec}}}\n");
+    let twice = "containers: [{name: a, image: i, ports: [{containerPort: 80}]}, {name: b, image: i, ports: [{containerPort: 80}]}]";
+    check(
+        &pod(twice),
+        expect![[r#"
+        in force: Pod default/p at a.yaml:1
+    "#]],
+    );
+    check(
+        &pod(&format!("hostNetwork: true, {twice}")),
+        expect![[r#"
+        error[duplicate] a.yaml:4: Pod default/p: `spec.containers[1].ports[0]`: two ports take port 80 TCP of the node
+          hint: give one of them another number
+    "#]],
+    );
+    check(
+        &pod(
+            "initContainers: [{name: i, image: i, restartPolicy: Always, ports: [{containerPort: 80, hostPort: 80}]}], containers: [{name: a, image: i, ports: [{containerPort: 80, hostPort: 80}, {containerPort: 80, hostPort: 80, protocol: UDP}, {containerPort: 81, hostPort: 80, hostIP: 192.0.2.1}]}]",
+        ),
+        expect![[r#"
+            in force: Pod default/p at a.yaml:1
+        "#]],
+    );
+}
+
+#[test]
 fn what_a_container_does_is_checked() {
     let pod = |container: &str| {
         format!(

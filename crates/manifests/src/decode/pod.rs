@@ -63,6 +63,7 @@ pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>, owner: Workloa
     }
     let security_at = at.field("securityContext");
     check_containers(report, at);
+    check_host_ports(report, at, host_network);
     check_names(report, at, owner);
     check_settings(report, at);
     PodSpec {
@@ -113,6 +114,31 @@ fn read_restart_policy(report: &mut Report, at: &At<'_, '_>) -> RestartPolicy {
                 .with_hint("use Always, OnFailure or Never");
             RestartPolicy::Always
         }
+    }
+}
+
+/// Two containers cannot have one port of the node. Source: `checkHostPortConflicts`.
+fn check_host_ports(report: &mut Report, at: &At<'_, '_>, host_network: bool) {
+    for list in ["initContainers", "containers"] {
+        let mut seen = BTreeSet::new();
+        at.list(list, |container| {
+            container.list("ports", |port| {
+                let number = match port.integer("hostPort").filter(|number| *number != 0) {
+                    // Defaulted on host-network pods. Source: `SetDefaults_PodSpec`.
+                    None if host_network => port.integer("containerPort"),
+                    given => given,
+                };
+                let protocol = port.non_empty("protocol").unwrap_or("TCP");
+                let address = port.text("hostIP").unwrap_or_default();
+                if let Some(number) = number
+                    && !seen.insert((number, protocol, address))
+                {
+                    report
+                        .reject(port, "duplicate", &format!("two ports take port {number} {protocol} of the node"))
+                        .with_hint("give one of them another number");
+                }
+            });
+        });
     }
 }
 

@@ -74,6 +74,10 @@ fn strip(value: &mut Json) {
     }
 }
 
+/// The lists of an inventory that may hold what was asked about.
+const KINDS: [&str; 8] =
+    ["endpointSlices", "namespaces", "networkPolicies", "nodes", "pods", "serviceAccounts", "services", "workloads"];
+
 /// Takes from `theirs` the selector of a job, which holds its uid, and the addresses and ports of a Service that a server chooses where `ours` leaves them open.
 pub fn forget_what_was_chosen(ours: &mut Json, theirs: &mut Json) {
     for pods in [&mut *ours, &mut *theirs] {
@@ -81,7 +85,7 @@ pub fn forget_what_was_chosen(ours: &mut Json, theirs: &mut Json) {
             forget_status(pod);
         }
     }
-    for kind in ["pods", "workloads"] {
+    for kind in KINDS {
         let (Some(ours), Some(theirs)) = (ours[kind].as_array_mut(), theirs[kind].as_array_mut()) else { continue };
         for (ours, theirs) in ours.iter_mut().zip(theirs) {
             forget_generated_name(ours, theirs);
