@@ -58,8 +58,9 @@ fn the_kernels_lookup_gives_the_engines_answer() {
 /// without selector, documents that cannot be read, rules that end.
 #[test]
 fn the_kernels_lookup_gives_the_engines_answer_in_stranger_worlds() {
-    /// World 591 has a replica beside the one that a slice of another namespace names.
-    const STRANGER_WORLDS: [std::ops::Range<u64>; 2] = [0..25, 591..592];
+    /// World 63 has an egress rule to everyone that names a port; world 591 a replica beside the one that a slice of
+    /// another namespace names.
+    const STRANGER_WORLDS: [std::ops::Range<u64>; 3] = [0..25, 63..64, 591..592];
     let mut compared = 0;
     for seed in STRANGER_WORLDS.into_iter().flatten() {
         let world = anything::generate(seed);
