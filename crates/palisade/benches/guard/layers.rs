@@ -17,7 +17,9 @@ enum Layer {
     Connects,
     /// The programs at the veths alone, nobody reads.
     Veths,
-    /// Both judge and record; nobody reads the records.
+    /// Both, but not the programs that see packets inside a pod.
+    NotInside,
+    /// All judge and record; nobody reads the records.
     DeadAgent,
     Agent,
     /// And somebody watches.
@@ -28,11 +30,12 @@ enum Layer {
     },
 }
 
-const LAYERS: [(Layer, &str); 8] = [
+const LAYERS: [(Layer, &str); 9] = [
     (Layer::Bare, "no agent"),
     (Layer::Connects, "hooks at connect alone, agent killed"),
     (Layer::Veths, "veth programs alone, agent killed"),
-    (Layer::DeadAgent, "both, agent killed"),
+    (Layer::NotInside, "both, agent killed"),
+    (Layer::DeadAgent, "and inside pods, agent killed"),
     (Layer::Agent, "agent running"),
     (Layer::Observed, "agent running, observed"),
     (Layer::PacketFilter { established_first: true }, "nftables, 1,000 rules, known first"),
@@ -129,11 +132,15 @@ impl Guarded {
         match layer {
             Layer::Connects => {
                 drop(agent);
-                remove_links(lab, |name| name.starts_with("veth_"));
+                remove_links(lab, sees_packets);
             }
             Layer::Veths => {
                 drop(agent);
                 remove_links(lab, |name| !name.starts_with("veth_"));
+            }
+            Layer::NotInside => {
+                drop(agent);
+                remove_links(lab, |name| name.starts_with("inside_"));
             }
             Layer::DeadAgent => drop(agent),
             Layer::Observed => {
@@ -144,6 +151,11 @@ impl Guarded {
         }
         guarded
     }
+}
+
+/// Whether the program of that link runs for packets.
+fn sees_packets(name: &str) -> bool {
+    ["veth_", "uplink_", "inside_"].iter().any(|kind| name.starts_with(kind))
 }
 
 /// Takes away what holds programs of one kind in place.
