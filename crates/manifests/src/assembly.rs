@@ -119,6 +119,7 @@ impl Assembly {
                 Object::Pod(object) => inventory.pods.push(object),
                 Object::Service(object) => inventory.services.push(object),
                 Object::ServiceAccount(object) => inventory.service_accounts.push(object),
+                Object::TieredPolicy(object) => inventory.tiered_policies.push(object),
                 Object::Workload(object) => inventory.workloads.push(object),
             }
         }

@@ -11,6 +11,7 @@ mod perimeter;
 mod pod;
 mod port;
 mod service;
+mod tiered_policy;
 mod workload;
 
 use palisade_model::access_policy::AccessPolicy;
@@ -20,6 +21,7 @@ use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::Pod;
 use palisade_model::service::{EndpointSlice, Service};
 use palisade_model::settings::ClusterSettings;
+use palisade_model::tiered_policy::TieredPolicy;
 use palisade_model::workload::{Workload, WorkloadKind};
 use palisade_model::{Kind, Meta};
 
@@ -40,6 +42,7 @@ pub(crate) enum Object {
     Pod(Pod),
     Service(Service),
     ServiceAccount(ServiceAccount),
+    TieredPolicy(TieredPolicy),
     Workload(Workload),
 }
 
@@ -56,6 +59,7 @@ impl Object {
             Self::Pod(object) => &object.meta,
             Self::Service(object) => &object.meta,
             Self::ServiceAccount(object) => &object.meta,
+            Self::TieredPolicy(object) => &object.meta,
             Self::Workload(object) => &object.meta,
         }
     }
@@ -72,6 +76,7 @@ impl Object {
             Self::Pod(object) => &mut object.meta,
             Self::Service(object) => &mut object.meta,
             Self::ServiceAccount(object) => &mut object.meta,
+            Self::TieredPolicy(object) => &mut object.meta,
             Self::Workload(object) => &mut object.meta,
         }
     }
@@ -92,6 +97,9 @@ fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -
     Some(match kind {
         Kind::AccessPolicy | Kind::ClusterAccessPolicy => {
             Object::AccessPolicy(access_policy::decode(report, root, meta)?)
+        }
+        Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy | Kind::ClusterNetworkPolicy => {
+            Object::TieredPolicy(tiered_policy::decode(report, root, meta)?)
         }
         Kind::ClusterSettings => Object::ClusterSettings(cluster_settings::decode(report, root, meta)),
         Kind::Perimeter | Kind::ClusterPerimeter => Object::Perimeter(perimeter::decode(report, root, meta)?),
@@ -114,6 +122,9 @@ fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -
 fn schema_of(kind: Kind) -> (&'static str, UnknownFields) {
     match kind {
         Kind::AccessPolicy | Kind::ClusterAccessPolicy => ("AccessPolicy", UnknownFields::Rejected),
+        Kind::AdminNetworkPolicy => ("v1alpha1.AdminNetworkPolicy", UnknownFields::Dropped),
+        Kind::BaselineAdminNetworkPolicy => ("v1alpha1.BaselineAdminNetworkPolicy", UnknownFields::Dropped),
+        Kind::ClusterNetworkPolicy => ("v1alpha2.ClusterNetworkPolicy", UnknownFields::Dropped),
         Kind::ClusterSettings => ("ClusterSettings", UnknownFields::Rejected),
         Kind::Perimeter | Kind::ClusterPerimeter => ("Perimeter", UnknownFields::Rejected),
         Kind::CronJob

@@ -26,6 +26,7 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
         ("palisade.dev", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
         ("palisade.dev", None) if kind.strip_suffix("List").and_then(kind_of).is_some() => Recognized::List,
         ("palisade.dev", kind) => Recognized::UnknownPolicy(kind.filter(|kind| kind.is_policy())),
+        ("policy.networking.k8s.io", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
         ("policy.networking.k8s.io", _) if !kind.ends_with("List") => Recognized::UnknownPolicy(None),
         (_, Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
         (_, Some(Kind::NetworkPolicy)) if !is_of_another_vendor(group) => {
@@ -60,9 +61,12 @@ fn is_foreign_policy(group: &str, kind: &str) -> bool {
 
 /// The kind named by `text`, whatever its group.
 pub(crate) fn kind_of(text: &str) -> Option<Kind> {
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 21] = [
         Kind::AccessPolicy,
+        Kind::AdminNetworkPolicy,
+        Kind::BaselineAdminNetworkPolicy,
         Kind::ClusterAccessPolicy,
+        Kind::ClusterNetworkPolicy,
         Kind::ClusterPerimeter,
         Kind::ClusterSettings,
         Kind::CronJob,
@@ -85,8 +89,7 @@ pub(crate) fn kind_of(text: &str) -> Option<Kind> {
 
 /// Whether an object of a kind named `text` may be a policy that Palisade has to know.
 pub(crate) fn may_be_policy(text: &str) -> bool {
-    const NOT_READ_YET: [&str; 3] = ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"];
-    kind_of(text).is_some_and(Kind::is_policy) || text.ends_with("List") || NOT_READ_YET.contains(&text)
+    kind_of(text).is_some_and(Kind::is_policy) || text.ends_with("List")
 }
 
 fn served_version(kind: Kind) -> &'static str {
@@ -98,6 +101,8 @@ fn served_version(kind: Kind) -> &'static str {
         | Kind::Perimeter => "palisade.dev/v1alpha1",
         Kind::CronJob | Kind::Job => "batch/v1",
         Kind::DaemonSet | Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet => "apps/v1",
+        Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy => "policy.networking.k8s.io/v1alpha1",
+        Kind::ClusterNetworkPolicy => "policy.networking.k8s.io/v1alpha2",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
         Kind::NetworkPolicy => "networking.k8s.io/v1",
         Kind::Namespace | Kind::Node | Kind::Pod | Kind::Service | Kind::ServiceAccount => "v1",
@@ -132,7 +137,7 @@ mod tests {
         assert_eq!(recognize("serving.knative.dev/v1", "Service"), Recognized::Other);
         assert_eq!(
             recognize("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
-            Recognized::UnknownPolicy(None)
+            Recognized::Read(Kind::AdminNetworkPolicy)
         );
         assert_eq!(recognize("palisade.dev/v2", "Perimeter"), Recognized::UnknownPolicy(Some(Kind::Perimeter)));
         assert_eq!(recognize("palisade.dev/v1alpha1", "ProgramPolicy"), Recognized::UnknownPolicy(None));
@@ -160,7 +165,7 @@ mod tests {
         assert_eq!(recognize("example.com/v1", "Server"), Recognized::Other);
         assert_eq!(recognize("cilium.io/v2", "CiliumNetworkPolicyList"), Recognized::List);
         assert_eq!(
-            recognize("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
+            recognize("policy.networking.k8s.io/v1beta1", "ClusterNetworkPolicy"),
             Recognized::UnknownPolicy(None)
         );
     }

@@ -13,6 +13,7 @@ use crate::place::Place;
 use crate::pod::Pod;
 use crate::service::{EndpointSlice, Service};
 use crate::settings::ClusterSettings;
+use crate::tiered_policy::TieredPolicy;
 use crate::workload::Workload;
 
 /// Every object in force, each list sorted by (kind, namespace, name).
@@ -35,6 +36,8 @@ pub struct Inventory {
     pub endpoint_slices: Vec<EndpointSlice>,
     /// NetworkPolicy objects.
     pub network_policies: Vec<NetworkPolicy>,
+    /// ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy objects.
+    pub tiered_policies: Vec<TieredPolicy>,
     /// Perimeter and ClusterPerimeter objects.
     pub perimeters: Vec<Perimeter>,
     /// AccessPolicy and ClusterAccessPolicy objects.

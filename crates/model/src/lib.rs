@@ -19,6 +19,7 @@ pub mod problem;
 pub mod selector;
 pub mod service;
 pub mod settings;
+pub mod tiered_policy;
 pub mod verdict;
 pub mod workload;
 

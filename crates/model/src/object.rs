@@ -16,7 +16,10 @@ pub type Name = Arc<str>;
 #[allow(missing_docs)]
 pub enum Kind {
     AccessPolicy,
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
     ClusterAccessPolicy,
+    ClusterNetworkPolicy,
     ClusterPerimeter,
     ClusterSettings,
     CronJob,
@@ -40,6 +43,9 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessPolicy => "AccessPolicy",
+            Self::AdminNetworkPolicy => "AdminNetworkPolicy",
+            Self::BaselineAdminNetworkPolicy => "BaselineAdminNetworkPolicy",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
             Self::ClusterAccessPolicy => "ClusterAccessPolicy",
             Self::ClusterPerimeter => "ClusterPerimeter",
             Self::ClusterSettings => "ClusterSettings",
@@ -64,7 +70,14 @@ impl Kind {
     pub fn is_namespaced(self) -> bool {
         !matches!(
             self,
-            Self::Namespace | Self::Node | Self::ClusterPerimeter | Self::ClusterAccessPolicy | Self::ClusterSettings
+            Self::AdminNetworkPolicy
+                | Self::BaselineAdminNetworkPolicy
+                | Self::ClusterAccessPolicy
+                | Self::ClusterNetworkPolicy
+                | Self::ClusterPerimeter
+                | Self::ClusterSettings
+                | Self::Namespace
+                | Self::Node
         )
     }
 
@@ -72,12 +85,15 @@ impl Kind {
     pub fn is_policy(self) -> bool {
         matches!(
             self,
-            Self::NetworkPolicy
-                | Self::Perimeter
-                | Self::ClusterPerimeter
-                | Self::AccessPolicy
+            Self::AccessPolicy
+                | Self::AdminNetworkPolicy
+                | Self::BaselineAdminNetworkPolicy
                 | Self::ClusterAccessPolicy
+                | Self::ClusterNetworkPolicy
+                | Self::ClusterPerimeter
                 | Self::ClusterSettings
+                | Self::NetworkPolicy
+                | Self::Perimeter
         )
     }
 }

@@ -190,6 +190,11 @@ pub enum Missing {
         /// `namespace/name` of the Service.
         service: String,
     },
+    /// The labels of a node that has no object.
+    NodeLabels {
+        /// The node.
+        node: Name,
+    },
     /// The endpoints of a Service whose pods are not in the input.
     Endpoints {
         /// `namespace/name`.
@@ -210,6 +215,7 @@ impl fmt::Display for Missing {
                 f,
                 "whether a node translates the source on the way to Service `{service}` (externalTrafficPolicy) is not known"
             ),
+            Self::NodeLabels { node } => write!(f, "the labels of node `{node}` are not known"),
             Self::Endpoints { service } => write!(f, "the endpoints of Service `{service}` are not known"),
         }
     }

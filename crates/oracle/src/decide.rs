@@ -5,13 +5,15 @@ use palisade_model::inventory::Unreadable;
 use palisade_model::object::{Kind, Meta};
 use palisade_model::perimeter::{Loopback, Perimeter};
 use palisade_model::port::Protocol;
+use palisade_model::tiered_policy::Tier;
 use palisade_model::verdict::{Because, Direction, Missing, RuleList, RuleRef, Verdict};
 use palisade_model::{Place, Timestamp};
 
 use crate::cluster::{Cluster, KnownPod};
 use crate::party::{self, Party};
+use crate::possible::{self, Outcome};
 use crate::truth::Truth;
-use crate::{access, entity, network};
+use crate::{access, entity, network, tier};
 
 /// One link, its ends found, and what the judging node knows of the sender.
 pub struct Situation<'a> {
@@ -72,12 +74,33 @@ pub fn end(situation: &Situation<'_>, direction: Direction, objects: Objects) ->
         return Verdict::Undecided(Missing::Unreadable { place });
     }
 
+    if own_address {
+        return between_tiers(situation, direction, objects, (pod, other), || Verdict::Allow(Because::OwnAddress));
+    }
+    // Step 1, then 2 and 3, then 4, and 5 is open.
+    tier::end(situation, direction, pod, Tier::Admin, || {
+        between_tiers(situation, direction, objects, (pod, other), || {
+            tier::end(situation, direction, pod, Tier::Baseline, || Verdict::Allow(Because::Open))
+        })
+    })
+}
+
+/// Steps 2 and 3; `behind` is what comes when they do not answer.
+fn between_tiers(
+    situation: &Situation<'_>,
+    direction: Direction,
+    objects: Objects,
+    (pod, other): (&KnownPod, &Party<'_>),
+    behind: impl FnOnce() -> Verdict,
+) -> Verdict {
+    let own_address = party::is_own_address(situation.sender, situation.receiver);
+
     // Step 2.
     let denies = access_rules(situation, pod, objects, Action::Deny);
     if let Some(rule) = first_yes(&denies) {
         return Verdict::Deny(Because::Rule { rule });
     }
-    let unknown_deny = first_unknown(&denies);
+    let mut maybe: Vec<(Outcome, Missing)> = unknown(&denies, Outcome::Denied);
 
     // Step 3.
     let mut allows = access_rules(situation, pod, objects, Action::Allow);
@@ -86,52 +109,47 @@ pub fn end(situation: &Situation<'_>, direction: Direction, objects: Objects) ->
     }
     let (perimeters, possible) = closing_perimeters(situation, direction, pod, own_address, objects);
     let network_policies = if own_address { Vec::new() } else { closing_network_policies(situation, direction, pod) };
-    let own_node = own_node(pod, other);
-
-    let because = if let Some(rule) = first_yes(&allows) {
-        Some(Because::Rule { rule })
-    } else if let Some((perimeter, entity)) = first_exception(situation, direction, &perimeters) {
-        Some(Because::Exception { perimeter, entity })
-    } else if let (true, true, Some(closed_by), Truth::Yes) =
-        (perimeters.is_empty(), possible.is_empty(), network_policies.first().cloned(), &own_node)
-    {
-        Some(Because::OwnNode { closed_by })
-    } else {
-        None
+    if let Some(rule) = first_yes(&allows) {
+        return possible::agreed(Verdict::Allow(Because::Rule { rule }), maybe);
+    }
+    maybe.extend(unknown(&allows, Outcome::Allowed));
+    if let Some((perimeter, entity)) = first_exception(situation, direction, &perimeters) {
+        return possible::agreed(Verdict::Allow(Because::Exception { perimeter, entity }), maybe);
+    }
+    // A Perimeter that may close the end lets its exceptions through, and nobody else.
+    let (lets_through, closes): (Vec<_>, Vec<_>) =
+        possible.into_iter().partition(|(perimeter, _)| first_exception(situation, direction, &[*perimeter]).is_some());
+    maybe.extend(lets_through.into_iter().map(|(_, missing)| (Outcome::Allowed, missing)));
+    let by_network_policies_alone = perimeters.is_empty() && !network_policies.is_empty();
+    let own_node = if by_network_policies_alone { own_node(pod, other) } else { Truth::No };
+    if let Truth::Unknown(missing) = &own_node {
+        maybe.push((Outcome::Allowed, missing.clone()));
+    }
+    maybe.extend(closes.into_iter().map(|(_, missing)| (Outcome::Denied, missing)));
+    let certain = match (own_node, network_policies.first().cloned()) {
+        (Truth::Yes, Some(closed_by)) => Verdict::Allow(Because::OwnNode { closed_by }),
+        _ => {
+            let by_perimeters = perimeters.iter().map(|perimeter| of_perimeter(perimeter));
+            match by_perimeters.chain(network_policies).min() {
+                Some(closed_by) => Verdict::Deny(Because::Closed { closed_by }),
+                None => behind(),
+            }
+        }
     };
-    if let Some(because) = because {
-        return match unknown_deny {
-            Some(missing) => Verdict::Undecided(missing),
-            None => Verdict::Allow(because),
-        };
-    }
+    possible::agreed(certain, maybe)
+}
 
-    let mut unknown_allow = first_unknown(&allows);
-    // A Perimeter that may close the end may let this party through.
-    for (perimeter, missing) in &possible {
-        if unknown_allow.is_none() && first_exception(situation, direction, &[*perimeter]).is_some() {
-            unknown_allow = Some(missing.clone());
-        }
-    }
-    // And it may take the own node's way away.
-    match (perimeters.is_empty() && !network_policies.is_empty(), &own_node, possible.first(), &unknown_allow) {
-        (true, Truth::Yes, Some((_, missing)), None) => unknown_allow = Some(missing.clone()),
-        (true, Truth::Unknown(missing), _, None) => unknown_allow = Some(missing.clone()),
-        _ => {}
-    }
-    let mut closed_by: Vec<RuleRef> = perimeters.iter().map(|perimeter| of_perimeter(perimeter)).collect();
-    closed_by.extend(network_policies);
-    match (closed_by.into_iter().min(), unknown_deny, unknown_allow) {
-        (Some(_), unknown_deny, Some(unknown_allow)) => Verdict::Undecided(unknown_deny.unwrap_or(unknown_allow)),
-        (Some(closed_by), _, None) => Verdict::Deny(Because::Closed { closed_by }),
-        (None, Some(missing), _) => Verdict::Undecided(missing),
-        (None, None, unknown_allow) if !possible.is_empty() => {
-            Verdict::Undecided(unknown_allow.unwrap_or(possible[0].1.clone()))
-        }
-        (None, None, _) if own_address => Verdict::Allow(Because::OwnAddress),
-        // Step 5.
-        (None, None, _) => Verdict::Allow(Because::Open),
-    }
+/// What follows from each answer that is not known, in the order of the rules.
+fn unknown(answers: &[Answer], outcome: Outcome) -> Vec<(Outcome, Missing)> {
+    let mut unknown: Vec<(&RuleRef, &Missing)> = answers
+        .iter()
+        .filter_map(|(rule, truth)| match truth {
+            Truth::Unknown(missing) => Some((rule, missing)),
+            Truth::Yes | Truth::No => None,
+        })
+        .collect();
+    unknown.sort_by_key(|(rule, _)| *rule);
+    unknown.into_iter().map(|(_, missing)| (outcome, missing.clone())).collect()
 }
 
 /// The first document that cannot be read and may select this end.
@@ -139,7 +157,7 @@ fn unreadable(situation: &Situation<'_>, pod: &KnownPod, own_address: bool) -> O
     let may_select = |document: &&Unreadable| {
         let (is_everywhere, judges_inside) = match document.kind {
             None => (true, true),
-            Some(kind) => (!kind.is_namespaced(), kind.is_policy() && kind != Kind::NetworkPolicy),
+            Some(kind) => (!kind.is_namespaced(), kind.is_policy() && !never_judges_inside(kind)),
         };
         let is_here = document.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace);
         (is_everywhere || is_here) && (!own_address || judges_inside)
@@ -147,18 +165,16 @@ fn unreadable(situation: &Situation<'_>, pod: &KnownPod, own_address: bool) -> O
     situation.cluster.inventory.unreadable.iter().filter(may_select).min().map(|document| document.place.clone())
 }
 
+/// Whether policies of the kind leave a pod's own address alone.
+fn never_judges_inside(kind: Kind) -> bool {
+    [Kind::NetworkPolicy, Kind::ClusterNetworkPolicy, Kind::AdminNetworkPolicy, Kind::BaselineAdminNetworkPolicy]
+        .contains(&kind)
+}
+
 type Answer = (RuleRef, Truth);
 
 fn first_yes(answers: &[Answer]) -> Option<RuleRef> {
     answers.iter().filter(|(_, truth)| *truth == Truth::Yes).map(|(rule, _)| rule).min().cloned()
-}
-
-fn first_unknown(answers: &[Answer]) -> Option<Missing> {
-    let unknown = answers.iter().filter_map(|(rule, truth)| match truth {
-        Truth::Unknown(missing) => Some((rule, missing)),
-        Truth::Yes | Truth::No => None,
-    });
-    unknown.min_by_key(|(rule, _)| *rule).map(|(_, missing)| missing.clone())
 }
 
 /// Every rule with this action that may act on the pod's end, and whether it covers the link.

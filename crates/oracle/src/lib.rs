@@ -1,6 +1,6 @@
 //! The semantics of policy a second time, by brute force: for tests alone.
 //!
-//! Written from the texts (the NetworkPolicy API reference and Palisade's own semantics), apart from
+//! Written from the texts (the API references of NetworkPolicy and of ClusterNetworkPolicy, and Palisade's own semantics), apart from
 //! the engine in `crates/policy`, so that one mistake has to be made twice to pass unseen. Nothing is
 //! indexed or kept: every question walks over every object.
 //!
@@ -17,7 +17,9 @@ mod entity;
 mod network;
 mod party;
 mod ports;
+mod possible;
 mod service;
+mod tier;
 mod truth;
 
 use std::fmt;

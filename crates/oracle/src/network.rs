@@ -72,10 +72,20 @@ fn is_in_block(
     cidr: &IpNet,
     except: &[IpNet],
 ) -> Truth {
-    let is_pod = other.deciding_pod().is_some();
-    if is_pod && !situation.cluster.settings.ip_block_matches_pods {
+    if other.deciding_pod().is_some() && !situation.cluster.settings.ip_block_matches_pods {
         return Truth::No;
     }
+    is_at_address(situation, (own, other), cidr, except)
+}
+
+/// Whether the address that `other` has towards `own` lies in the block, as far as it is known.
+pub fn is_at_address(
+    situation: &Situation<'_>,
+    (own, other): (&Party<'_>, &Party<'_>),
+    cidr: &IpNet,
+    except: &[IpNet],
+) -> Truth {
+    let is_pod = other.deciding_pod().is_some();
     let is_node = matches!(other, Party::Node { .. });
     if (is_pod || is_node) && other.addresses(situation.cluster).is_empty() {
         return match cidr {

@@ -8,6 +8,7 @@ use palisade_manifests::load_text;
 use palisade_model::access_policy::{AccessPolicy, Action, Mode};
 use palisade_model::link::Link;
 use palisade_model::settings::{Guarded, Settings};
+use palisade_model::tiered_policy::{Tier, TierAction};
 use palisade_model::verdict::{Because, Decision, Judgement, Verdict};
 use palisade_model::{Effect, Inventory, Name, Timestamp};
 use palisade_policy::{Grant, Model};
@@ -52,6 +53,7 @@ fn the_engine_says_what_the_brute_force_says() {
         let world = anything::generate(seed);
         let inventory = inventory(&world, &world.yaml);
         let model = model(inventory.clone(), &world.settings);
+        let without_passes = without_passes(&inventory);
         for link in &world.links {
             let expected = by_oracle(&inventory, &world.settings, link, world.now);
             let actual = by_engine(&model, link, world.now);
@@ -60,6 +62,12 @@ fn the_engine_says_what_the_brute_force_says() {
             }
             let Some(judgement) = expected else { continue };
             coverage.count(&inventory, link, &judgement.enforced);
+            for (tier, without) in &without_passes {
+                let other = by_oracle(without, &world.settings, link, world.now).expect("the same ends");
+                if words(&other.enforced) != words(&judgement.enforced) {
+                    coverage.count_pass(*tier);
+                }
+            }
             asked += 1;
             allowed += usize::from(judgement.enforced.is_allowed());
         }
@@ -73,6 +81,26 @@ fn the_engine_says_what_the_brute_force_says() {
         let share = allowed * 100 / asked;
         assert!((20..=80).contains(&share), "{share} % allowed");
     }
+}
+
+/// For each tier that has some: the inventory without its rules that Pass.
+fn without_passes(inventory: &Inventory) -> Vec<(Tier, Inventory)> {
+    let mut found = Vec::new();
+    for tier in [Tier::Admin, Tier::Baseline] {
+        let mut without = inventory.clone();
+        for policy in without.tiered_policies.iter_mut().filter(|policy| policy.tier == tier) {
+            policy.ingress.retain(|rule| rule.action != TierAction::Pass);
+            policy.egress.retain(|rule| rule.action != TierAction::Pass);
+        }
+        if without != *inventory {
+            found.push((tier, without));
+        }
+    }
+    found
+}
+
+fn words(decision: &Decision) -> [&'static str; 2] {
+    [decision.egress.word(), decision.ingress.word()]
 }
 
 /// How many of a world's connections the lab has time for.
@@ -269,7 +297,6 @@ fn audit_changes_nothing_enforced_and_would_be_is_what_enforcing_would_do() {
             let [all, without, enforced] = models.each_ref().map(|model| by_engine(model, link, world.now));
             let (Some(all), Some(without), Some(enforced)) = (all, without, enforced) else { continue };
             assert_eq!(all.enforced, without.enforced, "seed {seed}: {}", shown(link));
-            let words = |decision: &Decision| [decision.egress.word(), decision.ingress.word()];
             assert_eq!(words(&all.would_be), words(&enforced.enforced), "seed {seed}: {}", shown(link));
         }
     }

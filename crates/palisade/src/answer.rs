@@ -107,7 +107,7 @@ fn link_answer(
     let enforcement = model.enforcement(&link, question.now)?;
     let comes_about = enforcement.is_allowed();
     // The pod may see a node's address: a stranger's. Where that decides, the answer is open.
-    let stranger = model.world_address(true).filter(|_| translating).map(End::Address);
+    let stranger = translating.then(|| model.world_address(true)).flatten().map(End::Address);
     let by_source = match stranger {
         None => false,
         Some(from) => {

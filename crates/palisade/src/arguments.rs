@@ -10,6 +10,7 @@ use palisade_model::{Protocol, Timestamp};
 
 pub mod agent;
 pub mod lab;
+pub mod net;
 
 /// Who may talk to whom in a Kubernetes cluster, by container and program: decided, explained,
 /// enforced and shown by one program.
@@ -43,6 +44,9 @@ pub enum Command {
     Check(QuestionArguments),
     /// Say why FROM may or may not reach TO: every policy that has a say, and what would change it
     Explain(QuestionArguments),
+    /// Ask about many links at once
+    #[command(subcommand)]
+    Net(net::NetCommand),
     /// Run the manifests' pods on this machine, without a cluster
     #[command(subcommand)]
     Lab(lab::LabCommand),

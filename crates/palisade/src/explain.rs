@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use palisade_model::access_policy::{Action, Mode};
+use palisade_model::access_policy::Mode;
 use palisade_model::verdict::{Direction, RuleRef, Verdict};
 use palisade_model::{Problem, Timestamp};
-use palisade_policy::explain::{EndExplanation, Explanation, RuleExplanation};
+use palisade_policy::explain::{EndExplanation, Explanation, RuleAction, RuleExplanation};
 use serde::Serialize;
 
 use crate::answer::{self, Answer, VERSION, render_verdict};
@@ -150,10 +150,12 @@ fn render_end(text: &mut String, end: &EndExplanation, word: &str) {
 
 fn render_rule(text: &mut String, rule: &RuleExplanation) {
     let (mark, verb) = match (rule.covers, rule.action) {
-        (Some(true), Action::Allow) => ("+", "allows it"),
-        (Some(true), Action::Deny) => ("-", "denies it"),
-        (Some(false), Action::Allow) => (" ", "does not allow it"),
-        (Some(false), Action::Deny) => (" ", "does not deny it"),
+        (Some(true), RuleAction::Allow) => ("+", "allows it"),
+        (Some(true), RuleAction::Deny) => ("-", "denies it"),
+        (Some(true), RuleAction::Pass) => (">", "passes it on to the next tier"),
+        (Some(false), RuleAction::Allow) => (" ", "does not allow it"),
+        (Some(false), RuleAction::Deny) => (" ", "does not deny it"),
+        (Some(false), RuleAction::Pass) => (" ", "does not pass it on"),
         (None, _) => ("?", "may cover it"),
     };
     let _ = writeln!(text, "  {mark} {}: {verb}", reference(&rule.rule));

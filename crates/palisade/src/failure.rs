@@ -51,6 +51,18 @@ impl Failure {
         self
     }
 
+    /// What went wrong and why, on one line.
+    pub fn message(&self) -> String {
+        let Cause::Error(error) = &self.cause else { return String::new() };
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// The exit status that it ends the program with.
     pub fn status(&self) -> ExitStatus {
         match self.cause {

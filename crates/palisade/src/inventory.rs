@@ -9,6 +9,7 @@ use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::{ContainerPort, PodSpec};
 use palisade_model::service::{Exposure, ServicePort, TargetPort};
 use palisade_model::settings::{ClusterSettings, UnknownPods};
+use palisade_model::tiered_policy::{Tier, TieredPolicy};
 use palisade_model::{Inventory, Meta, Outcome, Problem, Protocol};
 use serde::Serialize;
 
@@ -147,9 +148,26 @@ fn policies(inventory: &Inventory) -> Table {
     rows.extend(perimeters.map(|perimeter| row(&perimeter.meta, perimeter.mode, describe_perimeter(perimeter))));
     let access_policies = inventory.access_policies.iter();
     rows.extend(access_policies.map(|policy| row(&policy.meta, policy.mode, describe_access_policy(policy))));
+    let tiered = inventory.tiered_policies.iter();
+    rows.extend(tiered.map(|policy| row(&policy.meta, Mode::Enforce, describe_tiered_policy(policy))));
     rows.extend(inventory.settings.iter().map(|it| row(&it.meta, Mode::Enforce, describe_settings(it))));
     table.sorted_rows(rows);
     table
+}
+
+fn describe_tiered_policy(policy: &TieredPolicy) -> String {
+    let tier = match policy.tier {
+        Tier::Admin => "admin",
+        Tier::Baseline => "baseline",
+    };
+    let rules = [("ingress", policy.ingress.len()), ("egress", policy.egress.len())];
+    let rules: Vec<String> = rules
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{word} with {}", plural(*count, "rule")))
+        .collect();
+    let rules = if rules.is_empty() { "no rules".to_owned() } else { rules.join(", ") };
+    format!("{tier} tier, priority {}: {rules}", policy.priority)
 }
 
 fn describe_settings(settings: &ClusterSettings) -> String {

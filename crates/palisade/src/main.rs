@@ -12,6 +12,7 @@ mod failure;
 mod input;
 mod inventory;
 mod lab;
+mod net;
 mod observe;
 mod question;
 mod records;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Inventory(arguments) => inventory::run(arguments, &settings).map(ExitCode::from),
         Command::Check(arguments) => check::run(arguments, &settings).map(ExitCode::from),
         Command::Explain(arguments) => explain::run(arguments, &settings).map(ExitCode::from),
+        Command::Net(command) => net::run(command, &settings).map(ExitCode::from),
         Command::Lab(command) => lab::run(command),
         Command::Agent(command) => agent::run(command),
         Command::Observe(arguments) => observe::run(arguments, &settings).map(ExitCode::from),

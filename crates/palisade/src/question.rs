@@ -83,15 +83,30 @@ impl Target {
     }
 }
 
+/// Who asks.
+///
+/// # Errors
+/// When the words mean nothing in the input.
+pub fn senders(model: &Model, from: &str) -> Result<Vec<Sender>, Failure> {
+    sender::senders(model, from)
+}
+
+/// What is asked for.
+///
+/// # Errors
+/// When the words mean nothing in the input.
+pub fn targets(model: &Model, to: &str, port: Option<&str>) -> Result<Vec<Target>, Failure> {
+    let port = port.map(WantedPort::parse).transpose()?;
+    Receiver::parse(model, to)?.targets(model, to, port.as_ref())
+}
+
 /// Resolves the words of a question.
 ///
 /// # Errors
 /// When an end or the port means nothing in the input.
 pub fn resolve(model: &Model, from: &str, to: &str, port: Option<&str>, now: Timestamp) -> Result<Question, Failure> {
-    let port = port.map(WantedPort::parse).transpose()?;
-    let receiver = Receiver::parse(model, to)?;
-    let targets = receiver.targets(model, to, port.as_ref())?;
-    let senders = sender::senders(model, from)?;
+    let targets = targets(model, to, port)?;
+    let senders = senders(model, from)?;
     let links = senders.len().saturating_mul(targets.len());
     if links > MAX_LINKS {
         return Err(Failure::new(format!("`{from}` to `{to}` are {links} links, more than {MAX_LINKS}"))

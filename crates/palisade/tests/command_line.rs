@@ -48,6 +48,9 @@ fn help_teaches_by_example() {
         (vec!["inventory", "--help"], "inventory"),
         (vec!["check", "--help"], "check"),
         (vec!["explain", "--help"], "explain"),
+        (vec!["net", "--help"], "net"),
+        (vec!["net", "matrix", "--help"], "net-matrix"),
+        (vec!["agent", "run", "--help"], "agent-run"),
         (vec!["lab", "--help"], "lab"),
         (vec!["lab", "up", "--help"], "lab-up"),
         (vec!["lab", "exec", "--help"], "lab-exec"),
@@ -184,15 +187,15 @@ fn wrong_usage_ends_with_2() {
     session(
         &["inventry"],
         expect![[r#"
-        error: unrecognized subcommand 'inventry'
+            error: unrecognized subcommand 'inventry'
 
-          tip: a similar subcommand exists: 'inventory'
+              tip: some similar subcommands exist: 'net', 'inventory'
 
-        Usage: palisade <COMMAND>
+            Usage: palisade <COMMAND>
 
-        For more information, try '--help'.
-        [exit 2]
-    "#]],
+            For more information, try '--help'.
+            [exit 2]
+        "#]],
     );
     session(
         &["check", "shop/web"],

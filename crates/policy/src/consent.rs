@@ -55,7 +55,12 @@ pub(crate) fn propose(
     let ends = [(Direction::Egress, &judgement.enforced.egress), (Direction::Ingress, &judgement.enforced.ingress)];
     let closed: Vec<Direction> = ends
         .iter()
-        .filter(|(_, verdict)| matches!(verdict, Verdict::Deny(Because::Closed { .. })))
+        .filter(|(_, verdict)| match verdict {
+            Verdict::Deny(Because::Closed { .. }) => true,
+            // What the baseline tier denies, an Allow opens: it is asked last.
+            Verdict::Deny(Because::Rule { rule }) => model.is_of_baseline(rule),
+            Verdict::Deny(_) | Verdict::Allow(_) | Verdict::Undecided(_) => false,
+        })
         .map(|(direction, _)| *direction)
         .collect();
     let mut namespaces: Vec<(Name, Vec<Direction>)> = Vec::new();

@@ -239,11 +239,7 @@ impl Model {
     }
 
     fn node_addresses<'m>(&'m self, node: Option<&'m str>) -> impl Iterator<Item = IpAddr> + 'm {
-        self.inventory
-            .nodes
-            .iter()
-            .filter(move |candidate| node == Some(candidate.meta.name()))
-            .flat_map(|node| node.addresses.iter().map(|address| address.to_canonical()))
+        node.and_then(|name| self.node_named(name)).into_iter().flat_map(|node| node.addresses.iter().copied())
     }
 
     /// The numbers that a Service's port stands for on `pod`: one, or none when it has no port of

@@ -1,10 +1,13 @@
 //! Why: every policy that closes an end, every rule that could have opened it, and what is missing.
 
+mod tiers;
+
 use palisade_model::Timestamp;
 use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Peer, PeerTarget};
 use palisade_model::link::{Link, Which};
 use palisade_model::network_policy::{NetworkPolicyPeer, NetworkPolicyTarget};
 use palisade_model::port::PortRule;
+use palisade_model::tiered_policy::{Tier, TierAction};
 use palisade_model::verdict::{Direction, Judgement, RuleRef, Verdict};
 use palisade_model::{Labels, Selector};
 use serde::Serialize;
@@ -58,7 +61,7 @@ pub struct RuleExplanation {
     /// The rule.
     pub rule: RuleRef,
     /// What it does with what it covers.
-    pub action: Action,
+    pub action: RuleAction,
     /// Whether it covers the link; `None` when that is not known.
     pub covers: Option<bool>,
     /// One line for each condition that failed.
@@ -66,6 +69,35 @@ pub struct RuleExplanation {
     /// A likely slip of the pen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// What a rule does with what it covers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[allow(missing_docs)]
+pub enum RuleAction {
+    Allow,
+    Deny,
+    /// Hands the link on to the next tier.
+    Pass,
+}
+
+impl From<Action> for RuleAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Allow => Self::Allow,
+            Action::Deny => Self::Deny,
+        }
+    }
+}
+
+impl From<TierAction> for RuleAction {
+    fn from(action: TierAction) -> Self {
+        match action {
+            TierAction::Accept => Self::Allow,
+            TierAction::Deny => Self::Deny,
+            TierAction::Pass => Self::Pass,
+        }
+    }
 }
 
 impl Model {
@@ -103,6 +135,7 @@ impl Model {
         let Some(pod) = deciding_pod(situation, direction) else { return explanation };
         let closers: Vec<Closer> = self.closing(pod, situation, direction, Objects::All).collect();
         explanation.closed_by = closers.iter().map(|closer| self.closer_ref(*closer, direction)).collect();
+        explanation.rules.extend(self.explain_tier(pod, Tier::Admin, situation, direction));
         for action in [Action::Deny, Action::Allow] {
             for (policy, index, rule) in self.access_rules(pod, Rules::All, Objects::All, action) {
                 match self.explain_access_rule(policy, index, rule, situation, side) {
@@ -117,6 +150,7 @@ impl Model {
                 explanation.rules.push(self.explain_network_policy_rule(position, index, situation, direction));
             }
         }
+        explanation.rules.extend(self.explain_tier(pod, Tier::Baseline, situation, direction));
         explanation
     }
 
@@ -138,7 +172,7 @@ impl Model {
             Cover::Yes(rule) => {
                 return Some(RuleExplanation {
                     rule,
-                    action: policy.rules[index].action,
+                    action: policy.rules[index].action.into(),
                     covers: Some(true),
                     why_not: vec![],
                     hint: None,
@@ -176,7 +210,7 @@ impl Model {
             // Each list has a match, but no pair does: inside the pod a pair must name a process.
             why_not.push("a pod's own address is judged only by rules that name a container or program".to_owned());
         }
-        about_this_end.then_some(RuleExplanation { rule: reference, action: rule.action, covers, why_not, hint })
+        about_this_end.then_some(RuleExplanation { rule: reference, action: rule.action.into(), covers, why_not, hint })
     }
 
     fn explain_network_policy_rule(
@@ -199,7 +233,7 @@ impl Model {
             Cover::Yes(rule) => {
                 return RuleExplanation {
                     rule,
-                    action: Action::Allow,
+                    action: RuleAction::Allow,
                     covers: Some(true),
                     why_not: vec![],
                     hint: None,
@@ -226,7 +260,7 @@ impl Model {
         if let Match::No(why) = matching::ports(self, &rule.ports, situation) {
             why_not.push(render_ports(why, &rule.ports, situation));
         }
-        RuleExplanation { rule: reference, action: Action::Allow, covers, why_not, hint }
+        RuleExplanation { rule: reference, action: RuleAction::Allow, covers, why_not, hint }
     }
 
     fn render_access_mismatch(
@@ -342,28 +376,38 @@ fn render_network_policy_mismatch(why: WhyNot, peer: &NetworkPolicyPeer, namespa
             _ => format!("ipBlock {cidr}: {}", plain_reason(why, &whom)),
         },
         NetworkPolicyTarget::Pods { pod_selector, namespace_selector } => {
-            let pods =
-                pod_selector.as_ref().map_or_else(|| "every pod".to_owned(), |selector| format!("pods `{selector}`"));
-            let shown = match namespace_selector {
-                None => format!("{pods} of namespace `{namespace}`"),
-                Some(selector) => format!("{pods} of namespaces `{selector}`"),
-            };
-            let detail = match (why, pod_of(party)) {
-                (WhyNot::Labels, Some(pod)) => {
-                    let everything = Selector::default();
-                    format!("{whom} has {}", shown_labels(pod_selector.as_ref().unwrap_or(&everything), &pod.labels))
-                }
-                (WhyNot::NamespaceLabels, Some(pod)) => {
-                    let everything = Selector::default();
-                    let selector = namespace_selector.as_ref().unwrap_or(&everything);
-                    format!("namespace `{}` has {}", pod.namespace, shown_labels(selector, &pod.namespace_labels))
-                }
-                (WhyNot::OwnNamespaceOnly, Some(pod)) => format!("{whom} is in `{}`", pod.namespace),
-                _ => plain_reason(why, &whom),
-            };
-            format!("{shown}: {detail}")
+            render_pods_mismatch(why, pod_selector.as_ref(), namespace_selector.as_ref(), namespace, party)
         }
     }
+}
+
+/// Pods by selectors; without one for the namespace those of `namespace` are meant.
+fn render_pods_mismatch(
+    why: WhyNot,
+    pod_selector: Option<&Selector>,
+    namespace_selector: Option<&Selector>,
+    namespace: &str,
+    party: &Party<'_>,
+) -> String {
+    let whom = render_party(party);
+    let pods = pod_selector.map_or_else(|| "every pod".to_owned(), |selector| format!("pods `{selector}`"));
+    let shown = match namespace_selector {
+        None => format!("{pods} of namespace `{namespace}`"),
+        Some(selector) => format!("{pods} of namespaces `{selector}`"),
+    };
+    let everything = Selector::default();
+    let detail = match (why, pod_of(party)) {
+        (WhyNot::Labels, Some(pod)) => {
+            format!("{whom} has {}", shown_labels(pod_selector.unwrap_or(&everything), &pod.labels))
+        }
+        (WhyNot::NamespaceLabels, Some(pod)) => {
+            let selector = namespace_selector.unwrap_or(&everything);
+            format!("namespace `{}` has {}", pod.namespace, shown_labels(selector, &pod.namespace_labels))
+        }
+        (WhyNot::OwnNamespaceOnly, Some(pod)) => format!("{whom} is in `{}`", pod.namespace),
+        _ => plain_reason(why, &whom),
+    };
+    format!("{shown}: {detail}")
 }
 
 /// The labels that the selector asks for, as the object has them.
@@ -404,6 +448,8 @@ fn plain_reason(why: WhyNot, whom: &str) -> String {
         WhyNot::NamedPortOfOther => format!("a named port means pods, and {whom} is none"),
         WhyNot::NamedPortMissing => format!("{whom} declares no port of that name"),
         WhyNot::ServicePort => "the port is not one of that Service".to_owned(),
+        WhyNot::NotANode => format!("it names nodes, and {whom} is none"),
+        WhyNot::UnknownPeer => "it is of another version of the API, so an Accept matches nothing by it".to_owned(),
         WhyNot::NotInsidePod => "inside the pod only rules that name a container or program judge".to_owned(),
     }
 }

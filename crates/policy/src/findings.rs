@@ -1,6 +1,7 @@
 //! Problems that show only when objects are seen together.
 
 mod shared_addresses;
+mod tiers;
 
 use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget, PodPeer};
 use palisade_model::network_policy::NetworkPolicyTarget;
@@ -19,6 +20,7 @@ pub(crate) fn find(model: &Model) -> Vec<Problem> {
     let mut problems = network_policies(model);
     problems.extend(perimeters(model));
     problems.extend(model.inventory.access_policies.iter().flat_map(|policy| access_policy(model, policy)));
+    problems.extend(tiers::find(model));
     problems.extend(one_sided(model));
     problems.extend(not_yet(model));
     problems.extend(shared_addresses::find(model));

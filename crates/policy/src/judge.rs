@@ -5,10 +5,10 @@
 //!
 //! 0. a pod's own address is judged only by Palisade rules that name a container or program, and
 //!    by Perimeters with `loopback: Closed`;
-//! 1. (the admin tier comes with its dialect);
+//! 1. the admin tier: Accept or Deny ends it;
 //! 2. a Deny that covers the link;
 //! 3. an Allow, an exception, a NetworkPolicy's rule, the own node; else closed;
-//! 4. (the baseline tier comes with its dialect);
+//! 4. the baseline tier;
 //! 5. open.
 
 use palisade_model::Timestamp;
@@ -16,13 +16,16 @@ use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Mode};
 use palisade_model::link::{Link, OWN_NODE};
 use palisade_model::network_policy::NetworkPolicyRule;
 use palisade_model::perimeter::Loopback;
+use palisade_model::tiered_policy::Tier;
 use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict};
 use serde::Serialize;
 
+use crate::doubt::{Doubts, Word};
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
 use crate::model::{Closer, Model, PodFacts};
 use crate::party::{Party, SenderProof, Situation, UnknownEnd};
 use crate::rule_index::{PeerAt, RuleNumber};
+use crate::tiers::may_judge_inside;
 
 /// Which objects take part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,96 +168,101 @@ impl Model {
         if let Some(missing) = self.unreadable_for(pod, situation.own_address) {
             return Verdict::Undecided(missing);
         }
-        let mut unknown_deny: Option<Missing> = None;
-        for (policy, index, rule) in self.access_rules(pod, rules, objects, Action::Deny) {
-            match self.covers(policy, index, rule, situation) {
-                Cover::Yes(rule) => return Verdict::Deny(Because::Rule { rule }),
-                Cover::No(_) => {}
-                Cover::Unknown(missing) => unknown_deny = unknown_deny.or(Some(missing)),
-            }
+        // No tier judges inside a pod.
+        if situation.own_address || pod.tier(Tier::Admin).is_empty() {
+            return self.judge_below_admin(pod, situation, direction, objects, rules);
         }
-        let allowed = self.allowed(pod, situation, direction, objects, rules);
-        let closed_by = self.closing(pod, situation, direction, objects).next();
-        match (allowed, closed_by) {
-            (Allowed::Yes(because), _) => match unknown_deny {
-                Some(missing) => Verdict::Undecided(missing),
-                None => Verdict::Allow(because),
-            },
-            (Allowed::Unknown(missing), Some(_)) => Verdict::Undecided(unknown_deny.unwrap_or(missing)),
-            (Allowed::No, Some(closer)) => {
-                Verdict::Deny(Because::Closed { closed_by: self.closer_ref(closer, direction) })
-            }
-            (allowed, None) => {
-                let unknown_allow = match allowed {
-                    Allowed::Unknown(missing) => Some(missing),
-                    Allowed::No | Allowed::Yes(_) => None,
-                };
-                // Closed or not: that depends on a namespace's labels, and so does what would open it.
-                let unknown_closer = self.maybe_closing(pod, situation, direction, objects).next();
-                let unknown_closer = unknown_closer.map(|(_, missing)| unknown_allow.unwrap_or(missing));
-                match (unknown_deny.or(unknown_closer), situation.own_address) {
-                    (Some(missing), _) => Verdict::Undecided(missing),
-                    (None, true) => Verdict::Allow(Because::OwnAddress),
-                    (None, false) => Verdict::Allow(Because::Open),
-                }
-            }
-        }
+        let admin = self.tier_outcomes(pod, Tier::Admin, situation, direction);
+        admin.settle(|| self.judge_below_admin(pod, situation, direction, objects, rules))
     }
 
-    /// Step 3, in its order.
-    fn allowed<'m>(
+    /// Steps 2 to 5.
+    fn judge_below_admin<'m>(
         &'m self,
         pod: &'m PodFacts,
         situation: &Situation<'m>,
         direction: Direction,
         objects: Objects,
         rules: Rules<'_, 'm>,
-    ) -> Allowed {
-        let mut unknown = None;
-        for (policy, index, rule) in self.access_rules(pod, rules, objects, Action::Allow) {
+    ) -> Verdict {
+        let mut doubts = Doubts::default();
+        for (policy, index, rule) in self.access_rules(pod, rules, objects, Action::Deny) {
             match self.covers(policy, index, rule, situation) {
-                Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
+                Cover::Yes(rule) => return doubts.settle(Verdict::Deny(Because::Rule { rule })),
                 Cover::No(_) => {}
-                Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
+                Cover::Unknown(missing) => doubts.add(missing, Word::Deny),
             }
         }
         let closers: Vec<Closer> = self.closing(pod, situation, direction, objects).collect();
-        for (position, index) in self.network_rules(&closers, rules, direction) {
-            match self.network_policy_covers(position, index, situation, direction) {
-                Cover::Yes(rule) => return Allowed::Yes(Because::Rule { rule }),
+        if let Some(because) = self.allowed(pod, &closers, (situation, direction, objects, rules), &mut doubts) {
+            return doubts.settle(Verdict::Allow(because));
+        }
+        if let Some(closer) = closers.first() {
+            let closed_by = self.closer_ref(*closer, direction);
+            return doubts.settle(Verdict::Deny(Because::Closed { closed_by }));
+        }
+        if situation.own_address {
+            return doubts.settle(Verdict::Allow(Because::OwnAddress));
+        }
+        let baseline = self.tier_outcomes(pod, Tier::Baseline, situation, direction);
+        doubts.settle(baseline.settle(|| Verdict::Allow(Because::Open)))
+    }
+
+    /// Step 3, in its order, with the Perimeters that may close the end.
+    fn allowed<'m>(
+        &'m self,
+        pod: &'m PodFacts,
+        closers: &[Closer],
+        (situation, direction, objects, rules): (&Situation<'m>, Direction, Objects, Rules<'_, 'm>),
+        doubts: &mut Doubts,
+    ) -> Option<Because> {
+        let access = self.access_rules(pod, rules, objects, Action::Allow);
+        let access = access.map(|(policy, index, rule)| self.covers(policy, index, rule, situation));
+        let network = self.network_rules(closers, rules, direction);
+        let network =
+            network.map(|(position, index)| self.network_policy_covers(position, index, situation, direction));
+        for cover in access.chain(network) {
+            match cover {
+                Cover::Yes(rule) => return Some(Because::Rule { rule }),
                 Cover::No(_) => {}
-                Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
+                Cover::Unknown(missing) => doubts.add(missing, Word::Allow),
             }
         }
         let other = match direction {
             Direction::Ingress => Side::From,
             Direction::Egress => Side::To,
         };
-        for closer in &closers {
+        let exception = |position: usize| {
+            let mut except = self.perimeter(position).except.iter();
+            except.find(|entity| matching::entity_is(self, **entity, situation, other)).copied()
+        };
+        for closer in closers {
             let Closer::Perimeter(position) = closer else { continue };
-            let excepted = |entity: &&_| matching::entity_is(self, **entity, situation, other);
-            if let Some(entity) = self.perimeter(*position).except.iter().find(excepted) {
-                let perimeter = self.closer_ref(*closer, direction);
-                return Allowed::Yes(Because::Exception { perimeter, entity: *entity });
+            if let Some(entity) = exception(*position) {
+                return Some(Because::Exception { perimeter: self.closer_ref(*closer, direction), entity });
             }
         }
         let maybe: Vec<(usize, Missing)> = self.maybe_closing(pod, situation, direction, objects).collect();
         for (position, missing) in &maybe {
-            let excepted = |entity: &_| matching::entity_is(self, *entity, situation, other);
-            if self.perimeter(*position).except.iter().any(excepted) {
-                unknown = unknown.or_else(|| Some(missing.clone()));
+            if exception(*position).is_some() {
+                doubts.add(missing.clone(), Word::Allow);
             }
         }
-        let (Some(first), true) = (closers.first(), closers.iter().all(is_network_policy)) else {
-            return unknown.map_or(Allowed::No, Allowed::Unknown);
+        let only_network_policies = closers.iter().all(is_network_policy);
+        let own_node = match closers.first() {
+            Some(_) if only_network_policies => own_node(pod, situation.party(other)),
+            Some(_) | None => OwnNode::No,
         };
-        match own_node(pod, situation.party(other)) {
-            OwnNode::Yes => match maybe.into_iter().next() {
-                Some((_, missing)) => Allowed::Unknown(unknown.unwrap_or(missing)),
-                None => Allowed::Yes(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),
-            },
-            OwnNode::No => unknown.map_or(Allowed::No, Allowed::Unknown),
-            OwnNode::Unknown(missing) => Allowed::Unknown(unknown.unwrap_or(missing)),
+        if let OwnNode::Unknown(missing) = &own_node {
+            doubts.add(missing.clone(), Word::Allow);
+        }
+        // Closed by it the end has no own node to let in, and no baseline.
+        for (_, missing) in maybe.into_iter().filter(|(position, _)| exception(*position).is_none()) {
+            doubts.add(missing, Word::Deny);
+        }
+        match (own_node, closers.first()) {
+            (OwnNode::Yes, Some(first)) => Some(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),
+            (OwnNode::Yes | OwnNode::No | OwnNode::Unknown(_), _) => None,
         }
     }
 
@@ -352,8 +360,7 @@ impl Model {
             .iter()
             .find(|document| {
                 let namespace = document.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace);
-                let judges_inside = document.kind != Some(palisade_model::Kind::NetworkPolicy);
-                namespace && (!own_address || judges_inside)
+                namespace && (!own_address || may_judge_inside(document.kind))
             })
             .map(|document| Missing::Unreadable { place: document.place.clone() })
     }
@@ -507,12 +514,6 @@ impl Cover {
             Match::Unknown(missing) => Self::Unknown(missing),
         }
     }
-}
-
-enum Allowed {
-    Yes(Because),
-    No,
-    Unknown(Missing),
 }
 
 /// The pod that decides at this end, if one does.

@@ -14,15 +14,18 @@
 pub mod compile;
 mod consent;
 pub mod dial;
+mod doubt;
 pub mod explain;
 mod findings;
 mod judge;
 mod matching;
 mod model;
+mod nodes;
 mod party;
 mod pod_index;
 mod rule_index;
 mod service_index;
+mod tiers;
 mod workloads;
 
 pub use consent::{Consent, Grant};

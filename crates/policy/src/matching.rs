@@ -53,6 +53,8 @@ pub(crate) enum WhyNot {
     NamedPortMissing,
     ServicePort,
     NotInsidePod,
+    NotANode,
+    UnknownPeer,
 }
 
 impl Match {
@@ -141,6 +143,13 @@ pub(crate) fn network_policy_peer(
 fn ip_block(model: &Model, cidr: &IpNet, except: &[IpNet], party: &Party<'_>) -> Match {
     match party {
         Party::Pod { .. } if !model.settings.ip_block_matches_pods => Match::No(WhyNot::IpBlockOfPod),
+        Party::Pod { .. } | Party::Node { .. } | Party::Address { .. } => block(cidr, except, party),
+    }
+}
+
+/// Whether an address of the party, whoever's it is, lies in a block.
+pub(crate) fn block(cidr: &IpNet, except: &[IpNet], party: &Party<'_>) -> Match {
+    match party {
         Party::Pod { pod, .. } if !pod.decides() => Match::No(WhyNot::NoAddress),
         Party::Pod { address: Some(address), .. } => in_block(cidr, except, *address),
         Party::Pod { pod, address: None, .. } => in_block_unknown_address(cidr, except, || pod.full_name()),

@@ -12,6 +12,7 @@ use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::{Phase, PodSpec};
 use palisade_model::service::Service;
 use palisade_model::settings::Settings;
+use palisade_model::tiered_policy::Tier;
 use palisade_model::verdict::{Direction, RuleList, RuleRef};
 use palisade_model::workload::WorkloadKind;
 use palisade_model::{Labels, Outcome, Place};
@@ -20,9 +21,11 @@ use serde::Serialize;
 use crate::dial::{ApiserverEndpoint, Backend};
 use crate::findings;
 use crate::matching::{self, Match, WhyNot};
+use crate::nodes::{self, NodeFacts};
 use crate::pod_index::PodLookup;
 use crate::rule_index::RuleIndex;
 use crate::service_index::ServiceLookup;
+use crate::tiers::{Selecting, selecting};
 use crate::workloads::Owners;
 
 /// A pod by its position in [`Model::pods`].
@@ -83,6 +86,8 @@ pub struct PodFacts {
     closers: [Vec<Closer>; 2],
     /// Perimeters that may close it: their namespaceSelector asks for labels that are not known.
     maybe_closers: [Vec<usize>; 2],
+    /// The policies of the admin and of the baseline tier that select it, or may.
+    tiers: [Vec<Selecting>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +109,10 @@ impl PodFacts {
 
     pub(crate) fn closers(&self, direction: Direction) -> &[Closer] {
         &self.closers[direction as usize]
+    }
+
+    pub(crate) fn tier(&self, tier: Tier) -> &[Selecting] {
+        &self.tiers[tier as usize]
     }
 
     pub(crate) fn maybe_closers(&self, direction: Direction) -> &[usize] {
@@ -132,6 +141,7 @@ pub struct Model {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) settings: Settings,
     pods: Vec<PodFacts>,
+    pub(crate) nodes: Vec<NodeFacts>,
     pods_by_name: BTreeMap<(Name, Name), PodIndex>,
     addresses: BTreeMap<IpAddr, AddressOwner>,
     /// Positions of access policies by namespace; `None` for the cluster-wide ones.
@@ -154,8 +164,12 @@ impl Model {
         let mut pods = resolve_pods(&inventory, &namespace_labels);
         let pod_lookup = PodLookup::new(&pods);
         close(&inventory, &mut pods, &pod_lookup);
+        for pod in pods.iter_mut().filter(|pod| !spec_of(&inventory, pod).host_network) {
+            pod.tiers = [Tier::Admin, Tier::Baseline].map(|tier| selecting(&inventory.tiered_policies, pod, tier));
+        }
         let pods_by_name = pods.iter().map(|pod| ((pod.namespace.clone(), pod.name.clone()), pod.index)).collect();
-        let addresses = address_owners(&inventory, &pods);
+        let nodes = nodes::resolve(&inventory);
+        let addresses = address_owners(&inventory, &pods, &nodes);
         let mut access_by_namespace: BTreeMap<Option<Name>, Vec<usize>> = BTreeMap::new();
         for (position, policy) in inventory.access_policies.iter().enumerate() {
             access_by_namespace.entry(policy.meta.reference.namespace.clone()).or_default().push(position);
@@ -166,6 +180,7 @@ impl Model {
             inventory,
             settings,
             pods,
+            nodes,
             pods_by_name,
             addresses,
             access_by_namespace,
@@ -198,6 +213,11 @@ impl Model {
     /// The pod `namespace/name`.
     pub fn pod_named(&self, namespace: &str, name: &str) -> Option<&PodFacts> {
         self.pods_by_name.get(&(Name::from(namespace), Name::from(name))).map(|index| self.pod(*index))
+    }
+
+    /// The node of the name, with or without an object.
+    pub(crate) fn node_named(&self, name: &str) -> Option<&NodeFacts> {
+        self.nodes.iter().find(|node| *node.name == *name)
     }
 
     /// What was read.
@@ -296,6 +316,10 @@ fn sorted(inventory: Arc<Inventory>) -> Arc<Inventory> {
     mutable.pods.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
     mutable.workloads.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
     mutable.nodes.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
+    // Equal priority is undefined in the API: by kind and name then.
+    mutable
+        .tiered_policies
+        .sort_by(|a, b| (a.tier, a.priority, &a.meta.reference).cmp(&(b.tier, b.priority, &b.meta.reference)));
     mutable.unreadable.sort();
     inventory
 }
@@ -348,6 +372,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
             source: Source::Pod(position),
             closers: [Vec::new(), Vec::new()],
             maybe_closers: [Vec::new(), Vec::new()],
+            tiers: [Vec::new(), Vec::new()],
         });
     }
     for (position, workload) in owners.without_pods(inventory) {
@@ -370,6 +395,7 @@ fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>)
             source: Source::Template(position),
             closers: [Vec::new(), Vec::new()],
             maybe_closers: [Vec::new(), Vec::new()],
+            tiers: [Vec::new(), Vec::new()],
         });
     }
     pods.sort_by(|a, b| (&a.namespace, &a.name, a.is_template).cmp(&(&b.namespace, &b.name, b.is_template)));
@@ -454,7 +480,7 @@ pub(crate) fn perimeter_selects(perimeter: &Perimeter, pod: &PodFacts) -> Match 
     namespace.and(|| Match::from_bool(perimeter.selector.matches(&pod.labels), WhyNot::Labels))
 }
 
-fn address_owners(inventory: &Inventory, pods: &[PodFacts]) -> BTreeMap<IpAddr, AddressOwner> {
+fn address_owners(inventory: &Inventory, pods: &[PodFacts], nodes: &[NodeFacts]) -> BTreeMap<IpAddr, AddressOwner> {
     let mut owners = BTreeMap::new();
     for (position, service) in inventory.services.iter().enumerate() {
         let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
@@ -463,13 +489,13 @@ fn address_owners(inventory: &Inventory, pods: &[PodFacts]) -> BTreeMap<IpAddr, 
     for pod in pods {
         owners.extend(pod.addresses.iter().map(|address| (*address, AddressOwner::Pod(pod.index))));
     }
-    for (position, node) in inventory.nodes.iter().enumerate() {
-        owners.extend(node.addresses.iter().map(|address| (address.to_canonical(), AddressOwner::Node(position))));
+    for (position, node) in nodes.iter().enumerate() {
+        owners.extend(node.addresses.iter().map(|address| (*address, AddressOwner::Node(position))));
     }
     // An interface of the node may hold what is a Service's (kube-proxy's IPVS mode), or stand on each node.
-    for (position, node) in inventory.nodes.iter().enumerate() {
+    for (position, node) in nodes.iter().enumerate() {
         for address in &node.interface_addresses {
-            owners.entry(address.to_canonical()).or_insert(AddressOwner::Node(position));
+            owners.entry(*address).or_insert(AddressOwner::Node(position));
         }
     }
     owners

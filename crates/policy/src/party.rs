@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use palisade_model::Timestamp;
-use palisade_model::link::{End, Link, Which};
+use palisade_model::link::{End, Link, OWN_NODE, Which};
 use palisade_model::object::Name;
 use palisade_model::port::Protocol;
 
@@ -18,6 +18,8 @@ pub enum UnknownEnd {
     Pod { namespace: Name, name: Name },
     #[error("pod `{namespace}/{name}` has no container `{container}`")]
     Container { namespace: Name, name: Name, container: Name },
+    #[error("there is no node `{name}`")]
+    Node { name: Name },
 }
 
 /// One end, resolved.
@@ -170,7 +172,12 @@ impl Model {
                 let address = end.address.map(|address| address.to_canonical());
                 Ok(Party::Pod { pod, container: end.container.clone(), program: end.program.clone(), address })
             }
-            End::Node { name, address } => Ok(self.node_party(Some(name.clone()), *address, None)),
+            End::Node { name, address } => {
+                if &**name != OWN_NODE && self.node_named(name).is_none() {
+                    return Err(UnknownEnd::Node { name: name.clone() });
+                }
+                Ok(self.node_party(Some(name.clone()), *address, None))
+            }
             End::Address(address) => Ok(self.address_party(address.to_canonical(), sender)),
         }
     }
@@ -183,13 +190,7 @@ impl Model {
     ) -> Party<'m> {
         let addresses = match (address, &name) {
             (Some(address), _) => vec![address.to_canonical()],
-            (None, Some(name)) => self
-                .inventory
-                .nodes
-                .iter()
-                .filter(|node| node.meta.name() == &**name)
-                .flat_map(|node| node.addresses.iter().map(|address| address.to_canonical()))
-                .collect(),
+            (None, Some(name)) => self.node_named(name).map(|node| node.addresses.clone()).unwrap_or_default(),
             (None, None) => Vec::new(),
         };
         Party::Node { name, addresses, host_pod }
@@ -199,7 +200,7 @@ impl Model {
         match self.owner_of(address) {
             Some(AddressOwner::Pod(index)) => receiver(self.pod(index), Some(address)),
             Some(AddressOwner::Node(position)) => {
-                let name = self.inventory.nodes[position].meta.reference.name.clone();
+                let name = self.nodes[position].name.clone();
                 Party::Node { name: Some(name), addresses: vec![address], host_pod: None }
             }
             Some(AddressOwner::Service(_)) => Party::Address { address, kind: AddressKind::Service },
@@ -223,7 +224,7 @@ impl Model {
             BackendEnd::Pod(index) => receiver(self.pod(index), backend.address),
             BackendEnd::Address(address) => match self.owner_of(address) {
                 Some(AddressOwner::Node(position)) => {
-                    let name = self.inventory.nodes[position].meta.reference.name.clone();
+                    let name = self.nodes[position].name.clone();
                     Party::Node { name: Some(name), addresses: vec![address], host_pod: None }
                 }
                 Some(AddressOwner::Pod(index)) => receiver(self.pod(index), Some(address)),

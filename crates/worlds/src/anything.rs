@@ -16,8 +16,8 @@ use crate::manifest;
 use crate::policies::{Counts, Generator, Taste};
 use crate::random::Random;
 use crate::scene::{
-    LABELS, Pairs, Scene, SceneContainer, SceneNamespace, SceneNode, ScenePod, ScenePort, SceneProbe, SceneService,
-    SceneServicePort, SceneWorkload, random_labels,
+    LABELS, NODE_LABELS, Pairs, Scene, SceneContainer, SceneNamespace, SceneNode, ScenePod, ScenePort, SceneProbe,
+    SceneService, SceneServicePort, SceneWorkload, random_labels,
 };
 use crate::text::Yaml;
 
@@ -80,6 +80,9 @@ pub fn generate(seed: u64) -> World {
         cluster_perimeters: random.weighted(&[75, 20, 5]),
         access_policies: random.weighted(&[10, 20, 30, 25, 15]),
         cluster_access_policies: random.weighted(&[60, 30, 10]),
+        cluster_network_policies: random.weighted(&[55, 20, 15, 10]),
+        admin_network_policies: random.weighted(&[75, 15, 10]),
+        baseline_admin_network_policies: random.weighted(&[80, 20]),
     };
     documents.extend(Generator { random: &mut random, scene: &scene, taste: &taste }.policies(&counts));
     random.shuffle(&mut documents);
@@ -114,7 +117,8 @@ fn taste() -> Taste {
             ("::/0", &["2001:db8:203::/48"]),
             ("2001:db8::/32", &["2001:db8:999::/48"]),
         ],
-        entities: Entity::ALL.to_vec(),
+        // A kubelet reaches few ports.
+        entities: [&Entity::ALL[..], &[Entity::Kubelet]].concat(),
         expiries: ["2020-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "2027-01-01T00:00:01Z", "2099-01-01T00:00:00+02:00"]
             .map(str::to_owned)
             .to_vec(),
@@ -151,6 +155,9 @@ fn unreadable(random: &mut Random, scene: &Scene) -> Vec<Unreadable> {
             Some(Kind::AccessPolicy),
             Some(Kind::ClusterPerimeter),
             Some(Kind::ClusterAccessPolicy),
+            Some(Kind::ClusterNetworkPolicy),
+            Some(Kind::AdminNetworkPolicy),
+            Some(Kind::BaselineAdminNetworkPolicy),
         ]);
         let may_have_namespace = kind.is_some_and(Kind::is_namespaced) && random.chance(80);
         let namespace = random.pick(&scene.namespaces).name.as_str().into();
@@ -201,8 +208,17 @@ impl Stage<'_> {
             if self.random.chance(70) {
                 addresses.push(IpAddr::V6(Ipv6Addr::new(0xfd00, 0x172, 0x31, 0, 0, 0, 0, 0x10 + u16::from(index))));
             }
-            let node = SceneNode { name: format!("node{index}"), addresses };
-            self.documents.push(manifest::node(&node));
+            let mut labels = Pairs::new();
+            for (key, values) in NODE_LABELS {
+                if self.random.chance(60) {
+                    labels.push(((*key).to_owned(), (*self.random.pick(values)).to_owned()));
+                }
+            }
+            let has_object = self.random.chance(80);
+            let node = SceneNode { name: format!("node{index}"), labels, has_object, addresses };
+            if node.has_object {
+                self.documents.push(manifest::node(&node));
+            }
             self.scene.nodes.push(node);
         }
     }
@@ -323,7 +339,14 @@ impl Stage<'_> {
     fn pod(&mut self, workload: &SceneWorkload, index: usize, owner: &str) -> ScenePod {
         let name = if workload.kind == WorkloadKind::Pod { workload.name.clone() } else { format!("{owner}-{index}") };
         if !self.is_live {
-            return ScenePod { name, node: None, phase: Phase::Pending, addresses: Vec::new(), labels: Pairs::new() };
+            return ScenePod {
+                name,
+                node: None,
+                phase: Phase::Pending,
+                addresses: Vec::new(),
+                host_addresses: Vec::new(),
+                labels: Pairs::new(),
+            };
         }
         let phase = match self.random.weighted(&[82, 7, 4, 4, 3]) {
             0 => Phase::Running,
@@ -341,7 +364,12 @@ impl Stage<'_> {
         };
         let labels =
             if self.random.chance(40) { vec![("pod-index".to_owned(), index.to_string())] } else { Pairs::new() };
-        ScenePod { name, node: node.map(|node| node.name), phase, addresses, labels }
+        // A kubelet that runs a pod says `hostIPs`; what is written by hand mostly does not.
+        let host_addresses = match &node {
+            Some(node) if phase != Phase::Pending && self.random.chance(60) => node.addresses.clone(),
+            _ => Vec::new(),
+        };
+        ScenePod { name, node: node.map(|node| node.name), phase, addresses, host_addresses, labels }
     }
 
     fn pod_addresses(&mut self, host_network: bool, node: &SceneNode) -> Vec<IpAddr> {
@@ -581,7 +609,7 @@ fn addresses(scene: &Scene, end: &End) -> Vec<IpAddr> {
 fn link(random: &mut Random, scene: &Scene) -> Link {
     let sender = random.pick(&scene.workloads).clone();
     let receiver = receiver(random, scene, &sender);
-    if random.chance(14) {
+    if random.chance(20) {
         return to_or_from_entity(random, scene, &sender);
     }
     let from = match random.weighted(&[86, 6, 8]) {
@@ -589,7 +617,7 @@ fn link(random: &mut Random, scene: &Scene) -> Link {
         1 => node_end(random, scene).unwrap_or_else(|| sender_end(random, &sender)),
         _ => End::Address(random_address(random, scene, &sender)),
     };
-    let to = match random.weighted(&[70, 6, 13, 11]) {
+    let to = match random.weighted(&[66, 10, 13, 11]) {
         0 => receiver_end(random, &receiver),
         1 => node_end(random, scene).unwrap_or_else(|| receiver_end(random, &receiver)),
         2 => End::Address(random_address(random, scene, &receiver)),
@@ -627,7 +655,7 @@ fn to_or_from_entity(random: &mut Random, scene: &Scene, pod: &SceneWorkload) ->
         }
     });
     let declared = pod.ports().first().map(|port| port.number).unwrap_or(8080);
-    let (from, to, protocol, port) = match random.below(5) {
+    let (from, to, protocol, port) = match random.weighted(&[22, 18, 15, 12, 33]) {
         0 => (sender_end(random, pod), apiserver, Protocol::Tcp, *random.pick(&[6443, 6443, 443])),
         1 => (apiserver, receiver_end(random, pod), Protocol::Tcp, declared),
         2 => {

@@ -8,7 +8,8 @@ use palisade_model::access_policy::{AccessRule, Action, PeerTarget};
 use palisade_model::link::Link;
 use palisade_model::network_policy::{NetworkPolicyRule, NetworkPolicyTarget};
 use palisade_model::object::Kind;
-use palisade_model::port::{PortMatch, PortRule};
+use palisade_model::port::{PortMatch, PortRange, PortRule};
+use palisade_model::tiered_policy::{Tier, TierAction, TieredPort, TieredTarget};
 use palisade_model::verdict::{Because, Decision, Missing, RuleList, RuleRef, Verdict};
 
 /// How often each thing decided; the keys are stable words such as `step:deny` or `peer:workload`.
@@ -77,6 +78,27 @@ impl Coverage {
         "missing:program",
         "missing:unreadable",
         "missing:node-of",
+        "missing:node-labels",
+        "object:AdminNetworkPolicy",
+        "object:BaselineAdminNetworkPolicy",
+        "object:ClusterNetworkPolicy",
+        "tier:Admin-Accept",
+        "tier:Admin-Deny",
+        "tier:Admin-Pass",
+        "tier:Baseline-Accept",
+        "tier:Baseline-Deny",
+        "tier:Baseline-Pass",
+        "tier-subject:namespaces",
+        "tier-subject:pods",
+        "tier-peer:namespaces",
+        "tier-peer:pods",
+        "tier-peer:nodes",
+        "tier-peer:networks",
+        "tier-peer:unknown",
+        "tier-port:none",
+        "tier-port:number",
+        "tier-port:range",
+        "tier-port:name",
     ];
 
     /// What the lab's worlds must meet: TCP over IPv4 from pods.
@@ -136,11 +158,18 @@ impl Coverage {
                     Missing::Program { .. } => "missing:program",
                     Missing::Unreadable { .. } => "missing:unreadable",
                     Missing::NodeOf { .. } => "missing:node-of",
+                    Missing::NodeLabels { .. } => "missing:node-labels",
                     Missing::SourceTranslation { .. } => "missing:source-translation",
                     Missing::Endpoints { .. } => "missing:endpoints",
                 });
             }
         }
+    }
+
+    /// Counts a rule of the tier with `Pass` that turned a verdict. Verdicts do not name it: who asks
+    /// finds out by asking without.
+    pub fn count_pass(&mut self, tier: Tier) {
+        self.add(format!("tier:{tier:?}-{}", TierAction::Pass.as_str()));
     }
 
     /// How often `word` was met.
@@ -186,6 +215,14 @@ impl Coverage {
                 self.add("step:network-rule");
                 self.count_network_rule(inventory, link, rule);
             }
+            Because::Rule { rule }
+                if matches!(
+                    rule.object.kind,
+                    Kind::ClusterNetworkPolicy | Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy
+                ) =>
+            {
+                self.count_tiered_rule(inventory, link, rule);
+            }
             Because::Rule { rule } => self.count_access_rule(inventory, link, rule),
             Because::Exception { entity, .. } => {
                 self.add("step:exception");
@@ -223,6 +260,50 @@ impl Coverage {
             NetworkPolicyTarget::Pods { .. } => "peer:podSelector",
             NetworkPolicyTarget::IpBlock { except, .. } if except.is_empty() => "peer:ipBlock",
             NetworkPolicyTarget::IpBlock { .. } => "peer:ipBlock-except",
+        });
+    }
+
+    fn count_tiered_rule(&mut self, inventory: &Inventory, link: &Link, reference: &RuleRef) {
+        let mut policies = inventory.tiered_policies.iter();
+        let Some(policy) = policies.find(|policy| policy.meta.reference == reference.object) else { return };
+        let (rules, peer) = match reference.list {
+            RuleList::Ingress => (&policy.ingress, reference.from_peer),
+            RuleList::Egress | RuleList::Rules => (&policy.egress, reference.to_peer),
+        };
+        let Some(rule) = at(rules, reference.rule) else { return };
+        self.add(if policy.subject.pod_selector.is_empty() { "tier-subject:namespaces" } else { "tier-subject:pods" });
+        let Some(peer) = at(&rule.peers, peer) else { return };
+        self.add(match &peer.target {
+            TieredTarget::Pods(scope) if scope.pod_selector.is_empty() => "tier-peer:namespaces",
+            TieredTarget::Pods(_) => "tier-peer:pods",
+            TieredTarget::Nodes(_) => "tier-peer:nodes",
+            TieredTarget::Networks(_) => "tier-peer:networks",
+            TieredTarget::DomainNames(_) => "tier-peer:domainNames",
+            // A Deny of everything, whatever the action and the ports are.
+            TieredTarget::Unknown => return self.add("tier-peer:unknown"),
+        });
+        self.add(format!("tier:{:?}-{}", policy.tier, rule.action.as_str()));
+        self.count_tiered_ports(link, rule.ports.as_deref());
+    }
+
+    /// The plainest form among the entries that can cover the link's port.
+    fn count_tiered_ports(&mut self, link: &Link, ports: Option<&[TieredPort]>) {
+        let Some(ports) = ports else { return self.add("tier-port:none") };
+        let covering = || {
+            ports.iter().filter_map(|port| match port {
+                TieredPort::Numbers(protocol, range) if *protocol == link.protocol => Some(range),
+                TieredPort::Numbers(..) | TieredPort::Name(_) => None,
+            })
+        };
+        let covers = |range: &PortRange| range.contains(link.port);
+        let any = covering().any(|range| range.is_none());
+        let single = covering().flatten().any(|range| range.first() == range.last() && covers(range));
+        let range = covering().flatten().any(covers);
+        self.add(match (any, single, range) {
+            (true, _, _) => "tier-port:protocol-only",
+            (_, true, _) => "tier-port:number",
+            (_, _, true) => "tier-port:range",
+            (false, false, false) => "tier-port:name",
         });
     }
 

@@ -1,5 +1,7 @@
 //! A scene as Kubernetes objects.
 
+use std::net::IpAddr;
+
 use palisade_model::port::Protocol;
 use palisade_model::workload::WorkloadKind;
 
@@ -20,7 +22,10 @@ pub fn node(node: &SceneNode) -> Yaml {
         .iter()
         .map(|address| map([("type", text("InternalIP")), ("address", text(address.to_string()))]));
     let name = map([("type", text("Hostname")), ("address", text(node.name.clone()))]);
-    object("v1", "Node", None, &node.name).with("status", map([("addresses", list(addresses.chain([name])))]))
+    let metadata = map([("name", text(node.name.clone()))])
+        .with_some("labels", (!node.labels.is_empty()).then(|| labels(&node.labels)));
+    map([("apiVersion", text("v1")), ("kind", text("Node")), ("metadata", metadata)])
+        .with("status", map([("addresses", list(addresses.chain([name])))]))
 }
 
 /// The workload's own object; of kind Pod: nothing, its pods are the objects.
@@ -106,10 +111,13 @@ fn status(pod: &ScenePod) -> Option<Yaml> {
     if pod.node.is_none() && pod.addresses.is_empty() {
         return None;
     }
-    let status = map([("phase", text(format!("{:?}", pod.phase)))]);
+    let ips = |addresses: &[IpAddr]| list(addresses.iter().map(|address| map([("ip", text(address.to_string()))])));
+    let mut status = map([("phase", text(format!("{:?}", pod.phase)))]);
+    if let Some(first) = pod.host_addresses.first() {
+        status = status.with("hostIP", text(first.to_string())).with("hostIPs", ips(&pod.host_addresses));
+    }
     let Some(first) = pod.addresses.first() else { return Some(status) };
-    let addresses = pod.addresses.iter().map(|address| map([("ip", text(address.to_string()))]));
-    Some(status.with("podIP", text(first.to_string())).with("podIPs", list(addresses)))
+    Some(status.with("podIP", text(first.to_string())).with("podIPs", ips(&pod.addresses)))
 }
 
 fn pod_spec(workload: &SceneWorkload, node: Option<&str>) -> Yaml {

@@ -1,5 +1,7 @@
 //! Random policies over a scene, mostly about pods that it has.
 
+mod tiered;
+
 use palisade_model::access_policy::Entity;
 use palisade_model::port::Protocol;
 
@@ -13,7 +15,7 @@ pub struct Taste {
     pub blocks: Vec<(&'static str, &'static [&'static str])>,
     /// The same for `cidr`.
     pub cidrs: Vec<(&'static str, &'static [&'static str])>,
-    /// Parties for peers and exceptions.
+    /// Parties for peers and exceptions; one that stands there twice is taken more often.
     pub entities: Vec<Entity>,
     /// Instants for `expires`.
     pub expiries: Vec<String>,
@@ -34,6 +36,9 @@ pub struct Counts {
     pub cluster_perimeters: usize,
     pub access_policies: usize,
     pub cluster_access_policies: usize,
+    pub cluster_network_policies: usize,
+    pub admin_network_policies: usize,
+    pub baseline_admin_network_policies: usize,
 }
 
 pub struct Generator<'a> {
@@ -63,6 +68,15 @@ impl Generator<'_> {
         }
         for index in 0..counts.cluster_access_policies {
             documents.push(self.access_policy(None, index));
+        }
+        for index in 0..counts.cluster_network_policies {
+            documents.push(self.cluster_network_policy(index));
+        }
+        for index in 0..counts.admin_network_policies {
+            documents.push(self.admin_network_policy(index));
+        }
+        for _ in 0..counts.baseline_admin_network_policies {
+            documents.push(self.baseline_admin_network_policy());
         }
         documents
     }
@@ -282,8 +296,14 @@ impl Generator<'_> {
             spec = spec.with("loopback", text(*self.random.pick(&["Closed", "Closed", "Open"])));
         }
         if self.random.chance(65) {
-            let mut entities = self.taste.entities.clone();
-            self.random.shuffle(&mut entities);
+            let mut shuffled = self.taste.entities.clone();
+            self.random.shuffle(&mut shuffled);
+            let mut entities = Vec::new();
+            for entity in shuffled {
+                if !entities.contains(&entity) {
+                    entities.push(entity);
+                }
+            }
             entities.truncate(self.random.between(1, 3));
             spec = spec.with("except", list(entities.into_iter().map(|entity| text(entity.as_str()))));
         }

@@ -271,6 +271,9 @@ pub fn generate(seed: u64) -> RunnableWorld {
         cluster_perimeters: random.weighted(&[70, 30]),
         access_policies: random.between(3, 5),
         cluster_access_policies: random.weighted(&[40, 60]),
+        cluster_network_policies: 0,
+        admin_network_policies: 0,
+        baseline_admin_network_policies: 0,
     };
     shared.extend(Generator { random: &mut random, scene: &scene, taste: &taste() }.policies(&counts));
     let of_user = scene.workloads.iter().map(user_object);
@@ -418,6 +421,7 @@ fn user_object(workload: &SceneWorkload) -> Yaml {
             node: None,
             phase: Phase::Pending,
             addresses: Vec::new(),
+            host_addresses: Vec::new(),
             labels: Pairs::new(),
         };
         return manifest::pod(workload, &pod, None, Some(annotations));
@@ -430,7 +434,12 @@ fn as_if_running(scene: &Scene) -> Vec<Yaml> {
     let mut documents = Vec::new();
     for (index, name) in NODES.iter().enumerate() {
         let address = IpAddr::V4(Ipv4Addr::new(172, 31, 0, 11 + index as u8));
-        documents.push(manifest::node(&SceneNode { name: (*name).to_owned(), addresses: vec![address] }));
+        documents.push(manifest::node(&SceneNode {
+            name: (*name).to_owned(),
+            labels: Pairs::new(),
+            has_object: true,
+            addresses: vec![address],
+        }));
     }
     let mut number = 1;
     let mut running = Vec::new();
@@ -447,6 +456,7 @@ fn as_if_running(scene: &Scene) -> Vec<Yaml> {
                 node: Some(NODES[node].to_owned()),
                 phase: Phase::Running,
                 addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 244, 1 + node as u8, 1 + number))],
+                host_addresses: Vec::new(),
                 labels: Pairs::new(),
             };
             number += 1;

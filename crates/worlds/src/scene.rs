@@ -29,6 +29,9 @@ pub struct SceneNamespace {
 #[derive(Clone, Debug)]
 pub struct SceneNode {
     pub name: String,
+    pub labels: Pairs,
+    /// Whether the world has a Node object for it.
+    pub has_object: bool,
     pub addresses: Vec<IpAddr>,
 }
 
@@ -52,6 +55,8 @@ pub struct ScenePod {
     pub node: Option<String>,
     pub phase: Phase,
     pub addresses: Vec<IpAddr>,
+    /// Those of its node, when its status says them.
+    pub host_addresses: Vec<IpAddr>,
     /// Labels that this pod has beside its workload's.
     pub labels: Pairs,
 }
@@ -132,6 +137,9 @@ impl Scene {
 /// The keys and values that pods and selectors draw from; few, so that they meet.
 pub const LABELS: &[(&str, &[&str])] =
     &[("app", &["web", "api", "db", "job"]), ("tier", &["front", "back"]), ("flag", &["", "on"])];
+
+/// The keys and values that nodes and their selectors draw from.
+pub const NODE_LABELS: &[(&str, &[&str])] = &[("zone", &["east", "west"]), ("kubernetes.io/os", &["linux", "windows"])];
 
 /// Some of [`LABELS`], `app` nearly always.
 pub fn random_labels(random: &mut Random) -> Pairs {

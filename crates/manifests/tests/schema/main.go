@@ -2,7 +2,7 @@
 //
 //	Type field:type field:type ...
 //
-// The types are those of k8s.io/api, taken by reflection, so they cannot be misread:
+// The types are those of k8s.io/api and sigs.k8s.io/network-policy-api, taken by reflection, so they cannot be misread:
 //
 //	go run . > ../../src/schema/kubernetes.txt
 package main
@@ -18,12 +18,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	policyv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 )
 
 var roots = []any{
 	corev1.Namespace{}, corev1.Node{}, corev1.Pod{}, corev1.Service{}, corev1.ServiceAccount{},
 	appsv1.Deployment{}, appsv1.ReplicaSet{}, appsv1.StatefulSet{}, appsv1.DaemonSet{},
 	batchv1.Job{}, batchv1.CronJob{}, discoveryv1.EndpointSlice{}, networkingv1.NetworkPolicy{},
+	policyv1alpha1.AdminNetworkPolicy{}, policyv1alpha1.BaselineAdminNetworkPolicy{},
+	policyv1alpha2.ClusterNetworkPolicy{},
+}
+
+// Packages whose types have names that others have too.
+var prefixes = map[string]string{
+	"sigs.k8s.io/network-policy-api/apis/v1alpha1": "v1alpha1.",
+	"sigs.k8s.io/network-policy-api/apis/v1alpha2": "v1alpha2.",
 }
 
 // Types with a JSON form of their own.
@@ -67,7 +77,7 @@ func name(t reflect.Type) string {
 		if form, ok := special[t.String()]; ok {
 			return form
 		}
-		short := t.Name()
+		short := prefixes[t.PkgPath()] + t.Name()
 		full := t.PkgPath() + "." + short
 		if known, ok := fullNames[short]; ok && known != full {
 			panic(known + " and " + full + " have one name")

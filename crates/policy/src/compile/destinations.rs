@@ -26,7 +26,7 @@ pub(super) fn by_address<'m>(
     let model = compiler.model;
     let identities: HashMap<PodIndex, u32> = local.iter().map(|pod| pod.index).zip(1..).collect();
     let blocks = access_blocks(model, &senders.access, Side::To).into_iter();
-    let blocks = blocks.chain(network_blocks(model, &senders.network, Direction::Egress));
+    let blocks = blocks.chain(network_blocks(model, &senders.network, Direction::Egress)).chain(model.tier_blocks());
     let mut prefixes = Vec::new();
     for (prefix, address) in with_addresses(model, blocks) {
         let (party, subject) = match model.owner_of(address) {
@@ -39,7 +39,7 @@ pub(super) fn by_address<'m>(
                 continue;
             }
             Some(AddressOwner::Node(position)) => {
-                let name = model.inventory.nodes[position].meta.reference.name.clone();
+                let name = model.nodes[position].name.clone();
                 (Party::Node { name: Some(name), addresses: vec![address], host_pod: None }, 0)
             }
             None => match AddressKind::of(address) {
@@ -73,10 +73,9 @@ enum Translated {
 pub(super) fn frontends<'m>(compiler: &mut Compiler<'m>, senders: &mut Senders<'m>) -> Vec<(Frontend, DestinationId)> {
     let model = compiler.model;
     let mut frontends = BTreeMap::new();
-    let nodes = model.inventory.nodes.iter();
-    let node_addresses = nodes.flat_map(|node| {
-        let translated = translated_at(compiler, node.meta.name());
-        node.addresses.iter().map(move |address| (address.to_canonical(), translated))
+    let node_addresses = model.nodes.iter().flat_map(|node| {
+        let translated = translated_at(compiler, &node.name);
+        node.addresses.iter().map(move |address| (*address, translated))
     });
     let node_addresses: Vec<(IpAddr, Translated)> = node_addresses.collect();
     for service in &model.inventory.services {
@@ -98,7 +97,7 @@ pub(super) fn frontends<'m>(compiler: &mut Compiler<'m>, senders: &mut Senders<'
     }
     for (address, port, backends) in model.host_ports() {
         let translated = match model.owner_of(address) {
-            Some(AddressOwner::Node(node)) => translated_at(compiler, model.inventory.nodes[node].meta.name()),
+            Some(AddressOwner::Node(node)) => translated_at(compiler, &model.nodes[node].name),
             Some(AddressOwner::Pod(_) | AddressOwner::Service(_)) | None => Translated::Elsewhere,
         };
         let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();

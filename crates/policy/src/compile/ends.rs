@@ -103,6 +103,15 @@ impl Ends {
         let rules = asked.relevant(&situation);
         let mut starts = self.breakpoints(asked.describer.model, &asked.to.party, protocol);
         rule_ports(asked.describer.model, &rules, asked.direction, protocol, &mut starts);
+        if let Some(standing) = asked.describer.standings.standing(asked.question.standing) {
+            for range in standing
+                .tiers
+                .iter()
+                .flat_map(|tier| asked.describer.model.tier_ranges(tier, asked.direction, protocol))
+            {
+                add_range(&mut starts, range.first(), range.last());
+            }
+        }
         let mut spans: Vec<EndSpan> = Vec::new();
         for port in starts {
             situation.transport = Transport::Port { protocol, port };
@@ -170,7 +179,7 @@ fn question<'m>(
     let probed = describer.standings.look(look).node.is_some();
     let by_access = describer.access_asks_of(question.access.iter().map(|(rule, _, _)| *rule));
     let by_network = describer.network_asks_of(direction, question.network.iter().map(|mention| mention.rule));
-    let asks = by_access.or(by_network);
+    let asks = by_access.or(by_network).or(describer.tier_asks);
     // Of a node's sockets the kubelet's are told by what they probe.
     if asks.containers || (probed && direction == Direction::Ingress) {
         question.ports.containers = to.facts.ports.containers;

@@ -19,7 +19,7 @@ const ALWAYS: [&str; 8] =
 
 /// Every block that a policy names.
 fn policy_blocks(model: &Model) -> Vec<IpNet> {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<IpNet> = model.tier_blocks().collect();
     let mut add = |cidr: &IpNet, except: &[IpNet]| {
         blocks.push(cidr.trunc());
         blocks.extend(except.iter().map(IpNet::trunc));
@@ -85,7 +85,7 @@ pub(super) fn with_addresses(model: &Model, blocks: impl IntoIterator<Item = IpN
     prefixes.extend(METADATA.map(host));
     prefixes.extend(model.apiserver_endpoints.iter().map(|endpoint| host(endpoint.address)));
     prefixes.extend(model.pods().iter().flat_map(|pod| &pod.addresses).map(|address| host(*address)));
-    let of_nodes = model.inventory.nodes.iter().flat_map(|node| node.addresses.iter().chain(&node.interface_addresses));
+    let of_nodes = model.nodes.iter().flat_map(|node| node.addresses.iter().chain(&node.interface_addresses));
     prefixes.extend(of_nodes.map(|address| host(*address)));
     for service in &model.inventory.services {
         let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);

@@ -153,8 +153,8 @@ impl<'m> Half<'m> {
 }
 
 fn own_node<'m>(compiler: &Compiler<'m>) -> Party<'m> {
-    let own = compiler.model.inventory.nodes.iter().filter(|node| *node.meta.name() == *compiler.node);
-    let addresses = own.flat_map(|node| node.addresses.iter().map(|address| address.to_canonical())).collect();
+    let own = compiler.model.node_named(&compiler.node);
+    let addresses = own.map(|node| node.addresses.clone()).unwrap_or_default();
     Party::Node { name: Some(compiler.node.clone()), addresses, host_pod: None }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Describer<'m> {
     naming: NamingPeers,
     access_asks: Vec<AsksReceiver>,
     network_asks: [Vec<AsksReceiver>; 2],
+    /// What the tiers' rules ask of a receiver beside their peers.
+    pub(super) tier_asks: AsksReceiver,
     /// What NetworkPolicies' ingress rules ask, by the number of the standing.
     ingress_asks: HashMap<u32, AsksReceiver>,
 }
@@ -118,6 +120,7 @@ impl<'m> Describer<'m> {
             naming: NamingPeers::default(),
             access_asks: access.map(mentions::access_asks).collect(),
             network_asks,
+            tier_asks: AsksReceiver { containers: model.tiers_name_ports(), services: false },
             ingress_asks: HashMap::new(),
         }
     }
@@ -161,7 +164,7 @@ impl<'m> Describer<'m> {
         let standing = self.standings.of(party, Direction::Ingress);
         let by_access = self.access_asks_of(access.iter().map(|mention| mention.rule));
         let by_network = self.network_asks_of(Direction::Egress, network.iter().map(|mention| mention.rule));
-        let asks = least.or(by_access).or(by_network).or(self.ingress_asks_of(standing));
+        let asks = least.or(by_access).or(by_network).or(self.ingress_asks_of(standing)).or(self.tier_asks);
         ToFacts {
             standing,
             scope: self.scope(party),

@@ -8,6 +8,7 @@ use palisade_model::link::Which;
 use palisade_model::object::Name;
 use palisade_model::pod::ContainerRole;
 use palisade_model::port::Protocol;
+use palisade_model::tiered_policy::Tier;
 use palisade_model::verdict::Direction;
 
 use super::interner::Interner;
@@ -16,6 +17,7 @@ use crate::matching::{self, Side};
 use crate::model::{Closer, Model, PodFacts, PodIndex};
 use crate::party::Party;
 use crate::rule_index::RuleNumber;
+use crate::tiers::{Selecting, TierPeer};
 
 /// How a pod decides at its end, before any rule.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -26,6 +28,8 @@ pub(super) struct Standing {
     unreadable: [bool; 2],
     closers: Vec<Closer>,
     maybe_closers: Vec<usize>,
+    /// The policies of the admin and of the baseline tier that select it, or may.
+    pub(super) tiers: [Vec<Selecting>; 2],
     /// The rules of the NetworkPolicies among the closers, in order.
     pub(super) network_rules: Vec<RuleNumber>,
     /// Those that name everyone.
@@ -40,6 +44,8 @@ pub(super) struct Look {
     apiserver: Vec<(Protocol, Option<u16>)>,
     /// Which node it is, when it is one.
     pub(super) node: Option<(Option<Name>, Option<PodIndex>)>,
+    /// The tiers' peers that name it, or may.
+    tier_peers: Vec<TierPeer>,
 }
 
 /// A container as ports see it: name, ports with names, probed ports, and whether its probes count.
@@ -125,6 +131,7 @@ impl<'m> Standings<'m> {
             unreadable: [false, true].map(|own| self.model.unreadable_for(pod, own).is_some()),
             open_network_rules: network_rules.iter().copied().filter(is_open).collect(),
             maybe_closers: pod.maybe_closers(direction).to_vec(),
+            tiers: [Tier::Admin, Tier::Baseline].map(|tier| pod.tier(tier).to_vec()),
             closers,
             network_rules,
         }
@@ -142,6 +149,7 @@ impl<'m> Standings<'m> {
                 Party::Node { name, host_pod, .. } => Some((name.clone(), host_pod.map(|pod| pod.index))),
                 Party::Pod { .. } | Party::Address { .. } => None,
             },
+            tier_peers: model.tier_peers_naming(party, side),
             entities,
         };
         self.looks.intern(look)

@@ -2,20 +2,23 @@
 //! and of the engine. The numbered ones are NetworkPolicy's: what the API server defaults, and what
 //! engines get wrong.
 
+mod conformance;
+mod tiers;
+
 use std::sync::Arc;
 
 use palisade_manifests::load_text;
-use palisade_model::Timestamp;
 use palisade_model::link::{End, Link, PodEnd, Which};
 use palisade_model::settings::Settings;
 use palisade_model::verdict::Decision;
+use palisade_model::{Inventory, Problem, Timestamp};
 use palisade_policy::Model;
 
 /// Two namespaces, two nodes; `n1` carries `a/web` and `a/db`.
 const STAGE: &str = r#"
 {apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {team: red}}}
 ---
-{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 172.31.0.11}]}}
+{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {zone: east, spare: ""}}, status: {addresses: [{type: InternalIP, address: 172.31.0.11}]}}
 ---
 {apiVersion: v1, kind: Node, metadata: {name: n2}, status: {addresses: [{type: InternalIP, address: 172.31.0.12}]}}
 ---
@@ -73,19 +76,28 @@ const NOW: &str = "2027-01-01T00:00:00Z";
 /// verdicts of the link against the expected text.
 #[track_caller]
 fn check(policies: &str, questions: &[(&str, &str)]) {
-    let yaml = format!("{STAGE}---{policies}");
-    let outcome = load_text("world.yaml", &yaml);
-    let now: Timestamp = NOW.parse().expect("an instant");
-    let settings = Settings::default();
-    let model = Model::new(Arc::new(outcome.value.clone()), settings.clone()).value;
+    let outcome = load_text("world.yaml", &format!("{STAGE}---{policies}"));
+    check_in(&outcome.value, &Settings::default(), questions, &outcome.problems);
+}
+
+#[track_caller]
+fn check_in(inventory: &Inventory, settings: &Settings, questions: &[(&str, &str)], problems: &[Problem]) {
     for (question, expected) in questions {
-        let link = link(question);
-        let by_oracle = palisade_oracle::judge(&outcome.value, &settings, &link, now).expect("known ends");
-        let by_engine = model.judge(&link, now).expect("known ends");
-        let shown = |decision: &Decision| decision.link().1.to_string();
-        assert_eq!(shown(&by_oracle.enforced), *expected, "brute force, {question}; {:?}", outcome.problems);
-        assert_eq!(by_engine, by_oracle, "engine, {question}");
+        let decision = decide(inventory, settings, question);
+        assert_eq!(decision.link().1.to_string(), *expected, "{question}; {problems:?}");
     }
+}
+
+/// What the brute force says, when the engine says the same.
+#[track_caller]
+fn decide(inventory: &Inventory, settings: &Settings, question: &str) -> Decision {
+    let now: Timestamp = NOW.parse().expect("an instant");
+    let model = Model::new(Arc::new(inventory.clone()), settings.clone()).value;
+    let link = link(question);
+    let by_oracle = palisade_oracle::judge(inventory, settings, &link, now).expect("known ends");
+    let by_engine = model.judge(&link, now).expect("known ends");
+    assert_eq!(by_engine, by_oracle, "left the engine, right the brute force, {question}");
+    by_oracle.enforced
 }
 
 /// `FROM -> TO PORT[/PROTOCOL]`.

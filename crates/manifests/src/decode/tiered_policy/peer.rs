@@ -1,0 +1,149 @@
+//! Whom a rule names.
+
+use std::net::IpAddr;
+
+use palisade_model::tiered_policy::{PodScope, TierAction, TieredPeer, TieredTarget};
+use palisade_model::{IpNet, Kind};
+
+use super::{Dialect, check_length, everything};
+use crate::at::At;
+use crate::decode::label_selector::read_selector;
+use crate::report::{Report, WithHint};
+
+/// Source: the CRDs' `maxItems` of `networks` and `domainNames`.
+const MOST_OF_ONE: usize = 25;
+
+pub(super) fn read_peer(
+    report: &mut Report,
+    at: &At<'_, '_>,
+    list: &'static str,
+    action: Option<TierAction>,
+    dialect: Dialect,
+) -> Option<TieredPeer> {
+    let place = report.place(at.line());
+    let known: &[&str] = match (list, dialect.kind) {
+        ("from", _) => &["namespaces", "pods"],
+        (_, Kind::BaselineAdminNetworkPolicy) => &["namespaces", "pods", "nodes", "networks"],
+        _ => &["namespaces", "pods", "nodes", "networks", "domainNames"],
+    };
+    let given: Vec<&str> = at.fields().filter(|(_, value)| !value.value.is_null()).map(|(name, _)| name).collect();
+    let field = match given[..] {
+        [field] => field,
+        [] => {
+            report
+                .reject(at, "missing-field", "the peer names nobody")
+                .with_hint("`namespaces: {}` is every pod of the cluster");
+            return None;
+        }
+        _ => {
+            report
+                .reject(at, "invalid-value", &format!("`{}` may not stand beside `{}` in one peer", given[0], given[1]))
+                .with_hint("make it two peers, each with its own `-`");
+            return None;
+        }
+    };
+    if !known.contains(&field) {
+        let follows = match action {
+            Some(TierAction::Accept) | None => "matches nothing by it",
+            Some(TierAction::Deny | TierAction::Pass) => "denies everything",
+        };
+        report.warn(
+            at,
+            "unknown-peer",
+            &format!("`{field}` is a peer of another version of the API: this rule {follows}"),
+        );
+        return Some(TieredPeer { place, target: TieredTarget::Unknown });
+    }
+    let target = match field {
+        "namespaces" | "pods" if compares_labels(at) => {
+            report.warn(
+                at,
+                "unknown-peer",
+                "`sameLabels` and `notSameLabels` are of an early version of the API and not known any more",
+            );
+            TieredTarget::Unknown
+        }
+        "namespaces" | "pods" => TieredTarget::Pods(read_pod_scope(report, at)?),
+        "nodes" => TieredTarget::Nodes(read_selector(report, at, "nodes")?),
+        "networks" => {
+            check_length(report, at, "networks", 1, MOST_OF_ONE);
+            TieredTarget::Networks(at.list("networks", |one| read_network(report, one)).into_iter().flatten().collect())
+        }
+        _ => {
+            check_length(report, at, "domainNames", 1, MOST_OF_ONE);
+            if action.is_some_and(|action| action != TierAction::Accept) {
+                report
+                    .reject(
+                        at,
+                        "invalid-value",
+                        &format!("`domainNames` may only stand in a rule with {}", dialect.accept),
+                    )
+                    .with_hint("deny the networks behind the names");
+            }
+            let names = at.list("domainNames", |name| name.as_text().map(Into::into));
+            TieredTarget::DomainNames(names.into_iter().flatten().collect())
+        }
+    };
+    Some(TieredPeer { place, target })
+}
+
+/// Releases 0.1.0 and 0.1.1 of the API: a namespace whose labels have the same values as the subject's.
+fn compares_labels(peer: &At<'_, '_>) -> bool {
+    let pods = peer.field("pods");
+    let namespaces = match &pods {
+        Some(pods) => pods.field("namespaces"),
+        None => peer.field("namespaces"),
+    };
+    namespaces.is_some_and(|at| at.field("sameLabels").is_some() || at.field("notSameLabels").is_some())
+}
+
+/// `namespaces` or `pods` of `at`, if one of them is there. Releases 0.1.0 and 0.1.1 of the API have one more level:
+/// `namespaces: {namespaceSelector: ...}`, and that below `pods` too.
+pub(super) fn read_pod_scope(report: &mut Report, at: &At<'_, '_>) -> Option<PodScope> {
+    if let Some(namespaces) = at.field("namespaces") {
+        let namespace_selector = match namespaces.field("namespaceSelector") {
+            Some(_) => read_selector(report, &namespaces, "namespaceSelector"),
+            None => read_selector(report, at, "namespaces"),
+        };
+        return Some(PodScope { namespace_selector: namespace_selector?, pod_selector: everything() });
+    }
+    let pods = at.field("pods")?;
+    if let Some(namespaces) = pods.field("namespaces") {
+        let namespace_selector = read_selector(report, &namespaces, "namespaceSelector");
+        let pod_selector = read_selector(report, &pods, "podSelector");
+        return Some(PodScope {
+            namespace_selector: namespace_selector.unwrap_or_default(),
+            pod_selector: pod_selector.unwrap_or_default(),
+        });
+    }
+    let mut selector = |name: &'static str| {
+        let found = read_selector(report, &pods, name);
+        if found.is_none() {
+            report.reject(&pods, "missing-field", &format!("`{name}` is missing")).with_hint("`{}` selects all");
+        }
+        found
+    };
+    let (namespace_selector, pod_selector) = (selector("namespaceSelector"), selector("podSelector"));
+    Some(PodScope { namespace_selector: namespace_selector?, pod_selector: pod_selector? })
+}
+
+/// Source: the CRDs' `isCIDR(self)`, which knows neither leading zeros nor IPv4 in IPv6 form.
+fn read_network(report: &mut Report, at: &At<'_, '_>) -> Option<IpNet> {
+    let text = at.as_text().unwrap_or_default();
+    let block = parse_canonical_block(text);
+    if block.is_none() {
+        report
+            .reject(at, "invalid-value", &format!("`{text}` is no CIDR block"))
+            .with_hint("write it as 10.0.0.0/8 or 2001:db8::/32");
+    }
+    block
+}
+
+fn parse_canonical_block(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let is_mapped = address.to_canonical() != address;
+    let is_canonical = length == "0" || !length.starts_with(['0', '+']);
+    let block = IpNet::new(address, length.parse().ok()?).ok()?;
+    (is_canonical && !is_mapped).then(|| block.trunc())
+}

@@ -1,0 +1,53 @@
+//! `palisade net`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use palisade_model::Timestamp;
+
+use super::{ManifestArguments, OutputFormat};
+
+/// What to ask.
+#[derive(Debug, Subcommand)]
+pub enum NetCommand {
+    /// Answer a list of probes: who reaches whom on which port
+    Matrix(MatrixArguments),
+}
+
+/// How the cluster's network plugin reads what the API leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cni {
+    /// `ipBlock` means pods too, and a node's address alone exempts nobody
+    Generic,
+    /// As generic
+    Calico,
+    /// `ipBlock` never means pods
+    Cilium,
+}
+
+/// `palisade net matrix`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+FILE is a JSON list of [SOURCE, DESTINATION, PORT, PROTOCOL]; `-` is standard input. An end is NAMESPACE/POD,
+another end as `palisade check` takes it, or an address. As JSON the same list comes back, with true, false
+or null (undecided) behind each.
+
+Examples:
+  palisade net matrix -f policies/ --probes probes.json -o json
+  echo '[[\"shop/web\", \"data/db\", 5432, \"TCP\"]]' | palisade net matrix -f examples/shop --probes -")]
+pub struct MatrixArguments {
+    #[command(flatten)]
+    pub manifests: ManifestArguments,
+    /// The probes
+    #[arg(long, value_name = "FILE")]
+    pub probes: PathBuf,
+    /// The network plugin
+    #[arg(long, value_name = "NAME", default_value = "generic")]
+    pub cni: Cni,
+    /// The instant to decide for (RFC 3339); rules may expire. Default: now
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
+}

@@ -1,0 +1,18 @@
+//! `palisade net`: questions about all of a cluster's links.
+
+use crate::arguments::net::NetCommand;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+mod matrix;
+
+/// Runs one of them.
+///
+/// # Errors
+/// When there is no input, or the question cannot be read.
+pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
+    match command {
+        NetCommand::Matrix(arguments) => matrix::run(arguments, settings),
+    }
+}
