@@ -8,7 +8,7 @@ use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{FlowValue, JudgedEvent};
 use palisade_model::flow::{FlowDirection, FlowEnd, FlowRecord, FlowVerdict, VerdictWord};
 use palisade_model::port::Protocol;
-use palisade_model::verdict::{Direction, RuleRef};
+use palisade_model::verdict::Direction;
 use palisade_policy::Model;
 use palisade_policy::compile::{CompiledDecision, CompiledVerdict, NodeRules};
 use palisade_policy::dial::{Backend, BackendEnd};
@@ -233,7 +233,7 @@ impl Directory {
             }
         }
         drop(positions);
-        Self { names, cgroups, verdicts: rules.decisions.iter().map(|decision| both(decision, &rules.rules)).collect() }
+        Self { names, cgroups, verdicts: rules.decisions.iter().map(|decision| both(decision, rules)).collect() }
     }
 
     /// `namespace/name` of the pod and the container that a cgroup is known by.
@@ -339,21 +339,24 @@ pub(crate) fn verdicts_by(decisions: &[Verdicts], event: Answer) -> Verdicts {
     }
 }
 
-fn both(decision: &CompiledDecision, rules: &[RuleRef]) -> Verdicts {
+fn both(decision: &CompiledDecision, rules: &NodeRules) -> Verdicts {
     (readable(&decision.enforced, rules), readable(&decision.would_be, rules))
 }
 
-fn readable(compiled: &CompiledVerdict, rules: &[RuleRef]) -> FlowVerdict {
-    let rule = compiled.rule.and_then(|rule| rules.get(rule as usize));
+fn readable(compiled: &CompiledVerdict, rules: &NodeRules) -> FlowVerdict {
+    let rule = compiled.rule.and_then(|rule| rules.rules.get(rule as usize));
+    let missing = compiled.missing.and_then(|missing| rules.missing.get(missing as usize));
+    let is_by_an_end = rule.is_some() || missing.is_some();
     FlowVerdict {
         verdict: if compiled.allowed { VerdictWord::Allowed } else { VerdictWord::Denied },
         reason: compiled.reason.as_str().to_string(),
         rule: rule.map(ToString::to_string),
         place: rule.map(|rule| rule.place.to_string()),
-        end: rule.map(|_| match compiled.end {
+        end: is_by_an_end.then_some(match compiled.end {
             Direction::Ingress => FlowDirection::Ingress,
             Direction::Egress => FlowDirection::Egress,
         }),
+        missing: missing.map(ToString::to_string),
     }
 }
 
@@ -373,7 +376,7 @@ fn plain(number: u8, cause: u32) -> FlowVerdict {
         c::CAUSE_MIXED => "service-mixed",
         _ => "unknown",
     };
-    FlowVerdict { verdict: word(number), reason: reason.to_string(), rule: None, place: None, end: None }
+    FlowVerdict { verdict: word(number), reason: reason.to_string(), rule: None, place: None, end: None, missing: None }
 }
 
 fn word(number: u8) -> VerdictWord {

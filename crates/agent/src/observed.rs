@@ -142,6 +142,7 @@ pub(crate) fn of_drop(event: &DropEvent, node: &str, meaning: Meaning<'_>) -> Fl
         rule: None,
         place: None,
         end: None,
+        missing: None,
     };
     FlowRecord {
         version: FLOW_VERSION,

@@ -215,6 +215,9 @@ pub struct FlowVerdict {
     /// The end that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<FlowDirection>,
+    /// Of an undecided one: the fact that is missing, with its place when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
 }
 
 /// The enforced word.

@@ -26,7 +26,7 @@ use palisade_model::access_policy::{PeerTarget, PodPeer};
 use palisade_model::object::Name;
 use palisade_model::perimeter::OnRefusal;
 use palisade_model::port::Protocol;
-use palisade_model::verdict::{Because, Direction, Judgement, RuleRef};
+use palisade_model::verdict::{Because, Direction, Judgement, Missing, RuleRef};
 use palisade_model::{IpNet, Timestamp};
 use serde::Serialize;
 
@@ -113,6 +113,8 @@ pub struct NodeRules {
     pub decisions: Vec<CompiledDecision>,
     /// The rules that answers name.
     pub rules: Vec<RuleRef>,
+    /// The facts that undecided answers lack.
+    pub missing: Vec<Missing>,
 }
 
 /// A pod of the node.
@@ -273,6 +275,8 @@ pub struct CompiledVerdict {
     pub reason: Reason,
     /// Position in [`NodeRules::rules`], when a rule or policy gave it.
     pub rule: Option<u32>,
+    /// Position in [`NodeRules::missing`], when it is undecided.
+    pub missing: Option<u32>,
     /// The end that gave it.
     pub end: Direction,
 }

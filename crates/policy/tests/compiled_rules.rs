@@ -223,6 +223,7 @@ fn difference(rules: &NodeRules, actual: &CompiledDecision, expected: &Expected)
         (actual.would_be, |answer| &answer.would_be),
     ] {
         let allowed = answers.iter().filter(|answer| of(answer).is_allowed()).count();
+        let mut open = None;
         let wanted = match allowed {
             _ if answers.is_empty() => (false, Reason::NoEndpoints, None),
             count if count > 0 && count < answers.len() => {
@@ -232,15 +233,20 @@ fn difference(rules: &NodeRules, actual: &CompiledDecision, expected: &Expected)
                 let (_, verdict) = of(&answers[0]).link();
                 let why = match verdict {
                     Verdict::Allow(because) | Verdict::Deny(because) => reason(because),
-                    Verdict::Undecided(_) => Reason::Undecided,
+                    Verdict::Undecided(missing) => {
+                        open = Some(std::mem::discriminant(missing));
+                        Reason::Undecided
+                    }
                 };
                 (count > 0, why, verdict.rule().cloned())
             }
         };
-        let CompiledVerdict { allowed, reason, rule, end: _ } = compiled;
+        let CompiledVerdict { allowed, reason, rule, missing, end: _ } = compiled;
         let actual = (allowed, reason, rule.map(|position| rules.rules[position as usize].clone()));
-        if actual != wanted {
-            return Some(format!("{actual:?}, not {wanted:?}"));
+        // Who are alike share an answer: of the fact its kind is theirs, and the name of one of them.
+        let missing = missing.map(|position| &rules.missing[position as usize]);
+        if actual != wanted || missing.map(std::mem::discriminant) != open {
+            return Some(format!("{actual:?}, {missing:?}, not {wanted:?}"));
         }
     }
     None

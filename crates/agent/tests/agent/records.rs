@@ -186,3 +186,21 @@ fn a_record_of_a_service_link_names_who_is_behind_it() {
         assert_eq!(observer.of(&web).receiver, None);
     });
 }
+
+#[test]
+fn an_undecided_record_names_the_fact_that_is_missing() {
+    privileged(|| {
+        let mut lab = Lab::new();
+        lab.rules("apiVersion: palisade.dev/v1alpha1\nkind: Perimeter\nmetadata: {name: default, namespace: shop}\nspec: [}\n");
+        let mut web = Puppet::start(&std::env::current_exe().expect("this executable"), &lab.cgroup_of("web", "nginx"));
+        lab.started("web", "nginx", web.pid());
+        lab.publish();
+        let agent = Running::start(&lab);
+        let mut observer = agent.observe("start");
+        assert_eq!(web.connect(SocketAddr::new(DB.parse().expect("an address"), 5432)), REFUSED);
+        let verdict = observer.of(&web).verdict;
+        assert_eq!(verdict.reason, "undecided");
+        let missing = verdict.missing.expect("a fact");
+        assert!(missing.contains("cannot be read") && missing.contains("rules.yaml:1"), "{missing}");
+    });
+}

@@ -109,6 +109,9 @@ fn render_receiver(record: &FlowRecord) -> String {
 /// The rule that decided, or the reason when no rule did.
 pub fn render_why(verdict: &FlowVerdict) -> String {
     let reason = verdict.reason.replace('-', " ");
+    if let Some(missing) = &verdict.missing {
+        return format!("{reason}: {missing}");
+    }
     match (&verdict.rule, verdict.reason.as_str()) {
         (Some(rule), "rule") => rule.clone(),
         (Some(rule), "closed") => format!("closed by {rule}, and nothing opens it"),
@@ -184,6 +187,7 @@ pub mod tests {
                     rule: Some("AccessPolicy shop/a rules[0] \"x\"".into()),
                     place: None,
                     end: None,
+                    missing: None,
                 };
                 record.outcome = FlowOutcome::NobodyListens;
             }));
@@ -191,7 +195,7 @@ pub mod tests {
 
     #[test]
     fn what_is_not_known_is_said() {
-        expect!["06:12:42.123  unknown 10.1.2.3                                      world 203.0.113.66          8080/TCP    REFUSED  undecided"].assert_eq(
+        expect!["06:12:42.123  unknown 10.1.2.3                                      world 203.0.113.66          8080/TCP    REFUSED  undecided: the labels of namespace `x` are not known"].assert_eq(
             &rendered(|record| {
                 record.from = FlowEnd {
                     kind: "unknown".into(),
@@ -205,6 +209,7 @@ pub mod tests {
                 };
                 record.dialled.service = None;
                 record.verdict.reason = "undecided".into();
+                record.verdict.missing = Some("the labels of namespace `x` are not known".into());
                 record.verdict.rule = None;
             }),
         );

@@ -74,6 +74,7 @@ impl<'m> Compiler<'m> {
             port_tables: self.tables.tables.values,
             decisions: self.decisions.decisions.values,
             rules: self.decisions.rules.values,
+            missing: self.decisions.missing.values,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use palisade_model::Timestamp;
 use palisade_model::settings::MixedServices;
-use palisade_model::verdict::{Decision, Direction, Judgement, RuleRef, Verdict};
+use palisade_model::verdict::{Decision, Direction, Judgement, Missing, RuleRef, Verdict};
 
 use super::interner::Interner;
 use super::{CompiledDecision, CompiledVerdict, DecisionId, Reason, ServiceVerdict, ServiceWord, reason};
@@ -48,6 +48,7 @@ pub(super) struct Decisions<'m> {
     link_verdicts: HashMap<(VerdictId, VerdictId), CompiledVerdict>,
     pub(super) decisions: Interner<CompiledDecision>,
     pub(super) rules: Interner<RuleRef>,
+    pub(super) missing: Interner<Missing>,
 }
 
 impl<'m> Decisions<'m> {
@@ -63,6 +64,7 @@ impl<'m> Decisions<'m> {
             link_verdicts: HashMap::new(),
             decisions: Interner::default(),
             rules: Interner::default(),
+            missing: Interner::default(),
         }
     }
 
@@ -215,15 +217,15 @@ impl<'m> Decisions<'m> {
     }
 
     fn compiled(&mut self, verdict: &Verdict, end: Direction) -> CompiledVerdict {
-        let reason = match verdict {
-            Verdict::Allow(because) | Verdict::Deny(because) => reason(because),
-            Verdict::Undecided(_) => Reason::Undecided,
+        let (reason, missing) = match verdict {
+            Verdict::Allow(because) | Verdict::Deny(because) => (reason(because), None),
+            Verdict::Undecided(missing) => (Reason::Undecided, Some(self.missing.intern(missing.clone()))),
         };
         let rule = verdict.rule().map(|rule| self.rules.intern(rule.clone()));
-        CompiledVerdict { allowed: verdict.is_allow(), reason, rule, end }
+        CompiledVerdict { allowed: verdict.is_allow(), reason, rule, missing, end }
     }
 }
 
 fn fixed_verdict(reason: Reason) -> CompiledVerdict {
-    CompiledVerdict { allowed: false, reason, rule: None, end: Direction::Egress }
+    CompiledVerdict { allowed: false, reason, rule: None, missing: None, end: Direction::Egress }
 }
