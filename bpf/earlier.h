@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * iter/task_file (since 5.8; with socket storage 5.11): what the processes of the
- * pods hold of sockets that are older than these programs. The agent runs it once,
- * after the hooks are attached and before packets are judged, so that each
- * connected socket carries a record: from its connect, or from here.
+ * pods hold of sockets that are older than these programs. The agent runs it
+ * before packets are judged, twice: for who listens, and for who has connected,
+ * so that each socket that did carries a record: from its connect, or from here.
+ * One that was accepted, on a port that is listened on, carries none.
  *
  * Who holds a socket now may not be who connected it. It counts as connected by
  * the container and program of all who hold it, and by no named program where
@@ -74,7 +75,8 @@ static __always_inline struct connect_record *note_socket(struct sock *sock, con
 		count(COUNTER_NO_STORAGE);
 		return NULL;
 	}
-	/* State and attempt stay 0: judged when its next packet passes. */
+	/* State and attempt stay 0: judged when its next packet passes, and another verdict than this one is told. */
+	record->enforced = record->would = VERDICT_ALLOW;
 	record->socket = seen->socket;
 	record->container = seen->container;
 	record->program = seen->program;
@@ -84,6 +86,20 @@ static __always_inline struct connect_record *note_socket(struct sock *sock, con
 	record->class = CLASS_NONE;
 	record->decision = DECISION_NONE;
 	return record;
+}
+
+/* Notes a listener. True for what was accepted by one, or when not all listeners are known yet. */
+static __always_inline bool is_listened_on(const struct earlier_socket *seen)
+{
+	struct listening_key all = {}, port = {};
+	__u64 one = 1;
+
+	port.network = seen->network;
+	port.port = seen->local_port;
+	if (seen->protocol == IPPROTO_TCP && !seen->remote_port && bpf_map_update_elem(&listening, &port, &one, BPF_ANY))
+		count(COUNTER_MAP_FULL);
+	return !bpf_map_lookup_elem(&listening, &all) ||
+	       (seen->protocol == IPPROTO_TCP && bpf_map_lookup_elem(&listening, &port));
 }
 
 SEC("iter/task_file")
@@ -114,7 +130,7 @@ int earlier_sockets(struct bpf_iter__task_file *ctx)
 		return 0;
 	seen.socket = bpf_get_socket_cookie(sock);
 	seen.container = holder.container;
-	if (seen.remote_port) {
+	if (!is_listened_on(&seen) && seen.remote_port) {
 		read_program_of(task, &seen.program, &flags);
 		check_start_of(task, &seen.program, &flags);
 		if (flags)

@@ -69,6 +69,7 @@ struct layout {
 	struct drop_event drop_event;
 	struct earlier_socket earlier_socket;
 	struct answer_key answer_key;
+	struct listening_key listening_key;
 	enum counter counter;
 };
 const struct layout *unused_layout __attribute__((unused));

@@ -488,6 +488,13 @@ struct connect_record {
 	struct program_file program; /* inode 0 = none that rules may name */
 };
 
+/* A port of TCP on which somebody listens in a network; all zero = every one of them has been noted. */
+struct listening_key {
+	__u64 network;
+	__u32 port;
+	__u32 unused;
+};
+
 /* What a process holds that is older than these programs: a connected socket, or one that waits for others. */
 struct earlier_socket {
 	__u64 socket;	 /* cookie */

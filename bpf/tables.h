@@ -145,6 +145,15 @@ struct {
 	__type(value, struct drop_value);
 } drops SEC(".maps");
 
+/* While holders of sockets are looked up, else empty. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct listening_key);
+	__type(value, __u64);
+} listening SEC(".maps");
+
 /* The file that a process was started from, by its first thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -42,6 +42,7 @@ const MIRRORS: &[(&str, &str)] = &[
     ("drop_event", "DropEvent"),
     ("earlier_socket", "EarlierSocket"),
     ("answer_key", "AnswerKey"),
+    ("listening_key", "ListeningKey"),
 ];
 
 fn main() {

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::guard::open_map;
 use crate::layout::constants::{FLOW_IN, FLOW_OUT, STRENGTH_SAME_NODE, VERDICT_ALLOW};
-use crate::layout::{AnswerKey, EarlierSocket, FlowKey, FlowValue, Plain};
+use crate::layout::{AnswerKey, EarlierSocket, FlowKey, FlowValue, ListeningKey, Plain};
 use crate::pins::Generation;
 use crate::veth;
 
@@ -29,7 +29,7 @@ const UDP: u8 = 17;
 /// Has the kernel note who holds each connected socket of the pods, and notes what each is of as a flow that is to be judged,
 /// where none is known. `interfaces` are the pods' veths by container. Returns how many connections there are.
 pub(crate) fn note(generation: &Generation, interfaces: &HashMap<u64, u32>) -> Result<usize> {
-    let sockets = read(generation)?;
+    let sockets = look(generation)?;
     let flows = open_map(generation, "flows")?;
     let answers = open_map(generation, "answers")?;
     let now = clock::since_boot();
@@ -58,7 +58,27 @@ pub(crate) fn note(generation: &Generation, interfaces: &HashMap<u64, u32>) -> R
     Ok(connections.unique.len())
 }
 
-/// Runs the program; every connected socket carries a record after it.
+/// Has the kernel note who listens, then who has connected; every socket that did carries a record after it.
+fn look(generation: &Generation) -> Result<Vec<EarlierSocket>> {
+    let listening = open_map(generation, "listening")?;
+    let clear = || {
+        for key in listening.keys().collect::<Vec<_>>() {
+            let _ = listening.delete(&key);
+        }
+    };
+    // An agent may have died here.
+    clear();
+    read(generation)?;
+    let all = ListeningKey { network: 0, port: 0, unused: 0 };
+    listening
+        .update(all.bytes(), &1u64.to_ne_bytes(), MapFlags::ANY)
+        .map_err(|error| Error::kernel("write to", "listening", error))?;
+    let sockets = read(generation);
+    clear();
+    sockets
+}
+
+/// Runs the program once.
 fn read(generation: &Generation) -> Result<Vec<EarlierSocket>> {
     let program = veth::open_program(generation, PROGRAM)?;
     let failed = |error| Error::path("run the program", PROGRAM, error);

@@ -44,7 +44,7 @@ const PROGRAMS: [(&str, u32); 14] = [
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 17] = [
+const PLAIN_MAPS: [&str; 18] = [
     "state",
     "events",
     "counters",
@@ -53,6 +53,7 @@ const PLAIN_MAPS: [&str; 17] = [
     "tries",
     "answers",
     "asked",
+    "listening",
     "starts",
     "sends",
     "flows",

@@ -420,6 +420,16 @@ pub struct AnswerKey {
     pub unused: [u8; 6],
 }
 
+/// A port of TCP on which somebody listens; all zero = every one has been noted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ListeningKey {
+    /// Cookie of the network namespace.
+    pub network: u64,
+    pub port: u32,
+    pub unused: u32,
+}
+
 /// A socket that is older than the programs, as a process holds it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -480,6 +490,7 @@ plain!(
     DropEvent,
     EarlierSocket,
     AnswerKey,
+    ListeningKey,
 );
 
 include!(concat!(env!("OUT_DIR"), "/layout_asserts.rs"));

@@ -12,7 +12,7 @@ use palisade_bpf::{Event, Guard, Origin, Tables};
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED};
 use crate::veth::{Wire, await_flow, serve};
-use crate::world::{DENY, file_key};
+use crate::world::{ALLOW, DENY, SELF, cell, file_key};
 
 /// The class of the program that the rules name; other programs of the container are refused.
 const NAMED: u32 = 21;
@@ -98,6 +98,32 @@ fn a_connection_older_than_the_guard_is_judged_by_its_container_and_program() {
                 palisade_bpf::pins::mount(&wire.world.bpffs).expect("mounted");
                 wire.guard = wire.world.guard();
             }
+        }
+    });
+}
+
+#[test]
+fn a_connection_inside_a_pod_that_is_older_than_the_guard_is_judged_too() {
+    privileged(|| {
+        for (allowed, address) in [(true, 0), (false, 0), (true, 1)] {
+            let mut wire = Wire::new();
+            let at = SocketAddr::new(wire.one.addresses()[address], 7070);
+            let (mut client, mut server) = (wire.one.puppet(&wire.program), wire.one.puppet(&wire.program));
+            assert_eq!(server.bind(at), Came::Through);
+            assert_eq!(client.tell(&format!("hold {at}")), "ok");
+            assert_eq!(server.tell("accept-held"), "ok");
+            let mut rules = wire.tables(1);
+            // Nobody dials the client's port: what the server sends is an answer or nothing.
+            let table = |first, last, decision| palisade_bpf::tables::Span { first, last, decision };
+            let verdict = if allowed { ALLOW } else { DENY };
+            rules.port_tables.push(vec![table(0, 7069, DENY), table(7070, 7070, verdict), table(7071, 65535, DENY)]);
+            rules.cells.push(cell(20, SELF, 2));
+            wire.install(&rules);
+            // The server's word first, to a client that has been silent.
+            assert_eq!(server.tell("write-held"), "ok");
+            let heard = client.tell("read-held");
+            let answered = client.tell("write-held") == "ok" && server.tell("read-held") == "ok";
+            assert_eq!((heard == "ok") && answered, allowed, "{at}: {heard}");
         }
     });
 }

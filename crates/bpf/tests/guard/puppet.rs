@@ -192,6 +192,11 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             held.streams[0].read_exact(&mut [0; 1])?;
         }
         "write-held" => held.streams[0].write_all(b"x")?,
+        // Takes one connection in, and holds it as one of its own.
+        "accept-held" => {
+            let listener = held.listeners.first().ok_or_else(|| std::io::Error::other("it does not listen"))?;
+            held.streams.push(listener.accept()?.0);
+        }
         // Lets another process hold it as well.
         "give-held" => {
             let taker = meet(rest[0])?;
