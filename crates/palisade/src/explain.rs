@@ -120,10 +120,13 @@ fn end_word(direction: Direction) -> &'static str {
 
 /// Why no consent is shown though the link is denied: a Deny stands in the way.
 fn render_obstacle(text: &mut String, explanation: &Explanation) {
-    let (_, verdict) = explanation.judgement.enforced.link();
-    let Verdict::Deny(because) = verdict else { return };
-    if let Some(rule) = because.rule().filter(|rule| rule.rule.is_some()) {
-        let _ = writeln!(text, "\nno Allow can open this: {rule} denies it ({})", rule.place);
+    let enforced = &explanation.judgement.enforced;
+    for verdict in [&enforced.egress, &enforced.ingress] {
+        let Verdict::Deny(because) = verdict else { continue };
+        if let Some(rule) = because.rule().filter(|rule| rule.rule.is_some()) {
+            let _ = writeln!(text, "\nno Allow can open this: {rule} denies it ({})", rule.place);
+            return;
+        }
     }
 }
 
@@ -150,6 +153,7 @@ fn render_end(text: &mut String, end: &EndExplanation, word: &str) {
 
 fn render_rule(text: &mut String, rule: &RuleExplanation) {
     let (mark, verb) = match (rule.covers, rule.action) {
+        _ if rule.is_passed_over => (" ", "is not asked: what comes before it answers"),
         (Some(true), RuleAction::Allow) => ("+", "allows it"),
         (Some(true), RuleAction::Deny) => ("-", "denies it"),
         (Some(true), RuleAction::Pass) => (">", "passes it on to the next tier"),

@@ -935,6 +935,89 @@ spec: {{podSelector: {{matchLabels: {{app: db}}}}, ingress: [{{from: [{{ipBlock:
 }
 
 #[test]
+fn explain_shows_the_way_through_the_tiers() {
+    let policies = std::env::temp_dir().join(format!("palisade-tiers-{}.yaml", std::process::id()));
+    let text = "
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: tenants}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  ingress:
+  - {name: shop, action: Pass, from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: shop}}}]}
+  - {name: nobody-else, action: Deny, from: [{namespaces: {}}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicy
+metadata: {name: default}
+spec:
+  subject: {namespaces: {}}
+  egress:
+  - {name: nobody, action: Deny, to: [{networks: [0.0.0.0/0]}]}
+";
+    std::fs::write(&policies, text).expect("written");
+    let shown = |question: &str| {
+        let said = run(&format!("explain {SHOP} -f {} {question}", policies.display()), "");
+        said.replace(&policies.display().to_string(), "tiers.yaml")
+    };
+    expect![[r#"
+        allowed    shop/orders -> data/db 5432
+
+        sender shop/orders (egress): allowed: AccessPolicy shop/storefront rules[7] "to-database" (examples/shop/policies.yaml:78)
+          closed by
+            Perimeter shop/default (examples/shop/policies.yaml:10)
+          rules about this end
+            AccessPolicy shop/never rules[0] "no-metadata" (examples/shop/policies.yaml:101): does not deny it
+              to[0] {entity: metadata}: data/db is not that party
+            AccessPolicy shop/storefront rules[5] "orders-take-payments" (examples/shop/policies.yaml:68): does not allow it
+              to[0] {workload: payments}: without `namespace` it means namespace `shop` alone
+          + AccessPolicy shop/storefront rules[7] "to-database" (examples/shop/policies.yaml:78): allows it
+            BaselineAdminNetworkPolicy default egress[0].to[0] "nobody" (tiers.yaml:19): is not asked: what comes before it answers
+          9 rules of this namespace's policies about other pods
+
+        receiver data/db (ingress): allowed: AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123)
+          closed by
+            Perimeter data/default (examples/shop/policies.yaml:15)
+          rules about this end
+          > ClusterNetworkPolicy tenants ingress[0].from[0] "shop" (tiers.yaml:10): passes it on to the next tier
+          + AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123): allows it
+          2 rules of this namespace's policies about other pods
+        [exit 0]
+    "#]].assert_eq(&shown("shop/orders data/db 5432"));
+    expect![[r#"
+        denied     edge/gateway -> data/db 5432
+
+        sender edge/gateway (egress): denied: closed by Perimeter edge/default, and nothing opens it (examples/shop/policies.yaml:5)
+          closed by
+            Perimeter edge/default (examples/shop/policies.yaml:5)
+          rules about this end
+            AccessPolicy edge/gateway rules[1] "gateway-to-web" (examples/shop/policies.yaml:31): does not allow it
+              to[0] {workload: web, namespace: shop}: data/db is in another namespace
+            BaselineAdminNetworkPolicy default egress[0].to[0] "nobody" (tiers.yaml:19): is not asked: what comes before it answers
+          1 rule of this namespace's policies about other pods
+
+        receiver data/db (ingress): denied: ClusterNetworkPolicy tenants ingress[1].from[0] "nobody-else" (tiers.yaml:11)
+          closed by
+            Perimeter data/default (examples/shop/policies.yaml:15)
+          rules about this end
+            ClusterNetworkPolicy tenants ingress[0] "shop" (tiers.yaml:10): does not pass it on
+              from[0] every pod of namespaces `kubernetes.io/metadata.name=shop`: namespace `edge` has `kubernetes.io/metadata.name=edge`
+          - ClusterNetworkPolicy tenants ingress[1].from[0] "nobody-else" (tiers.yaml:11): denies it
+            AccessPolicy data/consent rules[0] "database" (examples/shop/policies.yaml:123): does not allow it
+              from[0] {workload: orders, namespace: shop}: edge/gateway is in another namespace
+              from[1] {workload: catalogue, namespace: shop}: edge/gateway is in another namespace
+              from[2] {workload: stock-report, namespace: shop}: edge/gateway is in another namespace
+          2 rules of this namespace's policies about other pods
+
+        no Allow can open this: ClusterNetworkPolicy tenants ingress[1].from[0] "nobody-else" denies it (tiers.yaml:11)
+        [exit 1]
+    "#]].assert_eq(&shown("edge/gateway data/db 5432"));
+    std::fs::remove_file(&policies).expect("removed");
+}
+
+#[test]
 fn json_is_versioned_and_carries_rule_and_place() {
     let text = run(&format!("check {SHOP} -o json shop/web:nginx:/usr/sbin/nginx shop/orders http"), "");
     let (json, code) = text.rsplit_once("[exit ").expect("ends with the code");

@@ -8,7 +8,7 @@ use palisade_model::link::{Link, Which};
 use palisade_model::network_policy::{NetworkPolicyPeer, NetworkPolicyTarget};
 use palisade_model::port::PortRule;
 use palisade_model::tiered_policy::{Tier, TierAction};
-use palisade_model::verdict::{Direction, Judgement, RuleRef, Verdict};
+use palisade_model::verdict::{Because, Direction, Judgement, RuleRef, Verdict};
 use palisade_model::{Labels, Selector};
 use serde::Serialize;
 
@@ -69,6 +69,9 @@ pub struct RuleExplanation {
     /// A likely slip of the pen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// A rule of the baseline tier, and what comes before it answers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_passed_over: bool,
 }
 
 /// What a rule does with what it covers.
@@ -150,7 +153,15 @@ impl Model {
                 explanation.rules.push(self.explain_network_policy_rule(position, index, situation, direction));
             }
         }
-        explanation.rules.extend(self.explain_tier(pod, Tier::Baseline, situation, direction));
+        let is_asked = match &explanation.enforced {
+            Verdict::Allow(Because::Open) => true,
+            Verdict::Allow(Because::Rule { rule }) | Verdict::Deny(Because::Rule { rule }) => self.is_of_baseline(rule),
+            Verdict::Undecided(_) => explanation.closed_by.is_empty(),
+            Verdict::Allow(_) | Verdict::Deny(_) => false,
+        };
+        let baseline = self.explain_tier(pod, Tier::Baseline, situation, direction).into_iter();
+        let baseline = baseline.map(|rule| RuleExplanation { is_passed_over: !is_asked, ..rule });
+        explanation.rules.extend(baseline);
         explanation
     }
 
@@ -176,6 +187,7 @@ impl Model {
                     covers: Some(true),
                     why_not: vec![],
                     hint: None,
+                    is_passed_over: false,
                 });
             }
             Cover::No(WhyNot::Expired) => {
@@ -210,7 +222,14 @@ impl Model {
             // Each list has a match, but no pair does: inside the pod a pair must name a process.
             why_not.push("a pod's own address is judged only by rules that name a container or program".to_owned());
         }
-        about_this_end.then_some(RuleExplanation { rule: reference, action: rule.action.into(), covers, why_not, hint })
+        about_this_end.then_some(RuleExplanation {
+            rule: reference,
+            action: rule.action.into(),
+            covers,
+            why_not,
+            hint,
+            is_passed_over: false,
+        })
     }
 
     fn explain_network_policy_rule(
@@ -237,6 +256,7 @@ impl Model {
                     covers: Some(true),
                     why_not: vec![],
                     hint: None,
+                    is_passed_over: false,
                 };
             }
             Cover::No(_) => (Some(false), Vec::new()),
@@ -260,7 +280,7 @@ impl Model {
         if let Match::No(why) = matching::ports(self, &rule.ports, situation) {
             why_not.push(render_ports(why, &rule.ports, situation));
         }
-        RuleExplanation { rule: reference, action: RuleAction::Allow, covers, why_not, hint }
+        RuleExplanation { rule: reference, action: RuleAction::Allow, covers, why_not, hint, is_passed_over: false }
     }
 
     fn render_access_mismatch(

@@ -43,13 +43,21 @@ impl Model {
                             reference = rule;
                         }
                         let (covers, why_not) = (Some(true), Vec::new());
-                        explained.push(RuleExplanation { rule: reference, action, covers, why_not, hint: None });
+                        explained.push(RuleExplanation {
+                            rule: reference,
+                            action,
+                            covers,
+                            why_not,
+                            hint: None,
+                            is_passed_over: false,
+                        });
                         return explained;
                     }
                     Match::No(_) => (Some(false), Vec::new()),
                     Match::Unknown(missing) => (None, vec![missing.to_string()]),
                 };
-                let mut one = RuleExplanation { rule: reference, action, covers, why_not, hint: None };
+                let mut one =
+                    RuleExplanation { rule: reference, action, covers, why_not, hint: None, is_passed_over: false };
                 (one.rule.from_peer, one.rule.to_peer) = (None, None);
                 let party = situation.party(side);
                 let answers: Vec<Match> = rule.peers.iter().map(|peer| self.tier_peer(&peer.target, party)).collect();
