@@ -17,10 +17,11 @@ const SIDE: u32 = 40;
 
 /// A pod with two containers on a closed loopback: `main` may reach every port of it, `side` none.
 struct Inside {
-    wire: Wire,
+    // Ended before their surroundings are: a cgroup with a process in it cannot go.
     main: Puppet,
     side: Puppet,
     side_id: u64,
+    wire: Wire,
 }
 
 impl Inside {
