@@ -209,7 +209,12 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             held.streams.push(receive_descriptor(&giver)?.into());
         }
         // A server of datagrams, step by step; and who asks it.
-        "await" => held.datagrams.push(UdpSocket::bind(address(0))?),
+        "await" => {
+            let socket = UdpSocket::bind(address(0))?;
+            // What was lost is told, not awaited for ever.
+            socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+            held.datagrams.push(socket);
+        }
         "hear" => {
             let (_, from) = held.datagrams[0].recv_from(&mut [0; 64])?;
             held.asker = Some(from);
