@@ -137,8 +137,9 @@ struct receiver_cell_key {
 	__u32 protocol;
 };
 
-/* A source with a meaning of its own: a socket of the receiver's node sent it. */
-#define SOURCE_OWN_NODE 0
+/* Sources with a meaning of their own: a socket of the receiver's node sent it, over IPv4, and over IPv6. */
+#define SOURCE_OWN_NODE_4 0
+#define SOURCE_OWN_NODE_6 3
 #define SOURCE_NONE 0xffffffffu
 
 /* What has no ports (echo) is judged under this protocol. */

@@ -210,7 +210,10 @@ __noinline int answer(struct flow_key *key, struct flow_value *flow, __u64 state
 		return 0;
 	}
 	question->receiver = veth->receiver;
-	question->source = flow->strength == STRENGTH_OWN_NODE ? SOURCE_OWN_NODE : find_source(state_word, flow->peer);
+	if (flow->strength != STRENGTH_OWN_NODE)
+		question->source = find_source(state_word, flow->peer);
+	else
+		question->source = is_mapped_ipv4(key->pod) ? SOURCE_OWN_NODE_4 : SOURCE_OWN_NODE_6;
 	judge_receiver(question);
 	keep_answer(flow, question);
 	return 0;

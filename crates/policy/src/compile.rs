@@ -73,12 +73,14 @@ id!(
 );
 
 impl SourceId {
-    /// A socket of the receiver's own node, proven by the packet's socket.
-    pub const OWN_NODE: Self = Self(0);
+    /// A socket of the receiver's own node, proven by the packet's socket, over IPv4.
+    pub const OWN_NODE_4: Self = Self(0);
     /// IPv4: forwarded or masqueraded by a node, so that its address says nothing.
     pub const STRANGER_4: Self = Self(1);
     /// The same over IPv6.
     pub const STRANGER_6: Self = Self(2);
+    /// The own node over IPv6: blocks of the other family do not match it.
+    pub const OWN_NODE_6: Self = Self(3);
 }
 
 impl DestinationId {

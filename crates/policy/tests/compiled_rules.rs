@@ -494,7 +494,7 @@ fn sources(rules: &NodeRules, model: &Model, inventory: &Inventory) -> Vec<(End,
     let outside = ["203.0.113.10", "198.51.100.1"].into_iter().map(|text| text.parse().expect("a constant"));
     let mut sources: Vec<(End, SourceId)> =
         pods.chain(outside).map(|address| (End::Address(address), looked_up(address))).collect();
-    sources.push((End::Node { name: runnable::NODES[0].into(), address: None }, SourceId::OWN_NODE));
+    sources.push((End::Node { name: runnable::NODES[0].into(), address: None }, SourceId::OWN_NODE_4));
     // Whoever comes from a node's address without a socket of that node is a stranger.
     for address in inventory.nodes.iter().flat_map(|node| &node.addresses).filter(|address| address.is_ipv4()) {
         assert_eq!(looked_up(*address), SourceId::STRANGER_4);

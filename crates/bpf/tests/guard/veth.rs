@@ -16,7 +16,8 @@ use crate::routes::make_node;
 use crate::wire::{Pod, udp};
 use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, all_ports, await_event, cell, container, tables, udp_cell};
 
-const OWN_NODE: u32 = 0;
+/// Over IPv4 and over IPv6.
+const OWN_NODE: [u32; 2] = [0, 3];
 const ANYBODY: u32 = 9;
 
 /// Two guarded pods of a node.
@@ -58,7 +59,8 @@ impl Wire {
             }
             for protocol in [TCP, UDP, 0] {
                 let cell = |source, port_table| ReceiverCell { receiver: subject, source, protocol, port_table };
-                rules.receiver_cells.extend([cell(OWN_NODE, ALLOW), cell(ANYBODY, DENY)]);
+                rules.receiver_cells.extend(OWN_NODE.map(|own| cell(own, ALLOW)));
+                rules.receiver_cells.push(cell(ANYBODY, DENY));
             }
         }
         let any = |address: &str| Source { address: address.parse().expect("an address"), prefix: 0, source: ANYBODY };
@@ -445,7 +447,7 @@ fn an_unknown_pod_passes_at_the_veth_only_where_unknown_pods_are_recorded() {
         rules.containers.retain(|container| container.cgroup != wire.one.container_id);
         rules.destinations.retain(|network| network.own_subject != Some(wire.one.number.into()));
         // Whoever has an address may reach pod two.
-        rules.sources.iter_mut().for_each(|source| source.source = OWN_NODE);
+        rules.sources.iter_mut().for_each(|source| source.source = OWN_NODE[0]);
         for (revision, unknown_pods, comes) in [(2, UnknownPods::Record, true), (3, UnknownPods::Refuse, false)] {
             (rules.revision, rules.unknown_pods) = (revision, unknown_pods);
             wire.guard.install(&rules).expect("installed");

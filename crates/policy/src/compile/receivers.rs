@@ -32,10 +32,11 @@ impl Receivers {
     pub(super) fn new<'m>(compiler: &mut Compiler<'m>, local: &[&'m PodFacts]) -> Self {
         let mut half = Half::new(compiler, local);
         let reserved = [
-            (own_node(compiler), SenderProof::Process),
+            (own_node(compiler, IpAddr::is_ipv4), SenderProof::Process),
             // No block that a policy names is as narrow as these: only "everyone" and "world" match.
             (stranger(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), SenderProof::Address),
             (stranger(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), SenderProof::Address),
+            (own_node(compiler, IpAddr::is_ipv6), SenderProof::Process),
         ];
         let reserved = reserved.map(|(party, proof)| {
             let (from, v4) = half.source(compiler, party, proof);
@@ -152,9 +153,10 @@ impl<'m> Half<'m> {
     }
 }
 
-fn own_node<'m>(compiler: &Compiler<'m>) -> Party<'m> {
+fn own_node<'m>(compiler: &Compiler<'m>, family: fn(&IpAddr) -> bool) -> Party<'m> {
     let own = compiler.model.node_named(&compiler.node);
-    let addresses = own.map(|node| node.addresses.clone()).unwrap_or_default();
+    let addresses = own.into_iter().flat_map(|node| node.addresses.iter().copied());
+    let addresses = addresses.filter(family).collect();
     Party::Node { name: Some(compiler.node.clone()), addresses, host_pod: None }
 }
 
