@@ -50,6 +50,27 @@ static __always_inline void reached(const struct flow_key *key, struct flow_valu
 }
 
 /*
+ * The first answer to a stream from the pod shows which backend of a Service it reached, where no receiver's veth on this
+ * node has: told for the record, nothing is judged by it.
+ * Cost: connection tracking's tuple, once a stream.
+ */
+static __always_inline void name_backend(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow,
+					 __u64 pod, __u64 now)
+{
+	struct nf_conn *track = find_track(skb);
+	struct target backend;
+
+	if (!track)
+		return;
+	read_backend(track, &backend);
+	if (backend.port == packet->key.remote_port && same_address(backend.address, packet->key.remote))
+		return;
+	__builtin_memcpy(flow->peer, backend.address, 16);
+	flow->peer_port = backend.port;
+	tell_flow(&packet->key, flow, pod, PHASE_REACHED, 0, now);
+}
+
+/*
  * An answer to a flow from the pod whose backend no program has seen: it left by a link that is not guarded, or was
  * allowed before the Service was mixed. The answer itself shows who it is from. False when it must not pass.
  */
