@@ -6,9 +6,12 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 # CI sets --locked here.
 CARGO_FLAGS ?=
+# For soak: how many worlds, and the first; each prints its seed.
+WORLDS ?= 2000
+SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench ebpf setup install clean
+.PHONY: help demo test check soak bench ebpf setup install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +27,10 @@ check: setup ## format, lints, layers, licences and sources of what comes in
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) -q -p palisade-house
+
+soak: setup ## hours of it: WORLDS random worlds from SEED on, 100 killed agents, 1,000 changes (root)
+	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test worlds_in_the_kernel -- --nocapture
+	PALISADE_KILLS=100 PALISADE_CHANGES=1000 $(CARGO) test $(CARGO_FLAGS) -p palisade --test endurance -- --nocapture --test-threads=1
 
 bench: setup ## measure what docs/performance.md reports (root)
 	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade-policy --bench engine

@@ -119,6 +119,8 @@ fn taste() -> Taste {
         ],
         // A kubelet reaches few ports.
         entities: [&Entity::ALL[..], &[Entity::Kubelet]].concat(),
+        peers: [Entity::ALL, Entity::ALL].map(|all| [&all[..], &[Entity::Kubelet]].concat()),
+        party_peers: 18,
         expiries: ["2020-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "2027-01-01T00:00:01Z", "2099-01-01T00:00:00+02:00"]
             .map(str::to_owned)
             .to_vec(),
@@ -649,7 +651,7 @@ fn to_or_from_entity(random: &mut Random, scene: &Scene, pod: &SceneWorkload) ->
     };
     let dns = scene.workloads.iter().find(|workload| workload.name == "coredns").unwrap_or(pod).clone();
     let probe = pod.containers.iter().find_map(|container| match container.probe.as_ref()? {
-        SceneProbe::TcpSocket(port) | SceneProbe::Grpc(port) => Some(*port),
+        SceneProbe::TcpSocket(port) | SceneProbe::Grpc(port) | SceneProbe::Liveness(port) => Some(*port),
         SceneProbe::HttpNamed(name) => {
             container.ports.iter().find(|port| port.name.as_ref() == Some(name)).map(|port| port.number)
         }

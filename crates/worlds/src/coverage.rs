@@ -10,7 +10,9 @@ use palisade_model::network_policy::{NetworkPolicyRule, NetworkPolicyTarget};
 use palisade_model::object::Kind;
 use palisade_model::port::{PortMatch, PortRange, PortRule};
 use palisade_model::tiered_policy::{Tier, TierAction, TieredPort, TieredTarget};
-use palisade_model::verdict::{Because, Decision, Missing, RuleList, RuleRef, Verdict};
+use palisade_model::verdict::{Because, Decision, Direction, Missing, RuleList, RuleRef, Verdict};
+
+use crate::corners::{Dialled, corners};
 
 /// How often each thing decided; the keys are stable words such as `step:deny` or `peer:workload`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -101,12 +103,13 @@ impl Coverage {
         "tier-port:name",
     ];
 
-    /// What the lab's worlds must meet: TCP over IPv4 from pods.
+    /// What the lab's worlds must meet: over TCP and IPv4, from pods.
     pub const RUNNABLE: &[&str] = &[
         "step:deny",
         "step:allow",
         "step:network-rule",
         "step:exception",
+        "step:own-node",
         "step:closed",
         "step:open",
         "step:own-address",
@@ -124,13 +127,22 @@ impl Coverage {
         "peer:container",
         "peer:program",
         "peer:cidr",
+        "peer:cidr-except",
         "peer:podSelector",
         "peer:podSelector+namespaceSelector",
         "peer:ipBlock",
+        "peer:ipBlock-except",
         "peer:everyone",
         "entity:world",
         "entity:cluster",
         "entity:nodes",
+        "entity:apiserver",
+        "entity:dns",
+        "entity:gateway",
+        "entity:metadata",
+        "except:world",
+        "except:cluster",
+        "except:nodes",
         "port:none",
         "port:protocol-only",
         "port:number",
@@ -139,10 +151,33 @@ impl Coverage {
         "port:service",
     ];
 
+    /// What the lab's worlds must meet besides, over every protocol and family and from nodes: the corners of NetworkPolicy
+    /// that a connection can show, and what only a node's process meets.
+    pub const IN_THE_KERNEL: &[&str] = &[
+        "entity:kubelet",
+        "corner:1",
+        "corner:2",
+        "corner:3",
+        "corner:4",
+        "corner:5",
+        "corner:6",
+        "corner:7",
+        "corner:8",
+        "corner:9",
+        "corner:11",
+    ];
+
     /// Counts both ends of a decision.
     pub fn count(&mut self, inventory: &Inventory, link: &Link, decision: &Decision) {
         self.count_end(inventory, link, &decision.egress);
         self.count_end(inventory, link, &decision.ingress);
+    }
+
+    /// Counts the corners of NetworkPolicy that decided an end, as `corner:1` to `corner:11`.
+    pub fn count_corners(&mut self, inventory: &Inventory, link: &Link, dialled: Dialled, end: (Direction, &Verdict)) {
+        for corner in corners(inventory, link, dialled, end) {
+            self.add(format!("corner:{corner}"));
+        }
     }
 
     /// Counts what one end's verdict came from.

@@ -10,6 +10,7 @@
 
 pub mod anything;
 pub mod choice;
+mod corners;
 pub mod coverage;
 mod manifest;
 mod policies;
@@ -20,5 +21,6 @@ mod text;
 
 pub use anything::World;
 pub use choice::{Candidate, choose};
+pub use corners::Dialled;
 pub use coverage::Coverage;
 pub use runnable::RunnableWorld;

@@ -145,7 +145,10 @@ fn container(container: &SceneContainer) -> Yaml {
     if !container.ports.is_empty() {
         object = object.with("ports", list(container.ports.iter().map(container_port)));
     }
-    object.with_some("readinessProbe", container.probe.as_ref().map(probe))
+    match &container.probe {
+        Some(of_liveness @ SceneProbe::Liveness(_)) => object.with("livenessProbe", probe(of_liveness)),
+        of_readiness => object.with_some("readinessProbe", of_readiness.as_ref().map(probe)),
+    }
 }
 
 fn container_port(port: &ScenePort) -> Yaml {
@@ -156,7 +159,7 @@ fn container_port(port: &ScenePort) -> Yaml {
 
 fn probe(probe: &SceneProbe) -> Yaml {
     match probe {
-        SceneProbe::TcpSocket(port) => map([("tcpSocket", map([("port", plain(port))]))]),
+        SceneProbe::TcpSocket(port) | SceneProbe::Liveness(port) => map([("tcpSocket", map([("port", plain(port))]))]),
         SceneProbe::HttpNamed(name) => map([("httpGet", map([("path", text("/")), ("port", text(name.clone()))]))]),
         SceneProbe::Grpc(port) => map([("grpc", map([("port", plain(port))]))]),
     }

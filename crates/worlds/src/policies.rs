@@ -5,6 +5,7 @@ mod tiered;
 use palisade_model::access_policy::Entity;
 use palisade_model::port::Protocol;
 
+use crate::corners::WITHOUT_TYPES;
 use crate::random::Random;
 use crate::scene::{LABELS, Pairs, Scene, ScenePort, SceneService, SceneWorkload};
 use crate::text::{Yaml, labels, list, map, plain, text};
@@ -15,8 +16,12 @@ pub struct Taste {
     pub blocks: Vec<(&'static str, &'static [&'static str])>,
     /// The same for `cidr`.
     pub cidrs: Vec<(&'static str, &'static [&'static str])>,
-    /// Parties for peers and exceptions; one that stands there twice is taken more often.
+    /// Parties for exceptions; one that stands there twice is taken more often.
     pub entities: Vec<Entity>,
+    /// Parties for peers: of `from`, and of `to`.
+    pub peers: [Vec<Entity>; 2],
+    /// How many of a hundred peers are parties.
+    pub party_peers: usize,
     /// Instants for `expires`.
     pub expiries: Vec<String>,
     /// Whether rules may use what grants nothing yet (`http`, `fqdn`).
@@ -172,7 +177,8 @@ impl Generator<'_> {
             let rules = self.network_rules(namespace, "to", &subject);
             spec = spec.with("egress", rules);
         }
-        object("networking.k8s.io/v1", "NetworkPolicy", Some(namespace), &format!("np{index}")).with("spec", spec)
+        let name = format!("np{index}{}", if types == 0 { WITHOUT_TYPES } else { "" });
+        object("networking.k8s.io/v1", "NetworkPolicy", Some(namespace), &name).with("spec", spec)
     }
 
     fn network_rules(&mut self, namespace: &str, field: &str, subject: &SceneWorkload) -> Yaml {
@@ -400,13 +406,13 @@ impl Generator<'_> {
     }
 
     fn peer(&mut self, namespace: Option<&str>, side: Side, workload: &SceneWorkload) -> Yaml {
-        match self.random.weighted(&[68, 14, 18]) {
+        match self.random.weighted(&[86 - self.taste.party_peers, 14, self.taste.party_peers]) {
             0 => self.pod_peer(namespace, side, workload),
             1 => {
                 let cidrs = self.taste.cidrs.clone();
                 self.block(&cidrs)
             }
-            _ => map([("entity", text(self.random.pick(&self.taste.entities).as_str()))]),
+            _ => map([("entity", text(self.random.pick(&self.taste.peers[side as usize]).as_str()))]),
         }
     }
 

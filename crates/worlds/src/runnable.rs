@@ -14,16 +14,22 @@ use palisade_model::port::Protocol;
 use palisade_model::workload::WorkloadKind;
 
 use crate::manifest;
-use crate::policies::{Counts, Generator, Taste};
+use crate::policies::{Counts, Generator, Taste, object};
 use crate::random::Random;
 use crate::scene::{
-    Pairs, Scene, SceneContainer, SceneNamespace, SceneNode, ScenePod, ScenePort, SceneService, SceneServicePort,
-    SceneWorkload, random_labels,
+    Pairs, Scene, SceneContainer, SceneNamespace, SceneNode, ScenePod, ScenePort, SceneProbe, SceneService,
+    SceneServicePort, SceneWorkload, random_labels,
 };
-use crate::text::{Yaml, text};
+use crate::text::{Yaml, list, map, text};
 
 /// Where a world's outside server listens.
 pub const OUTSIDE: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), 8080);
+
+/// Where clouds serve instance metadata; in the lab nobody does.
+pub const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+
+/// Namespace and name of the cluster DNS Service.
+const DNS: (&str, &str) = ("kube-system", "kube-dns");
 
 /// The cluster's nodes, by name.
 pub const NODES: [&str; 2] = ["node1", "node2"];
@@ -41,6 +47,17 @@ pub struct RunnableWorld {
     /// Connections that can be tried: more than a test has time for, so it chooses with
     /// [`crate::choose`].
     pub tries: Vec<Try>,
+    /// Connections from a process of a pod's own node to the pod.
+    pub from_node: Vec<NodeTry>,
+}
+
+/// One connection to try from the pod's own node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeTry {
+    /// The pod.
+    pub to: PodOf,
+    /// Its port.
+    pub port: u16,
 }
 
 /// One connection to try, over TCP and IPv4.
@@ -182,7 +199,8 @@ impl Try {
     fn address(&self, inventory: &Inventory, sender: &Pod, family: Family) -> Option<IpAddr> {
         let first = |addresses: &[IpAddr]| addresses.iter().copied().find(|address| family.has(*address));
         match &self.to {
-            Target::Pod(pod) => first(pod.find(inventory)?.own_addresses()),
+            // A host-network pod has those of its node.
+            Target::Pod(pod) => first(&pod.find(inventory)?.addresses),
             Target::OwnPod => first(sender.own_addresses()),
             Target::Loopback => first(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
             Target::Service { namespace, name } => {
@@ -258,12 +276,15 @@ pub fn generate(seed: u64) -> RunnableWorld {
     services(&mut random, &mut scene);
 
     let mut shared: Vec<Yaml> = scene.namespaces.iter().map(manifest::namespace).collect();
-    if random.chance(50) {
+    if random.chance(80) {
         // The outside server stands in for the API server.
         let endpoints = [(vec![OUTSIDE.0.to_string()], true, None)];
         let ports = [ScenePort { name: Some("https".to_owned()), number: OUTSIDE.1, protocol: Protocol::Tcp }];
         let names = ("default", "kubernetes", "kubernetes");
         shared.push(manifest::endpoint_slice(names, "IPv4", &endpoints, &ports));
+    }
+    if random.chance(60) {
+        shared.push(gateways(random.pick(&scene.workloads)));
     }
     let counts = Counts {
         network_policies: random.between(2, 4),
@@ -278,10 +299,20 @@ pub fn generate(seed: u64) -> RunnableWorld {
     shared.extend(Generator { random: &mut random, scene: &scene, taste: &taste() }.policies(&counts));
     let of_user = scene.workloads.iter().map(user_object);
     let of_user = of_user.chain(scene.services.iter().map(|service| manifest::service(service, false)));
+    let of_user = of_user.chain([user_object_of_dns()]);
     let yaml = of_user.chain(shared.iter().cloned()).map(|document| document.document()).collect();
     let as_if_running = as_if_running(&scene).iter().chain(&shared).map(Yaml::document).collect();
     let tries = tries(&mut random, &scene);
-    RunnableWorld { seed, yaml, as_if_running, tries }
+    let from_node = node_tries(&mut random, &scene);
+    RunnableWorld { seed, yaml, as_if_running, tries, from_node }
+}
+
+/// The workload's pods are the cluster's gateways.
+fn gateways(workload: &SceneWorkload) -> Yaml {
+    let labels = map([("name", text(workload.name.clone()))]);
+    let gateway = map([("namespace", text(workload.namespace.clone())), ("selector", map([("matchLabels", labels)]))]);
+    object("palisade.dev/v1alpha1", "ClusterSettings", None, "default")
+        .with("spec", map([("gateways", list([gateway]))]))
 }
 
 fn taste() -> Taste {
@@ -293,25 +324,46 @@ fn taste() -> Taste {
             ("10.244.2.0/24", &["10.244.2.4/30"]),
             ("203.0.113.0/24", &["203.0.113.128/25"]),
             ("172.31.0.0/24", &["172.31.0.11/32"]),
+            ("::/0", &["fd00:10:244:1::/64", "fd00:172:31::/64"]),
+            ("fd00:10:244::/48", &["fd00:10:244:1::/64", "fd00:10:244:2::/64"]),
         ],
         cidrs: vec![
             ("0.0.0.0/0", &["203.0.113.0/24", "10.0.0.0/8"]),
+            ("0.0.0.0/0", &["172.16.0.0/12"]),
             ("203.0.113.0/24", &["203.0.113.128/25", "203.0.113.10/32"]),
+            ("203.0.113.8/29", &["203.0.113.12/32"]),
             ("203.0.113.10/32", &[]),
+            ("169.254.0.0/16", &["169.254.1.0/24"]),
         ],
         entities: vec![
             Entity::World,
-            Entity::World,
             Entity::Cluster,
-            Entity::Nodes,
             Entity::Nodes,
             Entity::Apiserver,
             Entity::Dns,
+            Entity::Dns,
             Entity::Kubelet,
+            Entity::Gateway,
+            Entity::Metadata,
         ],
+        peers: [
+            vec![Entity::World, Entity::Nodes, Entity::Kubelet, Entity::Kubelet, Entity::Gateway, Entity::Gateway],
+            vec![
+                Entity::World,
+                Entity::World,
+                Entity::Cluster,
+                Entity::Nodes,
+                Entity::Apiserver,
+                Entity::Apiserver,
+                Entity::Dns,
+                Entity::Gateway,
+                Entity::Metadata,
+            ],
+        ],
+        party_peers: 30,
         expiries: ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"].map(str::to_owned).to_vec(),
         unsupported: true,
-        receiver_program: 3,
+        receiver_program: 6,
         audit: 15,
         protocols: vec![Protocol::Tcp],
     }
@@ -345,7 +397,37 @@ fn workloads(random: &mut Random, scene: &mut Scene) {
             pods: Vec::new(),
         });
     }
+    if random.chance(60) {
+        scene.workloads.push(on_the_host(random));
+    }
 }
+
+/// A pod on its node's network: never selectable, whatever its labels are.
+fn on_the_host(random: &mut Random) -> SceneWorkload {
+    let mut labels = random_labels(random);
+    labels.push(("name".to_owned(), "host".to_owned()));
+    let container = SceneContainer {
+        name: "main".to_owned(),
+        is_sidecar: false,
+        ports: vec![ScenePort { name: Some("http".to_owned()), number: HOST_PORT, protocol: Protocol::Tcp }],
+        programs: vec!["/app/serve".to_owned(), "/app/tool".to_owned()],
+        probe: None,
+    };
+    SceneWorkload {
+        kind: WorkloadKind::Pod,
+        namespace: (*random.pick(&["alpha", "beta"])).to_owned(),
+        name: "host".to_owned(),
+        labels,
+        service_account: None,
+        host_network: true,
+        replicas: 1,
+        containers: vec![container],
+        pods: Vec::new(),
+    }
+}
+
+/// The port of the host-network pod: no other listens on a node.
+const HOST_PORT: u16 = 7070;
 
 fn containers(random: &mut Random) -> Vec<SceneContainer> {
     let mut free: Vec<_> = TCP_PORTS.to_vec();
@@ -364,14 +446,17 @@ fn containers(random: &mut Random) -> Vec<SceneContainer> {
                 ports.push(ScenePort { name: Some("dns".to_owned()), number: 5353, protocol: Protocol::Udp });
             }
             let programs = programs.map(str::to_owned).to_vec();
-            SceneContainer { name: name.to_owned(), is_sidecar: false, ports, programs, probe: None }
+            // Of liveness: it tells the kubelet's port, and the pod is ready whatever it says.
+            let probe = random.chance(80).then(|| SceneProbe::Liveness(ports[0].number));
+            SceneContainer { name: name.to_owned(), is_sidecar: false, ports, programs, probe }
         })
         .collect()
 }
 
 fn services(random: &mut Random, scene: &mut Scene) {
     for index in 0..random.between(2, 3) {
-        let workload = random.pick(&scene.workloads).clone();
+        let behind: Vec<_> = scene.workloads.iter().filter(|workload| !workload.host_network).collect();
+        let workload = (*random.pick(&behind)).clone();
         let selector = if random.chance(60) {
             vec![("name".to_owned(), workload.name.clone())]
         } else {
@@ -455,7 +540,10 @@ fn as_if_running(scene: &Scene) -> Vec<Yaml> {
                 name,
                 node: Some(NODES[node].to_owned()),
                 phase: Phase::Running,
-                addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 244, 1 + node as u8, 1 + number))],
+                addresses: vec![match workload.host_network {
+                    true => IpAddr::V4(Ipv4Addr::new(172, 31, 0, 11 + node as u8)),
+                    false => IpAddr::V4(Ipv4Addr::new(10, 244, 1 + node as u8, 1 + number)),
+                }],
                 host_addresses: Vec::new(),
                 labels: Pairs::new(),
             };
@@ -464,12 +552,77 @@ fn as_if_running(scene: &Scene) -> Vec<Yaml> {
             running.push((workload, pod));
         }
     }
+    documents.extend(cluster_dns());
     for (index, service) in scene.services.iter().enumerate() {
         let address = IpAddr::V4(Ipv4Addr::new(10, 96, 0, 100 + index as u8));
         documents.push(manifest::service(&SceneService { addresses: vec![address], ..service.clone() }, false));
         documents.extend(slices(service, &running));
     }
     documents
+}
+
+fn dns_workload(kind: WorkloadKind) -> SceneWorkload {
+    let port = |name: &str, protocol| ScenePort { name: Some(name.to_owned()), number: 53, protocol };
+    let container = SceneContainer {
+        name: "coredns".to_owned(),
+        is_sidecar: false,
+        ports: vec![port("dns", Protocol::Udp), port("dns-tcp", Protocol::Tcp)],
+        programs: Vec::new(),
+        probe: None,
+    };
+    SceneWorkload {
+        kind,
+        namespace: DNS.0.to_owned(),
+        name: "coredns".to_owned(),
+        labels: vec![("k8s-app".to_owned(), "kube-dns".to_owned())],
+        service_account: None,
+        host_network: false,
+        replicas: 1,
+        containers: vec![container],
+        pods: Vec::new(),
+    }
+}
+
+/// In place of the lab's own: without a readiness probe, which a ClusterPerimeter may refuse, so that the Service would
+/// lose its endpoint after a while.
+fn user_object_of_dns() -> Yaml {
+    let runs = map([("lab.palisade.dev/runs.coredns", text("dns"))]);
+    manifest::workload(&dns_workload(WorkloadKind::Deployment), Some(runs)).expect("no bare pod")
+}
+
+/// What every lab has beside the user's objects.
+fn cluster_dns() -> [Yaml; 3] {
+    let workload = dns_workload(WorkloadKind::Pod);
+    let ports: Vec<ScenePort> = workload.ports().into_iter().cloned().collect();
+    let labels = workload.labels.clone();
+    let address = IpAddr::V4(Ipv4Addr::new(10, 244, 1, 200));
+    let pod = ScenePod {
+        name: "coredns".to_owned(),
+        node: Some(NODES[0].to_owned()),
+        phase: Phase::Running,
+        addresses: vec![address],
+        host_addresses: Vec::new(),
+        labels: Pairs::new(),
+    };
+    let of_service = |port: &ScenePort| SceneServicePort {
+        name: port.name.clone(),
+        protocol: port.protocol,
+        port: 53,
+        target: Ok(53),
+    };
+    let service = SceneService {
+        namespace: DNS.0.to_owned(),
+        name: DNS.1.to_owned(),
+        selector: labels,
+        addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 96, 0, 10))],
+        ports: ports.iter().map(of_service).collect(),
+    };
+    let endpoint = (vec![address.to_string()], true, Some(pod.name.clone()));
+    [
+        manifest::pod(&workload, &pod, None, None),
+        manifest::service(&service, false),
+        manifest::endpoint_slice((DNS.0, "kube-dns-1", DNS.1), "IPv4", &[endpoint], &ports),
+    ]
 }
 
 /// One slice a pod, so that each may resolve a port's name to another number.
@@ -512,8 +665,23 @@ fn tries(random: &mut Random, scene: &Scene) -> Vec<Try> {
     tries
 }
 
+/// As many as there are ports, and one on which nobody listens.
+fn node_tries(random: &mut Random, scene: &Scene) -> Vec<NodeTry> {
+    let workloads = scene.workloads.iter().filter(|workload| !workload.host_network);
+    let mut tries = Vec::new();
+    for workload in workloads {
+        let to = pod_of(random, workload);
+        let ports = workload.ports().into_iter().filter(|port| port.protocol == Protocol::Tcp);
+        tries.extend(ports.map(|port| NodeTry { to: to.clone(), port: port.number }));
+        tries.push(NodeTry { to, port: 9001 });
+    }
+    tries
+}
+
 fn random_try(random: &mut Random, scene: &Scene) -> Try {
-    let sender = random.pick(&scene.workloads).clone();
+    // What a host-network pod sends is not judged.
+    let senders: Vec<_> = scene.workloads.iter().filter(|workload| !workload.host_network).collect();
+    let sender = (*random.pick(&senders)).clone();
     let container = random.pick(&sender.containers).clone();
     let program = match random.weighted(&[50, 25, 25]) {
         0 => Program::OfImage(container.programs[0].clone()),
@@ -524,16 +692,19 @@ fn random_try(random: &mut Random, scene: &Scene) -> Try {
     let receiver = receiver(random, scene, &sender, from.pod.replica);
     let service = random.pick(&scene.services).clone();
     let outside_port = |random: &mut Random| if random.chance(80) { OUTSIDE.1 } else { 8081 };
-    let (to, port) = match random.weighted(&[52, 16, 14, 7, 8, 3]) {
+    let (to, port) = match random.weighted(&[34, 14, 18, 8, 7, 3, 6, 10]) {
         0 => (Target::Pod(receiver.1), pod_port(random, &receiver.0)),
         1 => {
             let port = if random.chance(94) { random.pick(&service.ports).port } else { 82 };
             (Target::Service { namespace: service.namespace, name: service.name }, port)
         }
         2 => (Target::Outside(OUTSIDE.0), outside_port(random)),
-        3 => (Target::Node((*random.pick(&NODES)).to_owned()), *random.pick(&[8080, 9000, 10250])),
+        3 => (Target::Node((*random.pick(&NODES)).to_owned()), *random.pick(&[8080, 9000, 10250, HOST_PORT])),
         4 => (Target::OwnPod, pod_port(random, &sender)),
-        _ => (Target::Loopback, pod_port(random, &sender)),
+        5 => (Target::Loopback, pod_port(random, &sender)),
+        // Every lab has it.
+        6 => (Target::Service { namespace: DNS.0.to_owned(), name: DNS.1.to_owned() }, 53),
+        _ => (Target::Outside(METADATA), 80),
     };
     Try { from, to, port }
 }

@@ -83,6 +83,8 @@ pub enum SceneProbe {
     TcpSocket(u16),
     HttpNamed(String),
     Grpc(u16),
+    /// A liveness probe by TCP; the others are of readiness.
+    Liveness(u16),
 }
 
 #[derive(Clone, Debug)]

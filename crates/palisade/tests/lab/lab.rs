@@ -159,8 +159,18 @@ impl Lab {
 
     /// Makes `tries` one after the other as `program` in the container.
     pub fn try_all(&self, pod: &str, container: &str, program: &str, tries: &[attempt::Try]) -> Vec<attempt::Answer> {
+        self.calls(&["lab", "exec", pod, "-c", container, "--", program, "lab", "calls"], tries)
+    }
+
+    /// Makes `tries` one after the other on the node's network.
+    pub fn try_all_on(&self, node: &str, tries: &[attempt::Try]) -> Vec<attempt::Answer> {
+        let program = env!("CARGO_BIN_EXE_palisade");
+        self.calls(&["lab", "exec", &format!("node/{node}"), "--", program, "lab", "calls"], tries)
+    }
+
+    fn calls(&self, arguments: &[&str], tries: &[attempt::Try]) -> Vec<attempt::Answer> {
         let mut child = self
-            .command(&["lab", "exec", pod, "-c", container, "--", program, "lab", "calls"])
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -175,12 +185,7 @@ impl Lab {
         let output = child.wait_with_output().expect("it ends");
         let text = String::from_utf8_lossy(&output.stdout);
         let answers: Vec<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        assert_eq!(
-            answers.len(),
-            tries.len(),
-            "{pod}:{container}:{program}: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert_eq!(answers.len(), tries.len(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
         answers
     }
 }
@@ -204,6 +209,12 @@ pub struct Agent {
 impl Agent {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Kills it, as `kill -9` does.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits until every running pod of the lab is ready, and those of the agent's nodes are guarded.
@@ -318,8 +329,7 @@ fn finished(records: impl Iterator<Item = FlowRecord>) -> Vec<FlowRecord> {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

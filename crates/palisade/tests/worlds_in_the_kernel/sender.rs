@@ -1,0 +1,192 @@
+//! A try as the sender's node judges it: what the engine says of the whole link, held against the record and the call.
+
+use std::net::SocketAddr;
+
+use palisade_lab::stand_in::attempt;
+use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
+use palisade_model::link::{End, Link, Which};
+use palisade_model::verdict::{Decision, Judgement, Verdict};
+use palisade_model::{Inventory, Protocol};
+use palisade_policy::Model;
+use palisade_policy::compile::{Reason, ServiceWord, reason};
+use palisade_worlds::runnable::{self, Dial, Program, Target, Try};
+
+/// "Permission denied": what a refused connect returns.
+pub const EACCES: i32 = 13;
+/// "Connection refused": a reset.
+pub const ECONNREFUSED: i32 = 111;
+
+/// What the engine says of one try.
+pub struct Expected {
+    pub enforced: ExpectedVerdict,
+    pub would_be: ExpectedVerdict,
+    program_is_named: bool,
+    to: (&'static str, Option<String>),
+    /// Of a Service whose backends differ: the packet was judged, so a refusal is a reset or silence.
+    on_the_packet: bool,
+}
+
+#[derive(Debug)]
+pub struct ExpectedVerdict {
+    pub allowed: bool,
+    /// Reason and rule; to a Service, of any of its backends.
+    pub because: Vec<(String, Option<String>)>,
+}
+
+impl Expected {
+    /// `answers`: the engine's, by the links of `dial`; `backend`: the one that the record names.
+    pub fn of(
+        model: &Model,
+        inventory: &Inventory,
+        (each, dial): (&Try, &Dial),
+        answers: &[Judgement],
+        backend: Option<SocketAddr>,
+    ) -> Self {
+        let is_service = matches!(each.to, Target::Service { .. });
+        let word = model.service_verdict(answers);
+        // Which backend a connection goes to is chance; what it gets there is not.
+        let differ = [word.enforced, word.would_be].contains(&ServiceWord::Mixed) && backend.is_some();
+        let on_the_packet = word.enforced == ServiceWord::Mixed && differ;
+        let reached: Vec<Judgement> = dial
+            .links
+            .iter()
+            .zip(answers)
+            .filter(|(link, _)| !differ || backend.is_some_and(|backend| leads_to(link, backend)))
+            .map(|(_, answer)| answer.clone())
+            .collect();
+        let answers = &reached;
+        let word = if differ { model.service_verdict(answers) } else { word };
+        let no_such_port = is_service && !service_has_port(inventory, each, dial.protocol);
+        let verdict = |word: ServiceWord, of: fn(&Judgement) -> &Decision| {
+            let fixed =
+                |reason: Reason| ExpectedVerdict { allowed: false, because: vec![(reason.as_str().to_owned(), None)] };
+            match word {
+                ServiceWord::NoEndpoints if no_such_port => fixed(Reason::NoServicePort),
+                ServiceWord::NoEndpoints => fixed(Reason::NoEndpoints),
+                ServiceWord::Mixed => fixed(Reason::ServiceMixed),
+                ServiceWord::Allowed | ServiceWord::Denied => ExpectedVerdict {
+                    allowed: word == ServiceWord::Allowed,
+                    because: answers.iter().map(|answer| because(of(answer).link().1)).collect(),
+                },
+            }
+        };
+        let named = match (&dial.links.first().map(|link| &link.from), &each.from.program) {
+            (Some(End::Pod(pod)), Program::OfImage(path)) => {
+                let facts = model.pod_named(&pod.namespace, &pod.name).expect("it is in the lab");
+                let Which::Named(container) = &pod.container else { panic!("tries name their container") };
+                model.named_programs(facts, container).contains(path.as_str())
+            }
+            _ => false,
+        };
+        Self {
+            enforced: verdict(word.enforced, |answer| &answer.enforced),
+            would_be: verdict(word.would_be, |answer| &answer.would_be),
+            program_is_named: named,
+            to: receiver(inventory, each),
+            on_the_packet,
+        }
+    }
+
+    /// What of the record and of the call is not as it says.
+    pub fn compare(&self, record: &FlowRecord, answer: &attempt::Answer, each: &Try, dial: &Dial) -> Vec<String> {
+        let mut wrong = Vec::new();
+        compare_verdict("verdict", &self.enforced, &record.verdict, &mut wrong);
+        compare_verdict("would-be verdict", &self.would_be, &record.would_be, &mut wrong);
+        if (record.dialled.address, record.dialled.port) != (dial.address, dial.port) {
+            wrong.push(format!("dialled {:?}", record.dialled));
+        }
+        if !dial.links.is_empty() && record.from.program_named != Some(self.program_is_named) {
+            wrong.push(format!("program named: {:?}, not {}", record.from.program_named, self.program_is_named));
+        }
+        let to = (record.to.kind.as_str(), record.to.name.clone());
+        if to.0 != self.to.0 || (self.to.1.is_some() && to.1 != self.to.1) {
+            wrong.push(format!("receiver {to:?}, not {:?}", self.to));
+        }
+        if record.backend.is_some_and(|backend| !dial.links.iter().any(|link| leads_to(link, backend))) {
+            wrong.push(format!("backend {:?} of {:?}", record.backend, dial.links));
+        }
+        let is_service = matches!(each.to, Target::Service { .. });
+        if is_service && record.outcome == FlowOutcome::Established && record.backend.is_none() {
+            wrong.push("no backend".to_owned());
+        }
+        let refused = match self.on_the_packet && dial.protocol == Protocol::Udp {
+            false => answer.errno == Some(if self.on_the_packet { ECONNREFUSED } else { EACCES }),
+            // Nobody says so.
+            true => !answer.ok && !self.enforced.allowed,
+        };
+        if refused == self.enforced.allowed {
+            wrong.push(format!("the call said {answer:?}, and the engine allowed: {}", self.enforced.allowed));
+        }
+        let to_metadata = each.to == Target::Outside(runnable::METADATA);
+        let outcome_fits = match record.outcome {
+            FlowOutcome::Refused | FlowOutcome::NoEndpoints => refused,
+            FlowOutcome::Established => answer.ok,
+            FlowOutcome::NobodyListens => !answer.ok && !refused,
+            // Nobody is there.
+            FlowOutcome::TimedOut | FlowOutcome::Unreachable | FlowOutcome::NeverSent if to_metadata => {
+                !answer.ok && !refused
+            }
+            FlowOutcome::TimedOut
+            | FlowOutcome::Unreachable
+            | FlowOutcome::NeverSent
+            | FlowOutcome::Pending
+            | FlowOutcome::Failed => false,
+            FlowOutcome::Sent => dial.protocol == Protocol::Udp && !refused,
+        };
+        if !outcome_fits {
+            wrong.push(format!("outcome {:?} but the call said {answer:?} ({:?})", record.outcome, each.to));
+        }
+        wrong
+    }
+}
+
+fn leads_to(link: &Link, backend: SocketAddr) -> bool {
+    link.to == End::Address(backend.ip()) && link.port == backend.port()
+}
+
+/// Reason and rule, as records write them.
+pub fn because(verdict: &Verdict) -> (String, Option<String>) {
+    let reason = match verdict {
+        Verdict::Allow(because) | Verdict::Deny(because) => reason(because),
+        Verdict::Undecided(_) => Reason::Undecided,
+    };
+    (reason.as_str().to_owned(), verdict.rule().map(ToString::to_string))
+}
+
+pub fn compare_verdict(which: &str, expected: &ExpectedVerdict, actual: &FlowVerdict, wrong: &mut Vec<String>) {
+    let allowed = actual.verdict == VerdictWord::Allowed;
+    let because = (actual.reason.clone(), actual.rule.clone());
+    if allowed != expected.allowed || !expected.because.contains(&because) {
+        let wanted = if expected.allowed { "allowed" } else { "denied" };
+        wrong.push(format!("{which} {actual:?}, not {wanted} by one of {:?}", expected.because));
+    }
+}
+
+fn service_has_port(inventory: &Inventory, each: &Try, protocol: Protocol) -> bool {
+    let Target::Service { namespace, name } = &each.to else { return false };
+    let is_it = |meta: &palisade_model::Meta| meta.namespace() == namespace && meta.name() == name;
+    let service = inventory.services.iter().find(|service| is_it(&service.meta));
+    service.is_some_and(|service| service.ports.iter().any(|port| port.port == each.port && port.protocol == protocol))
+}
+
+/// The kind of the receiver and its name, as a record shows them.
+fn receiver(inventory: &Inventory, each: &Try) -> (&'static str, Option<String>) {
+    match &each.to {
+        Target::Pod(pod) if *pod == each.from.pod => ("own-address", None),
+        Target::Pod(pod) => {
+            let of = |pod: &runnable::PodOf| pod.find(inventory).map(|pod| pod.meta.reference.clone());
+            match of(pod) == of(&each.from.pod) {
+                true => ("own-address", None),
+                false => match pod.find(inventory).filter(|pod| pod.spec.host_network) {
+                    Some(host) => ("node", host.node.as_ref().map(ToString::to_string)),
+                    None => ("pod", of(pod).map(|reference| reference.name.to_string())),
+                },
+            }
+        }
+        Target::OwnPod | Target::Loopback => ("own-address", None),
+        Target::Service { name, .. } => ("service", Some(name.clone())),
+        Target::Node(name) => ("node", Some(name.clone())),
+        Target::Outside(runnable::METADATA) => ("metadata", None),
+        Target::Outside(_) => ("world", None),
+    }
+}
