@@ -242,7 +242,10 @@ impl Stage<'_> {
                 WorkloadKind::CronJob,
             ]);
             let host_network = self.random.chance(8);
-            let containers = self.containers();
+            let mut containers = self.containers();
+            if host_network {
+                without_shared_ports(&mut containers);
+            }
             let mut workload = SceneWorkload {
                 kind,
                 namespace,
@@ -538,6 +541,18 @@ impl Stage<'_> {
         let ports = [ScenePort { name: Some("https".to_owned()), number: 6443, protocol: Protocol::Tcp }];
         let names = ("default", "kubernetes", "kubernetes");
         self.documents.push(manifest::endpoint_slice(names, "IPv4", &endpoints, &ports));
+    }
+}
+
+/// A port of the node can be one container's alone: the API server refuses such a pod.
+fn without_shared_ports(containers: &mut [SceneContainer]) {
+    let mut taken = Vec::new();
+    for container in containers {
+        container.ports.retain(|port| {
+            let is_free = !taken.contains(&(port.number, port.protocol));
+            taken.push((port.number, port.protocol));
+            is_free
+        });
     }
 }
 

@@ -63,7 +63,8 @@ pub(super) fn read_pod_spec(report: &mut Report, at: &At<'_, '_>, owner: Workloa
     }
     let security_at = at.field("securityContext");
     check_containers(report, at);
-    check_host_ports(report, at, host_network);
+    // A template keeps what is not written: the default is of pods.
+    check_host_ports(report, at, host_network && owner == WorkloadKind::Pod);
     check_names(report, at, owner);
     check_settings(report, at);
     PodSpec {
