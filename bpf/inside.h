@@ -105,15 +105,19 @@ static __noinline int drop_inside(struct __sk_buff *skb, __u64 state_word, const
 
 /* Out */
 
-/* Judges a connection inside the pod again; tells when its verdict is another. */
-static __always_inline void rejudge_inside(struct __sk_buff *skb, struct bpf_sock *socket,
-					   struct connect_record *record, __u64 state_word)
+static __always_inline bool is_record_stale(const struct connect_record *record, __u64 state_word)
+{
+	return record->cause != CAUSE_HOST_NETWORK &&
+	       (record->state != state_word || (record->expires && bpf_ktime_get_tai_ns() >= record->expires));
+}
+
+/* Judges the record of a connection inside the pod again. True when its verdict is another. */
+static __always_inline bool judge_record(struct connect_record *record, __u64 state_word)
 {
 	struct question question = {};
-	__u8 before = record->enforced;
-	struct flow_event *event;
-	__u64 now;
+	__u8 before;
 
+	before = record->enforced;
 	count(COUNTER_REJUDGED);
 	question.state = state_word;
 	question.container = record->container;
@@ -129,9 +133,16 @@ static __always_inline void rejudge_inside(struct __sk_buff *skb, struct bpf_soc
 	record->expires = question.judgement.expires;
 	record->class = question.class;
 	record->state = state_word;
-	if (record->enforced == before)
-		return;
-	event = RESERVE(struct flow_event);
+	return record->enforced != before;
+}
+
+/* Tells of another verdict, from the socket's own end. */
+static __always_inline void tell_inside(const struct connect_record *record, const __u8 *local, __u16 local_port,
+					__u64 state_word)
+{
+	struct flow_event *event = RESERVE(struct flow_event);
+	__u64 now;
+
 	if (!event)
 		return;
 	now = bpf_ktime_get_boot_ns();
@@ -139,18 +150,9 @@ static __always_inline void rejudge_inside(struct __sk_buff *skb, struct bpf_soc
 	start_event(&event->header, EVENT_FLOW, now);
 	event->pod = record->container;
 	event->phase = PHASE_CHANGED;
-	if (socket->family == AF_INET) {
-		write_ipv4(event->key.pod, socket->src_ip4);
-	} else {
-		__u32 *words = (__u32 *)event->key.pod;
-
-		words[0] = socket->src_ip6[0];
-		words[1] = socket->src_ip6[1];
-		words[2] = socket->src_ip6[2];
-		words[3] = socket->src_ip6[3];
-	}
+	__builtin_memcpy(event->key.pod, local, 16);
 	__builtin_memcpy(event->key.remote, record->address, 16);
-	event->key.pod_port = socket->src_port;
+	event->key.pod_port = local_port;
 	event->key.remote_port = record->port;
 	event->key.protocol = record->protocol;
 	event->flow.state = state_word;
@@ -167,6 +169,25 @@ static __always_inline void rejudge_inside(struct __sk_buff *skb, struct bpf_soc
 	event->flow.would = record->would;
 	event->flow.cause = record->cause;
 	SUBMIT(event);
+}
+
+/* On a packet of a connection inside the pod. */
+static __always_inline void rejudge_inside(struct bpf_sock *socket, struct connect_record *record, __u64 state_word)
+{
+	__u32 local[4], four;
+
+	if (!judge_record(record, state_word))
+		return;
+	/* Read in any case: the verifier allows no address that is of one field or of another. */
+	four = socket->src_ip4;
+	asm volatile("" : "+r"(four));
+	local[0] = socket->src_ip6[0];
+	local[1] = socket->src_ip6[1];
+	local[2] = socket->src_ip6[2];
+	local[3] = socket->src_ip6[3];
+	if (socket->family == AF_INET)
+		write_ipv4((__u8 *)local, four);
+	tell_inside(record, (__u8 *)local, socket->src_port, state_word);
 }
 
 /* What has no connect that was judged: raw sockets, and echoes of any. */
@@ -234,9 +255,8 @@ int inside_out(struct __sk_buff *skb)
 	}
 	record = bpf_sk_storage_get(&connects, socket, NULL, 0);
 	if (record) {
-		if (record->cause != CAUSE_HOST_NETWORK &&
-		    (record->state != state_word || (record->expires && bpf_ktime_get_tai_ns() >= record->expires)))
-			rejudge_inside(skb, socket, record, state_word);
+		if (is_record_stale(record, state_word))
+			rejudge_inside(socket, record, state_word);
 		/* The reset that ends a refused connection is all that passes of it. */
 		if (record->enforced != VERDICT_ALLOW && read_inside(skb, &packet) &&
 		    is_to(record, packet.key.destination) && !packet.reset)
@@ -375,6 +395,47 @@ int inside_in(struct __sk_buff *skb)
 	    !is_to(record, packet.key.source))
 		return PASS_PACKET;
 	return drop_inside(skb, state_word, &packet, DROP_REFUSED, FLOW_IN);
+}
+
+/* Without a packet */
+
+/*
+ * iter/task_file, run by the agent after each new revision, and now and then while
+ * rules end: connections inside a pod that no packet passes on are judged as well.
+ */
+SEC("iter/task_file")
+int idle_inside(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct earlier_socket seen = {};
+	__u64 state_word = read_state();
+	struct connect_record *record;
+	struct caller holder;
+	struct socket *socket;
+	struct cgroup *group;
+	struct sock *sock;
+
+	if (!task || !file || !revision_of(state_word))
+		return 0;
+	group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	if (!group)
+		return 0;
+	find_socket_container(state_word, group, &holder);
+	if (!holder.container)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	sock = socket ? socket->sk : NULL;
+	if (!sock || !read_ends(sock, &seen) || !seen.remote_port)
+		return 0;
+	record = bpf_sk_storage_get(&connects, sock, NULL, 0);
+	/* What leaves the pod is a flow at its veth. */
+	if (!record || !is_record_stale(record, state_word) ||
+	    !(is_loopback(record->address) || same_address(seen.local, seen.remote)))
+		return 0;
+	if (judge_record(record, state_word))
+		tell_inside(record, seen.local, seen.local_port, state_word);
+	return 0;
 }
 
 #endif

@@ -38,6 +38,9 @@ const REVISIONS_KEPT: usize = 8;
 /// Flows that no packet comes of are looked at this often: a rule's time ends for them as well.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
+/// Connections inside pods that no packet passes on: how often they are looked at while rules have an end.
+const IDLE_EVERY: Duration = Duration::from_millis(500);
+
 /// A node that this agent guards.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -51,6 +54,8 @@ pub(crate) struct Node {
     /// Whether every veth of the live tables and every uplink is guarded.
     attached: bool,
     sweep_at: Instant,
+    /// For which revision connections inside pods were judged without a packet, and when.
+    idle_judged: Option<(u64, Instant)>,
     live: Option<Live>,
     directories: VecDeque<(u64, Arc<Directory>)>,
     past: Past,
@@ -96,6 +101,7 @@ impl Node {
             uplinks: Vec::new(),
             attached: false,
             sweep_at: Instant::now(),
+            idle_judged: None,
             live: None,
             directories: VecDeque::new(),
             past: Past::read(&past_path),
@@ -196,7 +202,21 @@ impl Node {
             return;
         }
         let more = self.guard.sweep_flows().unwrap_or(false);
+        self.judge_idle_inside();
         self.sweep_at = if more { Instant::now() } else { Instant::now() + SWEEP_EVERY };
+    }
+
+    /// After a new revision, and now and then while rules end: what stays inside a pod is no flow.
+    fn judge_idle_inside(&mut self) {
+        let Some(live) = &self.live else { return };
+        let revision = self.guard.revision().unwrap_or(0);
+        let ends = live.rules.decisions.iter().any(|decision| decision.expires.is_some());
+        let is_due =
+            self.idle_judged.is_none_or(|(judged, at)| judged != revision || (ends && at.elapsed() >= IDLE_EVERY));
+        // What fails is tried again by the next sweep; packets are judged in any case.
+        if is_due && self.guard.judge_idle_inside().is_ok() {
+            self.idle_judged = Some((revision, Instant::now()));
+        }
     }
 
     /// Notes who listens in a container that ran before the agent: no event tells of that.

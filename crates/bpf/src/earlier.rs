@@ -20,6 +20,9 @@ use crate::veth;
 /// The program that goes through what processes hold; attached nowhere.
 pub(crate) const PROGRAM: &str = "earlier_sockets";
 
+/// The program that judges connections inside pods that no packet passes on; attached nowhere.
+pub(crate) const IDLE_INSIDE: &str = "idle_inside";
+
 /// Bytes that are taken of it: some 700,000 sockets.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -78,10 +81,20 @@ fn look(generation: &Generation) -> Result<Vec<EarlierSocket>> {
     sockets
 }
 
-/// Runs the program once.
+/// Judges connections inside pods again, those too that no packet passes on; what comes of it are events.
+pub(crate) fn judge_idle(generation: &Generation) -> Result<()> {
+    run(generation, IDLE_INSIDE).map(|_| ())
+}
+
 fn read(generation: &Generation) -> Result<Vec<EarlierSocket>> {
-    let program = veth::open_program(generation, PROGRAM)?;
-    let failed = |error| Error::path("run the program", PROGRAM, error);
+    let bytes = run(generation, PROGRAM)?;
+    Ok(bytes.chunks_exact(size_of::<EarlierSocket>()).filter_map(EarlierSocket::read).collect())
+}
+
+/// Runs a program over the files of all processes once; what it writes.
+fn run(generation: &Generation, name: &'static str) -> Result<Vec<u8>> {
+    let program = veth::open_program(generation, name)?;
+    let failed = |error| Error::path("run the program", name, error);
     // SAFETY: the descriptor is open; no options are passed.
     let link = owned(unsafe {
         libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, libbpf_sys::BPF_TRACE_ITER, std::ptr::null())
@@ -91,7 +104,7 @@ fn read(generation: &Generation) -> Result<Vec<EarlierSocket>> {
     let each = owned(unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) }).map_err(failed)?;
     let mut bytes = Vec::new();
     File::from(each).take(BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes.chunks_exact(size_of::<EarlierSocket>()).filter_map(EarlierSocket::read).collect())
+    Ok(bytes)
 }
 
 fn owned(descriptor: i32) -> io::Result<OwnedFd> {

@@ -251,6 +251,14 @@ impl Guard {
         veth::sweep(&self.sweeper)
     }
 
+    /// Judges connections inside pods again that no packet passes on.
+    ///
+    /// # Errors
+    /// When the kernel refuses to run the program.
+    pub fn judge_idle_inside(&self) -> Result<()> {
+        earlier::judge_idle(&self.generation)
+    }
+
     /// Hands waiting events to `each`, a few thousand at most; waits up to `timeout` when the kernel has not much to say.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ pub(crate) const OF_LINKS: [(&str, u32); 3] = [PROGRAMS[0], PROGRAMS[1], UPLINK]
 /// The program that goes through all flows; attached nowhere.
 pub(crate) const SWEEPER: &str = "sweep_flows";
 /// Every program that is pinned, and opened when it is needed.
-pub(crate) const PINNED: [&str; 5] = [PROGRAMS[0].0, PROGRAMS[1].0, UPLINK.0, SWEEPER, crate::earlier::PROGRAM];
+pub(crate) const PINNED: [&str; 6] =
+    [PROGRAMS[0].0, PROGRAMS[1].0, UPLINK.0, SWEEPER, crate::earlier::PROGRAM, crate::earlier::IDLE_INSIDE];
 
 /// The least that the kernel takes as a packet.
 const PACKET_BYTES: usize = 64;

@@ -154,6 +154,31 @@ fn a_new_revision_ends_a_connection_inside_a_pod() {
 }
 
 #[test]
+fn an_idle_connection_inside_a_pod_ends_without_a_packet() {
+    privileged(|| {
+        let mut pod = Inside::new();
+        for (number, place) in (1..).zip(places(&pod.wire)) {
+            let listener = pod.wire.one.inside(|| TcpListener::bind((place, 0)).expect("a listener"));
+            let at = listener.local_addr().expect("an address");
+            let mut caller = pod.wire.one.puppet(&pod.wire.program);
+            assert_eq!(caller.tell(&format!("hold {at}")), "ok");
+            let _accepted = listener.accept().expect("accepted");
+            pod.wire.guard.judge_idle_inside().expect("run");
+            Inside::install(&mut pod.wire, pod.side_id, 2 * number, DENY);
+            pod.wire.guard.judge_idle_inside().expect("run");
+            let changed = await_flow(&mut pod.wire.guard, |event| event.phase == c::PHASE_CHANGED);
+            assert_eq!((changed.flow.enforced, changed.key.remote_port), (0, at.port()));
+            assert_eq!(changed.pod, pod.wire.one.container_id);
+            let own = SocketAddr::new(palisade_bpf::address(changed.key.pod), changed.key.pod_port);
+            let ended = palisade_bpf::network::end_sockets(&pod.wire.one.network, &[(own, at)]).expect("asked");
+            assert_eq!(ended, 1);
+            assert_ne!(caller.tell("read-held"), "ok");
+            Inside::install(&mut pod.wire, pod.side_id, 2 * number + 1, ALLOW);
+        }
+    });
+}
+
+#[test]
 fn a_declared_port_is_its_owners_however_another_socket_came_by_it() {
     privileged(|| {
         let mut pod = Inside::new();
