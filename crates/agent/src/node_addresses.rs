@@ -8,14 +8,14 @@ use std::path::Path;
 
 use palisade_bpf::network;
 
-/// More than a node of very many pods has; the Node object's own come first in any case.
+/// More than a node of very many pods has.
 const MOST: usize = 4096;
 
 /// Every address in the node's network namespace but those of its loopback: a socket of the node that listens
 /// everywhere answers on each of them, on the gateway address of a pod's veth too.
 ///
 /// # Errors
-/// When the namespace cannot be entered, or the kernel does not tell.
+/// When the namespace cannot be entered, the kernel does not tell, or there are more than 4,096.
 pub(crate) fn of(namespace: &Path) -> io::Result<BTreeSet<IpAddr>> {
     network::inside(&File::open(namespace)?, interfaces)?
 }
@@ -33,13 +33,13 @@ fn interfaces() -> io::Result<BTreeSet<IpAddr>> {
         // SAFETY: `ifa_addr` is null or a socket address of the family that it names.
         addresses.extend(unsafe { address(entry.ifa_addr) }.filter(|address| !address.is_loopback()));
         next = entry.ifa_next;
-        if addresses.len() >= MOST {
-            break;
-        }
     }
     // SAFETY: the list came from getifaddrs and is not used any more.
     unsafe { libc::freeifaddrs(first) };
-    Ok(addresses)
+    match addresses.len() {
+        count if count > MOST => Err(io::Error::other(format!("{count} addresses, more than {MOST}"))),
+        _ => Ok(addresses),
+    }
 }
 
 /// # Safety

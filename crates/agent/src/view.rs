@@ -39,7 +39,7 @@ impl View {
         let loaded = palisade_manifests::load_lab_again(&config.state, &config.manifests, kept)?;
         let mut problems = loaded.problems;
         let mut inventory = loaded.value;
-        add_interface_addresses(&mut inventory, &lab);
+        problems.extend(add_interface_addresses(&mut inventory, &lab));
         let rules = Rules::of(&inventory.access_policies);
         guards.look(lab.nodes.iter().map(|node| node.name.as_str()), rules);
         let guarded = guards.guarded(failing).into_iter().map(|node| node.as_str().into()).collect();
@@ -61,14 +61,24 @@ impl View {
     }
 }
 
-/// Adds what only the nodes themselves know. A node that does not tell is known by its object alone.
-fn add_interface_addresses(inventory: &mut Inventory, lab: &LabState) {
+/// Adds what only the nodes themselves know. A node that does not tell is known by its object alone, which is a problem:
+/// a rule about `nodes` may miss it.
+fn add_interface_addresses(inventory: &mut Inventory, lab: &LabState) -> Vec<Problem> {
+    let mut problems = Vec::new();
     for place in &lab.nodes {
         let Some(node) = inventory.nodes.iter_mut().find(|node| node.meta.name() == place.name) else { continue };
-        let mut addresses = node_addresses::of(&place.netns).unwrap_or_default();
-        node.addresses.iter().for_each(|known| {
-            addresses.remove(known);
-        });
-        node.interface_addresses = addresses.into_iter().collect();
+        match node_addresses::of(&place.netns) {
+            Ok(mut addresses) => {
+                node.addresses.iter().for_each(|known| {
+                    addresses.remove(known);
+                });
+                node.interface_addresses = addresses.into_iter().collect();
+            }
+            Err(error) => {
+                let message = format!("its interfaces' addresses are not known, so `nodes` may miss some: {error}");
+                problems.push(Problem::error("node-addresses", message).of(node.meta.reference.clone()));
+            }
+        }
     }
+    problems
 }

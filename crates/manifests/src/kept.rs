@@ -13,7 +13,7 @@ use crate::files::{ReadError, read_file};
 #[derive(Debug)]
 pub struct Kept {
     contents: BTreeMap<PathBuf, Content>,
-    /// Files that are being written, and were never read whole.
+    /// Files that are being written: they stand as they were read whole, or are not there yet.
     unfinished: BTreeSet<PathBuf>,
     used: BTreeSet<PathBuf>,
     is_being_written: fn(&Path) -> bool,
@@ -70,7 +70,7 @@ impl Kept {
         self.unfinished.insert(path);
     }
 
-    /// The files that the last load left out, because they are being written and were never read whole.
+    /// The files that the last load did not read, because they are being written.
     pub fn unfinished(&self) -> impl Iterator<Item = &Path> {
         self.unfinished.iter().map(PathBuf::as_path)
     }
@@ -87,15 +87,9 @@ impl Kept {
         if let Some(Content { bytes, is_stale: false }) = self.contents.get(path) {
             return Ok(Some(bytes.clone()));
         }
-        if self.unfinished.contains(path) {
-            return Ok(None);
-        }
-        if !self.takes_halves && (self.is_being_written)(path) {
-            let whole = self.contents.get(path).map(|content| content.bytes.clone());
-            if whole.is_none() {
-                self.unfinished.insert(path.to_owned());
-            }
-            return Ok(whole);
+        if self.unfinished.contains(path) || (!self.takes_halves && (self.is_being_written)(path)) {
+            self.unfinished.insert(path.to_owned());
+            return Ok(self.contents.get(path).map(|content| content.bytes.clone()));
         }
         let bytes: Arc<[u8]> = read_file(path)?.into();
         self.contents.insert(path.to_owned(), Content { bytes: bytes.clone(), is_stale: false });
@@ -108,5 +102,33 @@ impl Kept {
         self.contents.retain(|path, _| used.contains(path));
         self.unfinished.retain(|path| used.contains(path));
         self.takes_halves = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_somebody_keeps_open_stands_as_it_was_until_nobody_waits_any_longer() {
+        let path = std::env::temp_dir().join(format!("palisade-kept-{}.yaml", std::process::id()));
+        let write = |text: &str| std::fs::write(&path, text).expect("written");
+        let read = |kept: &mut Kept| kept.read(&path).expect("read").map(|bytes| bytes.to_vec());
+        write("old");
+        let mut kept = Kept::default();
+        assert_eq!(read(&mut kept).as_deref(), Some(&b"old"[..]));
+        kept.finish_load();
+        // Written and closed by one, and held open by another.
+        kept.is_being_written = |_| true;
+        write("new");
+        kept.forget(&path);
+        assert_eq!(read(&mut kept).as_deref(), Some(&b"old"[..]));
+        kept.finish_load();
+        assert_eq!(kept.unfinished().collect::<Vec<_>>(), [path.as_path()], "whoever loads is told to come again");
+        kept.take_halves();
+        assert_eq!(read(&mut kept).as_deref(), Some(&b"new"[..]));
+        kept.finish_load();
+        assert_eq!(kept.unfinished().next(), None);
+        std::fs::remove_file(&path).expect("removed");
     }
 }

@@ -82,7 +82,7 @@ fn rules(paths: &[PathBuf], state: &StateDir) -> Result<Vec<PathBuf>, Failure> {
     let mut rules = Vec::new();
     for path in paths {
         if !input::is_stdin(path) {
-            std::fs::metadata(path).map_err(|source| Failure::new(LoadError::Path { path: path.clone(), source }))?;
+            input::can_be_read_again(path)?;
             rules.push(std::path::absolute(path).map_err(Failure::new)?);
             continue;
         }

@@ -24,6 +24,15 @@ impl fmt::Display for Hint {
     }
 }
 
+/// The first of `names`, as many as fit on a line or two: for a hint that says who is there.
+pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    const SHOWN: usize = 12;
+    let mut names: Vec<&str> = names.into_iter().take(SHOWN + 1).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    names.truncate(SHOWN);
+    names.join(", ") + more
+}
+
 /// Why a command could not do its work.
 #[derive(Debug)]
 pub struct Failure {

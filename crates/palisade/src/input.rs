@@ -32,6 +32,21 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Refuses what cannot be read again and again, as a running lab or agent does: the second time a pipe is empty, and an
+/// empty file has no rules.
+///
+/// # Errors
+/// When `path` is neither a file nor a folder.
+pub fn can_be_read_again(path: &Path) -> Result<(), Failure> {
+    let found = std::fs::metadata(path)
+        .map_err(|source| Failure::new(palisade_manifests::LoadError::Path { path: path.to_owned(), source }))?;
+    match found.is_file() || found.is_dir() {
+        true => Ok(()),
+        false => Err(Failure::new(format!("`{}` is neither a file nor a folder", path.display()))
+            .hint(Hint::Change("pipe it in and name it `-`".into()))),
+    }
+}
+
 /// What comes through the pipe, for a command that keeps it. One byte more than the loader takes, so that it says so.
 ///
 /// # Errors

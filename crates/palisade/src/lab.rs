@@ -57,17 +57,18 @@ impl From<LabError> for Failure {
 fn up(arguments: &UpArguments) -> Result<ExitCode, Failure> {
     let name = &arguments.lab.name;
     let stdin = arguments.manifests.iter().any(|path| input::is_stdin(path)).then(input::read_stdin).transpose()?;
+    let files = || arguments.manifests.iter().filter(|path| !input::is_stdin(path));
+    files().try_for_each(|path| input::can_be_read_again(path))?;
     let pipe = stdin.as_deref().unwrap_or_default();
     let input = palisade_manifests::load(&arguments.manifests, pipe).map_err(Failure::new)?;
     input::print_problems(&input.problems);
     if input::status(&input) == ExitStatus::Unusable {
         return Ok(ExitStatus::Unusable.into());
     }
-    let files = arguments.manifests.iter().filter(|path| !input::is_stdin(path));
     let settings = palisade_lab::Settings {
         name: name.clone(),
         nodes: arguments.nodes,
-        manifests: files.map(std::path::absolute).collect::<io::Result<_>>().map_err(Failure::new)?,
+        manifests: files().map(std::path::absolute).collect::<io::Result<_>>().map_err(Failure::new)?,
         stdin,
         detach: arguments.detach,
         prefix: vec![PREFIX.to_owned()],

@@ -7,7 +7,7 @@ mod port;
 
 use palisade_model::object::Name;
 use palisade_model::tiered_policy::{PodScope, Tier, TierAction, TieredPolicy, TieredRule, TieredTarget};
-use palisade_model::{Kind, Meta, Selector};
+use palisade_model::{Kind, Meta};
 
 use self::peer::{read_peer, read_pod_scope};
 use self::port::{is_name, read_ports};
@@ -182,9 +182,4 @@ fn check_length(report: &mut Report, parent: &At<'_, '_>, name: &'static str, le
     } else if count < least {
         report.reject(&list, "invalid-value", "is empty").with_hint("remove the line, or name somebody");
     }
-}
-
-/// Every object of the label is meant by an empty selector.
-fn everything() -> Selector {
-    Selector::default()
 }

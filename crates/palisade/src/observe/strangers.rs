@@ -8,12 +8,9 @@ use palisade_model::settings::Settings as ClusterSettings;
 use palisade_policy::{Model, PodFacts};
 
 use crate::arguments::{ObserveArguments, ObserveFilters};
-use crate::failure::Failure;
+use crate::failure::{Failure, listed};
 use crate::input;
 use crate::settings::Source;
-
-/// As many names as fit on a line or two.
-const SHOWN: usize = 12;
 
 /// A value of a filter that nobody in the manifests has.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,11 +24,9 @@ impl fmt::Display for Stranger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { filter, value, known } = self;
         write!(f, "warning: no {filter} `{value}` in the manifests: nothing of it can come")?;
-        let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();
-        let more = if known.len() > SHOWN { ", ..." } else { "" };
-        match shown.is_empty() {
+        match known.is_empty() {
             true => Ok(()),
-            false => write!(f, "\n  hint: there are {}{more}", shown.join(", ")),
+            false => write!(f, "\n  hint: there are {}", listed(known.iter().map(String::as_str))),
         }
     }
 }

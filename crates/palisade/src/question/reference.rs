@@ -8,7 +8,7 @@ use palisade_model::service::Service;
 use palisade_model::workload::WorkloadKind;
 use palisade_policy::{Model, PodFacts};
 
-use crate::failure::{Failure, Hint};
+use crate::failure::{Failure, Hint, listed};
 
 /// `NAMESPACE/[KIND/]NAME[:CONTAINER[:PROGRAM]]`
 pub(super) struct Reference {
@@ -147,7 +147,7 @@ impl Reference {
             let names: Vec<&str> = here.map(|service| service.meta.name()).collect();
             return failure.hint(Hint::Change(match names.is_empty() {
                 true => format!("namespace `{}` has no Service", self.namespace),
-                false => format!("the Services of namespace `{}` are {}", self.namespace, shortened(names)),
+                false => format!("the Services of namespace `{}` are {}", self.namespace, listed(names)),
             }));
         }
         if in_namespace.is_empty() {
@@ -165,14 +165,6 @@ impl Reference {
         let mut names: Vec<&str> = in_namespace.iter().map(|pod| &*pod.workload.name).collect();
         names.sort_unstable();
         names.dedup();
-        failure.hint(Hint::Change(format!("namespace `{}` has {}", self.namespace, shortened(names))))
+        failure.hint(Hint::Change(format!("namespace `{}` has {}", self.namespace, listed(names))))
     }
-}
-
-/// The first of `names`, as many as fit on a line or two.
-fn shortened(mut names: Vec<&str>) -> String {
-    const SHOWN: usize = 12;
-    let more = if names.len() > SHOWN { ", ..." } else { "" };
-    names.truncate(SHOWN);
-    names.join(", ") + more
 }

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use palisade_model::tiered_policy::{PodScope, TierAction, TieredPeer, TieredTarget};
-use palisade_model::{IpNet, Kind};
+use palisade_model::{IpNet, Kind, Selector};
 
-use super::{Dialect, check_length, everything};
+use super::{Dialect, check_length};
 use crate::at::At;
 use crate::decode::label_selector::read_selector;
 use crate::report::{Report, WithHint};
@@ -105,7 +105,7 @@ pub(super) fn read_pod_scope(report: &mut Report, at: &At<'_, '_>) -> Option<Pod
             Some(_) => read_selector(report, &namespaces, "namespaceSelector"),
             None => read_selector(report, at, "namespaces"),
         };
-        return Some(PodScope { namespace_selector: namespace_selector?, pod_selector: everything() });
+        return Some(PodScope { namespace_selector: namespace_selector?, pod_selector: Selector::default() });
     }
     let pods = at.field("pods")?;
     if let Some(namespaces) = pods.field("namespaces") {
