@@ -4,7 +4,8 @@
 //! locked file is what wakes the agents that watch it. Beside the lock lies what the agent reports.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -91,7 +92,10 @@ enum Life {
 impl Guards {
     pub(crate) fn new(state: &Path) -> Result<Self> {
         let folder = folder(state);
-        fs::create_dir_all(&folder).map_err(|source| Error::GuardFile { path: folder.clone(), source })?;
+        // Whoever can open a lock can hold it, and so pass for a living agent or keep one from starting.
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)))
+            .map_err(|source| Error::GuardFile { path: folder.clone(), source })?;
         Ok(Self { folder, own: BTreeMap::new(), others: BTreeMap::new() })
     }
 
@@ -244,6 +248,16 @@ mod tests {
 
     fn names(guarded: BTreeSet<String>) -> Vec<String> {
         guarded.into_iter().collect()
+    }
+
+    #[test]
+    fn nobody_else_can_pass_for_an_agent() {
+        let state = state("private");
+        fs::create_dir(folder(&state)).expect("made");
+        fs::set_permissions(folder(&state), Permissions::from_mode(0o755)).expect("as an earlier agent left it");
+        Guards::new(&state).expect("taken over");
+        assert_eq!(fs::metadata(folder(&state)).expect("it is there").permissions().mode() & 0o777, 0o700);
+        fs::remove_dir_all(state).expect("removed");
     }
 
     #[test]

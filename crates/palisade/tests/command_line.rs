@@ -80,12 +80,15 @@ fn without_manifests_and_without_a_lab_there_is_a_hint() {
 
 #[test]
 fn what_is_read_again_and_again_is_no_pipe() {
-    session(&["lab", "up", "--name", "no-such-lab", "-f", "/dev/null"], expect![[r#"
+    session(
+        &["lab", "up", "--name", "no-such-lab", "-f", "/dev/null"],
+        expect![[r#"
         error: `/dev/null` is neither a file nor a folder
 
         hint: pipe it in and name it `-`
         [exit 2]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

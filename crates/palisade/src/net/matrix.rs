@@ -27,6 +27,9 @@ use crate::settings::{Settings, Source};
 /// Messages about probes that cannot be asked; the rest is counted.
 const MESSAGES: usize = 20;
 
+/// A list of probes can be longer than this; it is then asked in parts.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// Why the probes cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum ProbesError {
@@ -34,6 +37,8 @@ enum ProbesError {
     Unreadable { path: std::path::PathBuf, source: io::Error },
     #[error("`{}` is no list of probes", path.display())]
     NoList { path: std::path::PathBuf, source: serde_json::Error },
+    #[error("`{}` is longer than {most} bytes", path.display())]
+    TooLong { path: std::path::PathBuf, most: u64 },
     #[error("manifests and probes cannot both come from standard input")]
     StdinTwice,
 }
@@ -116,8 +121,18 @@ fn read_probes(path: &Path) -> Result<Vec<Probe>, Failure> {
             .map_err(|source| Failure::new(ProbesError::Unreadable { path: path.to_owned(), source }))?;
         Box::new(file)
     };
-    serde_json::from_reader(BufReader::new(source)).map_err(|source| {
-        Failure::new(ProbesError::NoList { path: path.to_owned(), source }).hint(Hint::Change(
+    parse(source, path, MOST_BYTES)
+}
+
+fn parse(source: impl Read, path: &Path, most: u64) -> Result<Vec<Probe>, Failure> {
+    let mut source = source.take(most);
+    let parsed = serde_json::from_reader(BufReader::new(&mut source));
+    parsed.map_err(|error| {
+        let path = path.to_owned();
+        if source.limit() == 0 {
+            return Failure::new(ProbesError::TooLong { path, most }).hint(Hint::Change("ask them in parts".into()));
+        }
+        Failure::new(ProbesError::NoList { path, source: error }).hint(Hint::Change(
             "write [[\"shop/web\", \"data/db\", 5432, \"TCP\"], ...]: source, destination, port, protocol".into(),
         ))
     })
@@ -256,4 +271,21 @@ fn by_pod(model: &Model, text: &str) -> String {
         return format!("{namespace}/pod/{name}");
     }
     text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_an_end_is_refused() {
+        const LIST: &[u8] = br#"[["a/b", "c/d", 80, "TCP"]]"#;
+        let path = Path::new("probes.json");
+        let endless = LIST[..LIST.len() - 1].chain(io::repeat(b' '));
+        let failure = parse(endless, path, 1 << 16).expect_err("it has no end");
+        assert!(format!("{failure:?}").contains("TooLong"), "{failure:?}");
+        let failure = parse(&LIST[..9], path, 1 << 16).expect_err("it is cut");
+        assert!(format!("{failure:?}").contains("NoList"), "{failure:?}");
+        assert_eq!(parse(LIST, path, LIST.len() as u64).expect("exactly as long as can be").len(), 1);
+    }
 }
