@@ -1,10 +1,11 @@
-//! The vocabulary of Palisade: objects, labels, ports, links, verdicts, flows and problems.
+//! The vocabulary of Palisade: objects, labels, ports, links, verdicts, flows, problems and findings.
 //!
 //! Layer L0: values only. No IO, no clock, no environment, no global state.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access_policy;
+pub mod finding;
 pub mod flow;
 pub mod inventory;
 pub mod labels;
@@ -23,6 +24,7 @@ pub mod tiered_policy;
 pub mod verdict;
 pub mod workload;
 
+pub use finding::{Finding, Severity};
 pub use inventory::Inventory;
 pub use ipnet::IpNet;
 pub use jiff::Timestamp;
