@@ -11,6 +11,8 @@ pub enum Layer {
     Types,
     /// Pure functions over the types: no IO, no clock, no async.
     Engine,
+    /// As pure, and over what an engine finds.
+    Judge,
     /// One side is the outside: files, the kernel.
     Adapter,
     /// Long-running parts.
@@ -46,6 +48,7 @@ const PURE: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet
 const MEMBERS: &[Member] = &[
     member("palisade-model", Layer::Types, Purpose::Product, PURE),
     member("palisade-policy", Layer::Engine, Purpose::Product, PURE),
+    member("palisade-image", Layer::Engine, Purpose::Product, PURE),
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
