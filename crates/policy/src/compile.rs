@@ -8,15 +8,9 @@
 mod compiler;
 mod decisions;
 mod destinations;
-mod ends;
-mod interner;
 mod matrix;
-mod mentions;
-mod prefixes;
 mod receivers;
 mod senders;
-mod sides;
-mod standing;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -35,8 +29,8 @@ use crate::model::{Model, PodFacts};
 use crate::party::receiver;
 use crate::rule_index::PeerAt;
 
+pub use crate::classes::Carrier;
 use compiler::Compiler;
-pub(crate) use interner::position_u32;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -200,48 +194,6 @@ pub struct ReceiverCell {
     pub source: SourceId,
     /// By what.
     pub carrier: Carrier,
-}
-
-/// What carries a link.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Carrier {
-    Tcp,
-    Udp,
-    Sctp,
-    /// ICMP echo, of either family: only rules without ports cover it.
-    Portless,
-}
-
-impl Carrier {
-    /// All of them, in order.
-    pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Sctp, Self::Portless];
-
-    /// The protocol with ports, if it is one.
-    pub fn protocol(self) -> Option<Protocol> {
-        match self {
-            Self::Tcp => Some(Protocol::Tcp),
-            Self::Udp => Some(Protocol::Udp),
-            Self::Sctp => Some(Protocol::Sctp),
-            Self::Portless => None,
-        }
-    }
-
-    /// The IANA number in the kernel's keys; 0 when it has no ports.
-    pub fn number(self) -> u8 {
-        self.protocol().map_or(0, Protocol::number)
-    }
-}
-
-impl From<Protocol> for Carrier {
-    fn from(protocol: Protocol) -> Self {
-        match protocol {
-            Protocol::Tcp => Self::Tcp,
-            Protocol::Udp => Self::Udp,
-            Protocol::Sctp => Self::Sctp,
-        }
-    }
 }
 
 /// Ports with one answer.

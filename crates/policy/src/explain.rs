@@ -246,7 +246,7 @@ impl Model {
         let policy = self.network_policy(position);
         let rule = &self.network_policy_rules(position, direction)[index];
         let mut reference = self.closer_ref(Closer::NetworkPolicy(position), direction);
-        reference.rule = Some(crate::judge::position_u32(index));
+        reference.rule = Some(crate::classes::interner::position_u32(index));
         reference.place = rule.place.clone();
         let (covers, mut why_not) = match self.network_policy_covers(position, index, situation, direction) {
             Cover::Yes(rule) => {

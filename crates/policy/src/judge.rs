@@ -20,6 +20,7 @@ use palisade_model::tiered_policy::Tier;
 use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict};
 use serde::Serialize;
 
+use crate::classes::interner::position_u32;
 use crate::doubt::{Doubts, Word};
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
 use crate::model::{Closer, Model, PodFacts};
@@ -564,8 +565,4 @@ pub(crate) fn access_ref(policy: &AccessPolicy, index: usize, rule: &AccessRule,
         mode: policy.mode,
         place: rule.place.clone(),
     }
-}
-
-pub(crate) fn position_u32(position: usize) -> u32 {
-    u32::try_from(position).expect("a list of 4 billion entries does not fit in a manifest")
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod classes;
 pub mod compile;
 mod consent;
 pub mod dial;

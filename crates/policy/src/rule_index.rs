@@ -13,7 +13,7 @@ use palisade_model::object::Name;
 use palisade_model::verdict::Direction;
 use palisade_model::{IpNet, Labels, Selector};
 
-use crate::compile::position_u32;
+use crate::classes::interner::position_u32;
 use crate::matching::{self, NAMESPACE_NAME_LABEL, Side};
 use crate::model::{Model, PodFacts};
 use crate::party::Party;

@@ -9,8 +9,8 @@ use palisade_model::tiered_policy::{PodScope, Tier, TierAction, TieredPolicy, Ti
 use palisade_model::verdict::{Because, Direction, Missing, RuleList, RuleRef, Verdict};
 use palisade_model::{IpNet, Kind, Selector};
 
+use crate::classes::interner::position_u32;
 use crate::doubt::{Doubts, Word};
-use crate::judge::position_u32;
 use crate::matching::{self, Match, Side, WhyNot};
 use crate::model::{Model, PodFacts};
 use crate::party::{Party, Situation};

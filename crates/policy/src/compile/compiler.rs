@@ -8,13 +8,13 @@ use palisade_model::verdict::Direction;
 
 use super::decisions::Decisions;
 use super::destinations;
-use super::ends::{EndTableId, Ends, OwnAddress};
-use super::interner::Interner;
 use super::receivers::Receivers;
 use super::senders::Senders;
-use super::sides::{Describer, FromId, Sides, ToId};
 use super::tables::{CellsId, PortTables};
 use super::{Carrier, NodeRules, Reason};
+use crate::classes::ends::{EndTableId, Ends, OwnAddress};
+use crate::classes::interner::Interner;
+use crate::classes::sides::{Describer, FromId, Sides, ToId};
 use crate::model::{Model, PodFacts};
 
 /// What both halves, senders and receivers, share.
@@ -81,7 +81,7 @@ impl<'m> Compiler<'m> {
     /// What both ends say of a link.
     pub(super) fn link(&mut self, sides: &Sides<'m>, from: FromId, to: ToId, own: OwnAddress) -> LinkId {
         let pair = (sides.from(from), sides.to(to));
-        let mut end = |direction| self.ends.answer(&self.describer, &mut self.decisions, direction, pair, own);
+        let mut end = |direction| self.ends.answer(&self.describer, &mut self.decisions.ends, direction, pair, own);
         let link = (end(Direction::Egress), end(Direction::Ingress));
         LinkId(self.links.intern(link))
     }
@@ -109,7 +109,8 @@ impl<'m> Compiler<'m> {
     /// What the receiver's end says.
     pub(super) fn receiver_cells(&mut self, sides: &Sides<'m>, from: FromId, to: ToId) -> CellsId {
         let pair = (sides.from(from), sides.to(to));
-        let ends = self.ends.answer(&self.describer, &mut self.decisions, Direction::Ingress, pair, OwnAddress::No);
+        let ends =
+            self.ends.answer(&self.describer, &mut self.decisions.ends, Direction::Ingress, pair, OwnAddress::No);
         let by_carrier = ends.map(|end| Some(self.tables.of_receiver(&self.ends, &mut self.decisions, end)));
         self.tables.cells(by_carrier)
     }

@@ -6,31 +6,10 @@ use palisade_model::Timestamp;
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Direction, Judgement, Missing, RuleRef, Verdict};
 
-use super::interner::Interner;
 use super::{CompiledDecision, CompiledVerdict, DecisionId, Reason, ServiceVerdict, ServiceWord, reason};
+use crate::classes::end_decisions::{EndDecision, EndDecisionId, EndDecisions, VerdictId};
+use crate::classes::interner::Interner;
 use crate::model::Model;
-
-/// A distinct verdict of an end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct VerdictId(u32);
-
-/// A distinct answer of an end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct EndDecisionId(u32);
-
-/// What an end says, and what follows when it expires.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct EndDecision {
-    pub(super) enforced: VerdictId,
-    pub(super) would_be: VerdictId,
-    pub(super) expires: Option<(Timestamp, EndDecisionId)>,
-}
-
-impl EndDecision {
-    pub(super) fn says(&self, enforced: VerdictId, would_be: VerdictId) -> bool {
-        (self.enforced, self.would_be) == (enforced, would_be)
-    }
-}
 
 /// The answers of the sender's end and of the receiver's.
 pub(super) type LinkEnds = (EndDecisionId, EndDecisionId);
@@ -39,8 +18,7 @@ pub(super) type LinkEnds = (EndDecisionId, EndDecisionId);
 pub(super) struct Decisions<'m> {
     model: &'m Model,
     now: Timestamp,
-    verdicts: Interner<Verdict>,
-    ends: Interner<EndDecision>,
+    pub(super) ends: EndDecisions,
     links: HashMap<LinkEnds, DecisionId>,
     receivers: HashMap<EndDecisionId, DecisionId>,
     /// By what becomes of them when their answers differ.
@@ -56,8 +34,7 @@ impl<'m> Decisions<'m> {
         Self {
             model,
             now,
-            verdicts: Interner::default(),
-            ends: Interner::default(),
+            ends: EndDecisions::default(),
             links: HashMap::new(),
             receivers: HashMap::new(),
             services: [HashMap::new(), HashMap::new()],
@@ -68,25 +45,13 @@ impl<'m> Decisions<'m> {
         }
     }
 
-    pub(super) fn verdict(&mut self, verdict: Verdict) -> VerdictId {
-        VerdictId(self.verdicts.intern(verdict))
-    }
-
-    pub(super) fn end(&self, id: EndDecisionId) -> &EndDecision {
-        self.ends.value(id.0)
-    }
-
-    pub(super) fn add_end(&mut self, end: EndDecision) -> EndDecisionId {
-        EndDecisionId(self.ends.intern(end))
-    }
-
     /// The answer of both ends.
     pub(super) fn of_link(&mut self, ends: LinkEnds) -> DecisionId {
         if let Some(id) = self.links.get(&ends) {
             return *id;
         }
         let id = self.over_time(&[ends.0, ends.1], |decisions, ends| {
-            let [egress, ingress] = [ends[0], ends[1]].map(|id| decisions.end(id).clone());
+            let [egress, ingress] = [ends[0], ends[1]].map(|id| decisions.ends.end(id).clone());
             let enforced = decisions.link_verdict(egress.enforced, ingress.enforced);
             (enforced, decisions.link_verdict(egress.would_be, ingress.would_be))
         });
@@ -100,9 +65,9 @@ impl<'m> Decisions<'m> {
             return *id;
         }
         let id = self.over_time(&[ingress], |decisions, ends| {
-            let EndDecision { enforced, would_be, .. } = decisions.end(ends[0]).clone();
+            let EndDecision { enforced, would_be, .. } = decisions.ends.end(ends[0]).clone();
             let mut compiled = |id: VerdictId| {
-                let verdict = decisions.verdicts.value(id.0).clone();
+                let verdict = decisions.ends.verdict(id).clone();
                 decisions.compiled(&verdict, Direction::Ingress)
             };
             (compiled(enforced), compiled(would_be))
@@ -141,11 +106,11 @@ impl<'m> Decisions<'m> {
     }
 
     fn service_verdicts(&mut self, ends: &[EndDecisionId], mixed: MixedServices) -> (CompiledVerdict, CompiledVerdict) {
-        let verdict = |id: VerdictId| self.verdicts.value(id.0).clone();
+        let verdict = |id: VerdictId| self.ends.verdict(id).clone();
         let answers: Vec<Judgement> = ends
             .chunks_exact(2)
             .map(|ends| {
-                let [egress, ingress] = [self.end(ends[0]), self.end(ends[1])];
+                let [egress, ingress] = [self.ends.end(ends[0]), self.ends.end(ends[1])];
                 let decision = |of: fn(&EndDecision) -> VerdictId| Decision {
                     egress: verdict(of(egress)),
                     ingress: verdict(of(ingress)),
@@ -177,11 +142,12 @@ impl<'m> Decisions<'m> {
     ) -> DecisionId {
         let mut moments = vec![(self.now, ends.to_vec())];
         while let Some((_, current)) = moments.last() {
-            let Some(next) = current.iter().filter_map(|id| self.end(*id).expires).map(|(instant, _)| instant).min()
+            let Some(next) =
+                current.iter().filter_map(|id| self.ends.end(*id).expires).map(|(instant, _)| instant).min()
             else {
                 break;
             };
-            let following = current.iter().map(|id| match self.end(*id).expires {
+            let following = current.iter().map(|id| match self.ends.end(*id).expires {
                 Some((instant, after)) if instant == next => after,
                 Some(_) | None => *id,
             });
@@ -208,7 +174,7 @@ impl<'m> Decisions<'m> {
         if let Some(verdict) = self.link_verdicts.get(&(egress, ingress)) {
             return *verdict;
         }
-        let [of_sender, of_receiver] = [egress, ingress].map(|id| self.verdicts.value(id.0).clone());
+        let [of_sender, of_receiver] = [egress, ingress].map(|id| self.ends.verdict(id).clone());
         let decision = Decision { egress: of_sender, ingress: of_receiver };
         let (end, verdict) = decision.link();
         let verdict = self.compiled(verdict, end);

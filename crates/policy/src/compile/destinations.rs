@@ -10,9 +10,9 @@ use palisade_model::settings::MixedServices;
 use palisade_model::verdict::Direction;
 
 use super::compiler::Compiler;
-use super::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
 use super::senders::{Senders, ServiceBackend};
 use super::{Destination, DestinationId, Frontend};
+use crate::classes::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
 use crate::matching::Side;
 use crate::model::{AddressOwner, PodFacts, PodIndex};
 use crate::party::{AddressKind, Party, receiver};

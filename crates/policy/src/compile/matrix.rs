@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::interner::position_u32;
 use super::tables::CellsId;
+use crate::classes::interner::position_u32;
 
 /// What each group of rows says, and the rows that say something else.
 #[derive(Clone, PartialEq, Eq, Hash)]

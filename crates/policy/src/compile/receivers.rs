@@ -8,12 +8,12 @@ use palisade_model::verdict::Direction;
 
 use super::compiler::Compiler;
 use super::destinations::is_four;
-use super::interner::Interner;
 use super::matrix::{Column, Matrix};
-use super::mentions::AsksReceiver;
-use super::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
-use super::sides::{FromId, RuleSet, Sides, ToId};
 use super::{Carrier, PortTableId, ReceiverCell, ReceiverId, SourceId};
+use crate::classes::interner::Interner;
+use crate::classes::mentions::AsksReceiver;
+use crate::classes::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
+use crate::classes::sides::{FromId, RuleSet, Sides, ToId};
 use crate::matching::Side;
 use crate::model::{AddressOwner, PodFacts, PodIndex};
 use crate::party::{AddressKind, Party, SenderProof, receiver};

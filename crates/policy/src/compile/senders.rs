@@ -12,14 +12,14 @@ use palisade_model::settings::MixedServices;
 use palisade_model::verdict::Direction;
 
 use super::compiler::{Compiler, LinkId};
-use super::ends::OwnAddress;
-use super::interner::{Interner, position_u32};
 use super::matrix::{Column, Matrix};
-use super::mentions::{AsksReceiver, Mention};
 use super::receivers::Receivers;
-use super::sides::{FromId, RuleSet, Sides, ToId};
 use super::tables::CellsId;
 use super::{Carrier, Cell, ClassId, DestinationId, PortTableId, Reason, Subject, SubjectContainer};
+use crate::classes::ends::OwnAddress;
+use crate::classes::interner::{Interner, position_u32};
+use crate::classes::mentions::{AsksReceiver, Mention};
+use crate::classes::sides::{FromId, RuleSet, Sides, ToId};
 use crate::model::{Closer, Model, PodFacts, PodIndex};
 use crate::party::{Party, SenderProof, receiver};
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::decisions::Decisions;
-use super::ends::{EndSpan, EndTableId, Ends};
-use super::interner::Interner;
 use super::{Carrier, DecisionId, PortSpan, PortTableId};
+use crate::classes::ends::{EndSpan, EndTableId, Ends};
+use crate::classes::interner::Interner;
 
 /// The tables of one pair by carrier, in the order of [`Carrier::ALL`]; `None` where the receiver does not speak it.
 pub(super) type ByCarrier = [Option<PortTableId>; Carrier::ALL.len()];

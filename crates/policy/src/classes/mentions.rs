@@ -13,26 +13,26 @@ use crate::rule_index::{PeerAt, RuleNumber};
 
 /// A rule that names a party, and by which of its peers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Mention {
-    pub(super) rule: RuleNumber,
+pub(crate) struct Mention {
+    pub(crate) rule: RuleNumber,
     /// An entry of [`NamingPeers`].
-    pub(super) peers: u32,
+    pub(crate) peers: u32,
 }
 
 /// Positions of peers in their list, each with whether it is certain that it names the party.
-pub(super) type NamingPeers = Interner<Vec<(u32, bool)>>;
+pub(crate) type NamingPeers = Interner<Vec<(u32, bool)>>;
 
 /// What has a port of its own meaning on each receiver, so that a rule's answer needs more of it than its peers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct AsksReceiver {
+pub(crate) struct AsksReceiver {
     /// Named ports, the container behind a port, or what its probes ask.
-    pub(super) containers: bool,
+    pub(crate) containers: bool,
     /// The ports on which it stands behind a Service.
-    pub(super) services: bool,
+    pub(crate) services: bool,
 }
 
 impl AsksReceiver {
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         Self { containers: self.containers || other.containers, services: self.services || other.services }
     }
 }
@@ -46,7 +46,7 @@ const TRANSPORTS: [Transport; 4] = [
 ];
 
 /// The AccessPolicies' rules that name `party` at `side` on some port, in order. Only those that `wanted` takes.
-pub(super) fn of_access<'m>(
+pub(crate) fn of_access<'m>(
     model: &'m Model,
     party: &Party<'m>,
     side: Side,
@@ -78,7 +78,7 @@ pub(super) fn of_access<'m>(
 }
 
 /// NetworkPolicies' rules of `direction` that name `party` as the other end, in order; not those that name everyone.
-pub(super) fn of_network<'m>(
+pub(crate) fn of_network<'m>(
     model: &'m Model,
     party: &Party<'m>,
     direction: Direction,
@@ -143,7 +143,7 @@ fn grants_nothing(rule: &AccessRule, now: Timestamp) -> bool {
 }
 
 /// What an AccessPolicy's rule asks of a receiver beside its peers.
-pub(super) fn access_asks(rule: &AccessRule) -> AsksReceiver {
+pub(crate) fn access_asks(rule: &AccessRule) -> AsksReceiver {
     let to = |asks: fn(&palisade_model::access_policy::PodPeer) -> bool| {
         rule.to.iter().any(|peer| match &peer.target {
             PeerTarget::Pods(fields) => asks(fields),
@@ -158,7 +158,7 @@ pub(super) fn access_asks(rule: &AccessRule) -> AsksReceiver {
 }
 
 /// What a NetworkPolicy's rule asks of a receiver beside its peers.
-pub(super) fn network_asks(ports: &[PortRule]) -> AsksReceiver {
+pub(crate) fn network_asks(ports: &[PortRule]) -> AsksReceiver {
     AsksReceiver { containers: names_port(ports), services: false }
 }
 

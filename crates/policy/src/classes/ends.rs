@@ -7,7 +7,7 @@ use palisade_model::port::{PortMatch, Protocol};
 use palisade_model::verdict::Direction;
 
 use super::Carrier;
-use super::decisions::{Decisions, EndDecision, EndDecisionId};
+use super::end_decisions::{EndDecision, EndDecisionId, EndDecisions};
 use super::interner::Interner;
 use super::mentions::Mention;
 use super::sides::{Describer, FromSide, ToSide};
@@ -19,18 +19,18 @@ use crate::rule_index::RuleNumber;
 
 /// The number of an end's table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct EndTableId(u32);
+pub(crate) struct EndTableId(u32);
 
 /// Ports with one answer of an end, from here to the next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct EndSpan {
-    pub(super) first: u16,
-    pub(super) decision: EndDecisionId,
+pub(crate) struct EndSpan {
+    pub(crate) first: u16,
+    pub(crate) decision: EndDecisionId,
 }
 
 /// Whether a receiver that is the sender's own pod is reached as itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum OwnAddress {
+pub(crate) enum OwnAddress {
     Yes,
     No,
 }
@@ -54,28 +54,28 @@ const EVERYONE: u32 = u32::MAX;
 
 /// Answers of ends, each question once.
 #[derive(Default)]
-pub(super) struct Ends {
+pub(crate) struct Ends {
     answers: HashMap<Question, [EndTableId; 4]>,
     tables: Interner<Vec<EndSpan>>,
     receiver_ports: HashMap<(PodIndex, Protocol), BTreeSet<u16>>,
 }
 
 impl Ends {
-    pub(super) fn table(&self, id: EndTableId) -> &[EndSpan] {
+    pub(crate) fn table(&self, id: EndTableId) -> &[EndSpan] {
         self.tables.value(id.0)
     }
 
     /// What a table says of `port`.
-    pub(super) fn at(&self, id: EndTableId, port: u16) -> EndDecisionId {
+    pub(crate) fn at(&self, id: EndTableId, port: u16) -> EndDecisionId {
         let spans = self.table(id);
         spans[spans.partition_point(|span| span.first <= port) - 1].decision
     }
 
     /// What the end of `direction` answers, by each carrier in the order of [`Carrier::ALL`].
-    pub(super) fn answer<'m>(
+    pub(crate) fn answer<'m>(
         &mut self,
         describer: &Describer<'m>,
-        decisions: &mut Decisions<'m>,
+        decisions: &mut EndDecisions,
         direction: Direction,
         (from, to): (&FromSide<'m>, &ToSide<'m>),
         own: OwnAddress,
@@ -93,7 +93,7 @@ impl Ends {
         tables
     }
 
-    fn spans<'m>(&mut self, decisions: &mut Decisions<'m>, asked: &Asked<'_, 'm>, carrier: Carrier) -> Vec<EndSpan> {
+    fn spans<'m>(&mut self, decisions: &mut EndDecisions, asked: &Asked<'_, 'm>, carrier: Carrier) -> Vec<EndSpan> {
         let Some(protocol) = carrier.protocol() else {
             let situation = asked.situation(Transport::Portless);
             let rules = asked.relevant(&situation);
@@ -261,7 +261,7 @@ impl<'m> Asked<'_, 'm> {
     /// The answer now, chained to what follows at each instant at which an Allow ends.
     fn decide(
         &self,
-        decisions: &mut Decisions<'m>,
+        decisions: &mut EndDecisions,
         mut situation: Situation<'m>,
         rules: &Relevant<'m>,
     ) -> EndDecisionId {
@@ -272,8 +272,8 @@ impl<'m> Asked<'_, 'm> {
         for instant in later.into_iter().rev().chain([self.describer.now]) {
             situation.now = instant;
             let judge = |objects| model.judge_end(&situation, self.direction, objects, Rules::Relevant(rules));
-            let enforced = decisions.verdict(judge(Objects::Enforced));
-            let would_be = if model.has_audit { decisions.verdict(judge(Objects::All)) } else { enforced };
+            let enforced = decisions.add_verdict(judge(Objects::Enforced));
+            let would_be = if model.has_audit { decisions.add_verdict(judge(Objects::All)) } else { enforced };
             let unchanged = following.filter(|(_, id)| decisions.end(*id).says(enforced, would_be));
             let id = match unchanged {
                 Some((_, id)) => id,

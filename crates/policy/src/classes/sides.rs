@@ -16,97 +16,97 @@ use crate::rule_index::{RuleNumber, Scope};
 
 /// The number of a [`FromSide`] of one half of the compilation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct FromId(pub(super) u32);
+pub(crate) struct FromId(pub(crate) u32);
 
 /// The number of a [`ToSide`] of one half of the compilation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct ToId(pub(super) u32);
+pub(crate) struct ToId(pub(crate) u32);
 
 /// A sender, standing for all that are like it.
-pub(super) struct FromSide<'m> {
-    pub(super) party: Party<'m>,
-    pub(super) proof: SenderProof,
-    pub(super) facts: FromFacts,
+pub(crate) struct FromSide<'m> {
+    pub(crate) party: Party<'m>,
+    pub(crate) proof: SenderProof,
+    pub(crate) facts: FromFacts,
 }
 
 /// What answers to a sender depend on.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct FromFacts {
+pub(crate) struct FromFacts {
     /// As the end that decides egress.
-    pub(super) standing: u32,
-    pub(super) scope: Option<Scope>,
+    pub(crate) standing: u32,
+    pub(crate) scope: Option<Scope>,
     /// As the other end of who decides ingress.
-    pub(super) look: u32,
+    pub(crate) look: u32,
     /// AccessPolicies' rules whose `from` names it.
-    pub(super) access: Vec<Mention>,
+    pub(crate) access: Vec<Mention>,
     /// NetworkPolicies' ingress rules that name it.
-    pub(super) network: Vec<Mention>,
+    pub(crate) network: Vec<Mention>,
 }
 
 /// A receiver, standing for all that are like it.
-pub(super) struct ToSide<'m> {
-    pub(super) party: Party<'m>,
-    pub(super) facts: ToFacts,
+pub(crate) struct ToSide<'m> {
+    pub(crate) party: Party<'m>,
+    pub(crate) facts: ToFacts,
 }
 
 /// What answers to the senders of a receiver depend on.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct ToFacts {
+pub(crate) struct ToFacts {
     /// As the end that decides ingress.
-    pub(super) standing: u32,
-    pub(super) scope: Option<Scope>,
+    pub(crate) standing: u32,
+    pub(crate) scope: Option<Scope>,
     /// As the other end of who decides egress.
-    pub(super) look: u32,
+    pub(crate) look: u32,
     /// AccessPolicies' rules whose `to` names it.
-    pub(super) access: Vec<Mention>,
+    pub(crate) access: Vec<Mention>,
     /// NetworkPolicies' egress rules that name it.
-    pub(super) network: Vec<Mention>,
-    pub(super) ports: PortsMeaning,
+    pub(crate) network: Vec<Mention>,
+    pub(crate) ports: PortsMeaning,
 }
 
 /// What all sides share.
-pub(super) struct Describer<'m> {
-    pub(super) model: &'m Model,
-    pub(super) now: Timestamp,
-    pub(super) standings: Standings<'m>,
+pub(crate) struct Describer<'m> {
+    pub(crate) model: &'m Model,
+    pub(crate) now: Timestamp,
+    pub(crate) standings: Standings<'m>,
     naming: NamingPeers,
     access_asks: Vec<AsksReceiver>,
     network_asks: [Vec<AsksReceiver>; 2],
     /// What the tiers' rules ask of a receiver beside their peers.
-    pub(super) tier_asks: AsksReceiver,
+    pub(crate) tier_asks: AsksReceiver,
     /// What NetworkPolicies' ingress rules ask, by the number of the standing.
     ingress_asks: HashMap<u32, AsksReceiver>,
 }
 
 /// Rules by number.
-pub(super) struct RuleSet(Vec<bool>);
+pub(crate) struct RuleSet(Vec<bool>);
 
 impl RuleSet {
-    pub(super) fn all(count: usize) -> Self {
+    pub(crate) fn all(count: usize) -> Self {
         Self(vec![true; count])
     }
 
-    pub(super) fn none(count: usize) -> Self {
+    pub(crate) fn none(count: usize) -> Self {
         Self(vec![false; count])
     }
 
-    pub(super) fn of(count: usize, rules: impl IntoIterator<Item = RuleNumber>) -> Self {
+    pub(crate) fn of(count: usize, rules: impl IntoIterator<Item = RuleNumber>) -> Self {
         let mut set = vec![false; count];
         rules.into_iter().for_each(|rule| set[rule as usize] = true);
         Self(set)
     }
 
-    pub(super) fn has(&self, rule: RuleNumber) -> bool {
+    pub(crate) fn has(&self, rule: RuleNumber) -> bool {
         self.0[rule as usize]
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = RuleNumber> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RuleNumber> + '_ {
         (0..).zip(&self.0).filter(|(_, wanted)| **wanted).map(|(rule, _)| rule)
     }
 }
 
 impl<'m> Describer<'m> {
-    pub(super) fn new(model: &'m Model, node: &Name, now: Timestamp) -> Self {
+    pub(crate) fn new(model: &'m Model, node: &Name, now: Timestamp) -> Self {
         let access = (0..position_u32(model.rules.access.len())).map(|rule| model.access_rule(rule).2);
         let network_asks = [Direction::Ingress, Direction::Egress].map(|direction| {
             let rules = model.rules.network(direction).rules.iter();
@@ -127,7 +127,7 @@ impl<'m> Describer<'m> {
 
     /// What answers to the sender depend on, by the rules of `wanted` and NetworkPolicies' ingress rules `network`
     /// that name it.
-    pub(super) fn from(
+    pub(crate) fn from(
         &mut self,
         party: &Party<'m>,
         proof: SenderProof,
@@ -145,13 +145,13 @@ impl<'m> Describer<'m> {
     }
 
     /// NetworkPolicies' rules of `direction`, of those `wanted`, that name `party` as the other end.
-    pub(super) fn network(&mut self, party: &Party<'m>, direction: Direction, wanted: &RuleSet) -> Vec<Mention> {
+    pub(crate) fn network(&mut self, party: &Party<'m>, direction: Direction, wanted: &RuleSet) -> Vec<Mention> {
         mentions::of_network(self.model, party, direction, |rule| wanted.has(rule), &mut self.naming)
     }
 
     /// What answers about the receiver depend on, by the rules of `wanted` and NetworkPolicies' egress rules
     /// `network` that name it; of what its ports mean `least` at least.
-    pub(super) fn to(
+    pub(crate) fn to(
         &mut self,
         party: &Party<'m>,
         wanted: &RuleSet,
@@ -176,12 +176,12 @@ impl<'m> Describer<'m> {
     }
 
     /// What AccessPolicies' rules ask of a receiver beside their peers.
-    pub(super) fn access_asks_of(&self, rules: impl Iterator<Item = RuleNumber>) -> AsksReceiver {
+    pub(crate) fn access_asks_of(&self, rules: impl Iterator<Item = RuleNumber>) -> AsksReceiver {
         rules.map(|rule| self.access_asks[rule as usize]).fold(AsksReceiver::default(), AsksReceiver::or)
     }
 
     /// What NetworkPolicies' rules of `direction` ask of a receiver beside their peers.
-    pub(super) fn network_asks_of(
+    pub(crate) fn network_asks_of(
         &self,
         direction: Direction,
         rules: impl Iterator<Item = RuleNumber>,
@@ -210,15 +210,15 @@ impl<'m> Describer<'m> {
 
 /// The sides of one half, numbered.
 #[derive(Default)]
-pub(super) struct Sides<'m> {
-    pub(super) froms: Vec<FromSide<'m>>,
-    pub(super) tos: Vec<ToSide<'m>>,
+pub(crate) struct Sides<'m> {
+    pub(crate) froms: Vec<FromSide<'m>>,
+    pub(crate) tos: Vec<ToSide<'m>>,
     from_ids: HashMap<FromFacts, FromId>,
     to_ids: HashMap<ToFacts, ToId>,
 }
 
 impl<'m> Sides<'m> {
-    pub(super) fn add_from(&mut self, party: Party<'m>, proof: SenderProof, facts: FromFacts) -> FromId {
+    pub(crate) fn add_from(&mut self, party: Party<'m>, proof: SenderProof, facts: FromFacts) -> FromId {
         let next = FromId(position_u32(self.froms.len()));
         let id = *self.from_ids.entry(facts.clone()).or_insert(next);
         if id == next {
@@ -227,7 +227,7 @@ impl<'m> Sides<'m> {
         id
     }
 
-    pub(super) fn add_to(&mut self, party: Party<'m>, facts: ToFacts) -> ToId {
+    pub(crate) fn add_to(&mut self, party: Party<'m>, facts: ToFacts) -> ToId {
         let next = ToId(position_u32(self.tos.len()));
         let id = *self.to_ids.entry(facts.clone()).or_insert(next);
         if id == next {
@@ -236,11 +236,11 @@ impl<'m> Sides<'m> {
         id
     }
 
-    pub(super) fn from(&self, id: FromId) -> &FromSide<'m> {
+    pub(crate) fn from(&self, id: FromId) -> &FromSide<'m> {
         &self.froms[id.0 as usize]
     }
 
-    pub(super) fn to(&self, id: ToId) -> &ToSide<'m> {
+    pub(crate) fn to(&self, id: ToId) -> &ToSide<'m> {
         &self.tos[id.0 as usize]
     }
 }

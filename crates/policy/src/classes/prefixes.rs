@@ -46,7 +46,7 @@ fn policy_blocks(model: &Model) -> Vec<IpNet> {
 }
 
 /// The blocks that AccessPolicies' rules of `wanted` name at `side`.
-pub(super) fn access_blocks(model: &Model, wanted: &RuleSet, side: Side) -> Vec<IpNet> {
+pub(crate) fn access_blocks(model: &Model, wanted: &RuleSet, side: Side) -> Vec<IpNet> {
     let mut blocks = Vec::new();
     for (_, _, rule) in wanted.iter().map(|number| model.access_rule(number)) {
         let peers = match side {
@@ -63,7 +63,7 @@ pub(super) fn access_blocks(model: &Model, wanted: &RuleSet, side: Side) -> Vec<
 }
 
 /// The blocks that NetworkPolicies' rules of `wanted` name.
-pub(super) fn network_blocks(model: &Model, wanted: &RuleSet, direction: Direction) -> Vec<IpNet> {
+pub(crate) fn network_blocks(model: &Model, wanted: &RuleSet, direction: Direction) -> Vec<IpNet> {
     let mut blocks = Vec::new();
     let rules = &model.rules.network(direction).rules;
     for (position, index) in wanted.iter().map(|number| rules[number as usize]) {
@@ -78,7 +78,7 @@ pub(super) fn network_blocks(model: &Model, wanted: &RuleSet, direction: Directi
 
 /// `blocks` and every prefix that is told apart without rules, sorted, each with an address that lies in no other of
 /// them; prefixes that others fill are left out.
-pub(super) fn with_addresses(model: &Model, blocks: impl IntoIterator<Item = IpNet>) -> Vec<(IpNet, IpAddr)> {
+pub(crate) fn with_addresses(model: &Model, blocks: impl IntoIterator<Item = IpNet>) -> Vec<(IpNet, IpAddr)> {
     let host = |address: IpAddr| IpNet::from(address.to_canonical());
     let mut prefixes: BTreeSet<IpNet> = blocks.into_iter().collect();
     prefixes.extend(ALWAYS.iter().map(|text| text.parse::<IpNet>().expect("the constants are prefixes")));
@@ -102,7 +102,7 @@ pub(super) fn with_addresses(model: &Model, blocks: impl IntoIterator<Item = IpN
 }
 
 /// Leaves out prefixes that mean what the next wider one means. Sorted by address, then length.
-pub(super) fn without_repetitions<T: PartialEq>(prefixes: Vec<(IpNet, T)>) -> Vec<(IpNet, T)> {
+pub(crate) fn without_repetitions<T: PartialEq>(prefixes: Vec<(IpNet, T)>) -> Vec<(IpNet, T)> {
     let mut kept: Vec<(IpNet, T)> = Vec::new();
     // Positions of kept prefixes, each inside the one before.
     let mut around: Vec<usize> = Vec::new();

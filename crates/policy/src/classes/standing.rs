@@ -21,7 +21,7 @@ use crate::tiers::{Selecting, TierPeer};
 
 /// How a pod decides at its end, before any rule.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// Only pods of the compiled node meet nodes as the other end; their own is that one.
     local: bool,
     /// Whether a document that may be its policy cannot be read: towards others, towards itself.
@@ -29,21 +29,21 @@ pub(super) struct Standing {
     closers: Vec<Closer>,
     maybe_closers: Vec<usize>,
     /// The policies of the admin and of the baseline tier that select it, or may.
-    pub(super) tiers: [Vec<Selecting>; 2],
+    pub(crate) tiers: [Vec<Selecting>; 2],
     /// The rules of the NetworkPolicies among the closers, in order.
-    pub(super) network_rules: Vec<RuleNumber>,
+    pub(crate) network_rules: Vec<RuleNumber>,
     /// Those that name everyone.
-    pub(super) open_network_rules: Vec<RuleNumber>,
+    pub(crate) open_network_rules: Vec<RuleNumber>,
 }
 
 /// What the deciding end can tell of the other one without its rules.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Look {
+pub(crate) struct Look {
     entities: Vec<Entity>,
     dns: Vec<(Protocol, u16)>,
     apiserver: Vec<(Protocol, Option<u16>)>,
     /// Which node it is, when it is one.
-    pub(super) node: Option<(Option<Name>, Option<PodIndex>)>,
+    pub(crate) node: Option<(Option<Name>, Option<PodIndex>)>,
     /// The tiers' peers that name it, or may.
     tier_peers: Vec<TierPeer>,
 }
@@ -56,13 +56,13 @@ type ServicePorts = (usize, Vec<Vec<u16>>);
 
 /// What a receiver's ports mean, as far as rules could ask.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub(super) struct PortsMeaning {
-    pub(super) containers: Option<u32>,
-    pub(super) services: Option<u32>,
+pub(crate) struct PortsMeaning {
+    pub(crate) containers: Option<u32>,
+    pub(crate) services: Option<u32>,
 }
 
 /// Numbers all of these.
-pub(super) struct Standings<'m> {
+pub(crate) struct Standings<'m> {
     model: &'m Model,
     node: Name,
     standings: Interner<Option<Standing>>,
@@ -73,10 +73,10 @@ pub(super) struct Standings<'m> {
 }
 
 /// The number of a party that does not decide.
-pub(super) const DOES_NOT_DECIDE: u32 = 0;
+pub(crate) const DOES_NOT_DECIDE: u32 = 0;
 
 impl<'m> Standings<'m> {
-    pub(super) fn new(model: &'m Model, node: &Name) -> Self {
+    pub(crate) fn new(model: &'m Model, node: &Name) -> Self {
         let mut standings = Interner::default();
         let none = standings.intern(None);
         debug_assert_eq!(none, DOES_NOT_DECIDE);
@@ -91,16 +91,16 @@ impl<'m> Standings<'m> {
         }
     }
 
-    pub(super) fn standing(&self, number: u32) -> Option<&Standing> {
+    pub(crate) fn standing(&self, number: u32) -> Option<&Standing> {
         self.standings.value(number).as_ref()
     }
 
-    pub(super) fn look(&self, number: u32) -> &Look {
+    pub(crate) fn look(&self, number: u32) -> &Look {
         self.looks.value(number)
     }
 
     /// How `party` decides at its end in `direction`.
-    pub(super) fn of(&mut self, party: &Party<'m>, direction: Direction) -> u32 {
+    pub(crate) fn of(&mut self, party: &Party<'m>, direction: Direction) -> u32 {
         let Party::Pod { pod, .. } = party else { return DOES_NOT_DECIDE };
         if !pod.decides() {
             return DOES_NOT_DECIDE;
@@ -138,7 +138,7 @@ impl<'m> Standings<'m> {
     }
 
     /// What the other end can tell of `party` at `side`.
-    pub(super) fn look_of(&mut self, party: &Party<'m>, side: Side) -> u32 {
+    pub(crate) fn look_of(&mut self, party: &Party<'m>, side: Side) -> u32 {
         let model = self.model;
         let mut entities = Entity::ALL.to_vec();
         entities.retain(|entity| matching::entity_could_be(model, *entity, party, side));
@@ -156,7 +156,7 @@ impl<'m> Standings<'m> {
     }
 
     /// What the receiver's ports mean, as far as `asks`.
-    pub(super) fn ports_of(&mut self, party: &Party<'m>, asks: AsksReceiver) -> PortsMeaning {
+    pub(crate) fn ports_of(&mut self, party: &Party<'m>, asks: AsksReceiver) -> PortsMeaning {
         let Party::Pod { pod, container, program, .. } = party else { return PortsMeaning::default() };
         debug_assert_eq!((container, program), (&Which::Unsaid, &Which::Unsaid));
         PortsMeaning {
