@@ -45,10 +45,14 @@ enum Outside {
 
 const PURE: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff"]);
 
+/// For an engine that reads foreign formats: as pure, with a search of bytes and an inflater over slices.
+const PURE_OVER_BYTES: Outside =
+    Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff", "memchr", "miniz_oxide"]);
+
 const MEMBERS: &[Member] = &[
     member("palisade-model", Layer::Types, Purpose::Product, PURE),
     member("palisade-policy", Layer::Engine, Purpose::Product, PURE),
-    member("palisade-image", Layer::Engine, Purpose::Product, PURE),
+    member("palisade-image", Layer::Engine, Purpose::Product, PURE_OVER_BYTES),
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),

@@ -1,5 +1,11 @@
 //! Go programs: what their linker wrote into them.
 
+mod build_info;
+mod functions;
+
+pub use build_info::read_build_info;
+pub use functions::read_functions;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

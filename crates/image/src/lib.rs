@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod catalogue;
+pub mod elf;
 pub mod go;
 pub mod package;
 
