@@ -57,6 +57,7 @@ const MEMBERS: &[Member] = &[
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
     member("palisade-manifests", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
+    member("palisade-report", Layer::Adapter, Purpose::Product, PURE),
     member("palisade-bpf", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-agent", Layer::Service, Purpose::Product, Outside::AnyButReserved),
     member("palisade-lab", Layer::Service, Purpose::Product, Outside::AnyButReserved),
