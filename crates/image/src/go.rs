@@ -4,9 +4,8 @@ mod build_info;
 mod functions;
 
 pub use build_info::read_build_info;
-pub use functions::read_functions;
+pub use functions::{FunctionNames, read_functions};
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -46,7 +45,7 @@ pub struct GoModule {
 #[serde(rename_all = "camelCase")]
 pub enum GoFunctions {
     /// Every name as the linker writes it: `net/http.(*Server).Serve`, `main.main.func1`.
-    Names(Arc<BTreeSet<String>>),
+    Names(Arc<FunctionNames>),
     /// The table cannot be read, and why.
     Unreadable(String),
     /// Nobody asked for them.
