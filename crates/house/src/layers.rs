@@ -49,10 +49,14 @@ const PURE: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet
 const PURE_OVER_BYTES: Outside =
     Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff", "memchr", "miniz_oxide"]);
 
+/// For the judge of packages: as pure, with the scores of CVSS vectors, whose tables nobody writes twice.
+const PURE_WITH_SCORES: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "cvss"]);
+
 const MEMBERS: &[Member] = &[
     member("palisade-model", Layer::Types, Purpose::Product, PURE),
     member("palisade-policy", Layer::Engine, Purpose::Product, PURE),
     member("palisade-image", Layer::Engine, Purpose::Product, PURE_OVER_BYTES),
+    member("palisade-advisories", Layer::Judge, Purpose::Product, PURE_WITH_SCORES),
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
