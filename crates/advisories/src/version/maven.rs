@@ -134,7 +134,8 @@ fn compare_lists(a: &[Item], b: &[Item]) -> Ordering {
 /// How an item stands to none at all.
 fn compare_nothing(item: &Item) -> Ordering {
     match item {
-        Item::Number(digits) => digits.is_empty().then_some(Ordering::Equal).unwrap_or(Ordering::Greater),
+        Item::Number(digits) if digits.is_empty() => Ordering::Equal,
+        Item::Number(_) => Ordering::Greater,
         Item::Word(word) => rank(word).cmp(&(RELEASE, "")),
         Item::List(items) => {
             items.iter().map(compare_nothing).find(|order| *order != Ordering::Equal).unwrap_or(Ordering::Equal)
