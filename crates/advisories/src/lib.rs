@@ -3,6 +3,19 @@
 //! Layer L1: pure. Reading exports and the database's file is `palisade-feeds`.
 #![forbid(unsafe_code)]
 
+pub mod advisory;
+pub mod assessment;
+pub mod database;
+pub mod distribution;
+mod encoding;
+pub mod osv;
+pub mod range;
+pub mod rating;
+pub mod symbols;
 pub mod version;
 
+pub use advisory::{Advisory, Affected};
+pub use assessment::{Assessment, Gap, Vulnerability, assess};
+pub use database::{Builder, Database};
+pub use rating::Rating;
 pub use version::{UnreadableVersion, VersionOrder};
