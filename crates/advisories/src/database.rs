@@ -1,11 +1,12 @@
 //! The database: one file, looked up in place, the same bytes from the same advisories.
 //!
-//! Advisories lie behind each other by id. Behind them stand three sorted tables, of advisories by id, of packages with
+//! Advisories lie behind each other. Behind them stand three sorted tables, of advisories by id, of packages with
 //! what concerns them, and of exploited vulnerabilities, then what the database was made of, and last a footer with
 //! fixed places. Opening it reads the footer alone, so a database of any size opens at once, and a scan touches only the
 //! pages that its packages lead to.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
@@ -88,10 +89,9 @@ pub struct Builder {
     /// How much was taken.
     taken: u64,
     /// Where each advisory lies.
-    records: Vec<u64>,
+    records: BTreeMap<String, u64>,
     packages: BTreeMap<String, Vec<(u64, u64)>>,
     contents: Contents,
-    last: String,
 }
 
 impl Default for Builder {
@@ -99,24 +99,21 @@ impl Default for Builder {
         Self {
             pending: Encoder { bytes: MAGIC.to_vec() },
             taken: 0,
-            records: Vec::new(),
+            records: BTreeMap::new(),
             packages: BTreeMap::new(),
             contents: Contents::default(),
-            last: String::new(),
         }
     }
 }
 
 impl Builder {
-    /// Adds an advisory. They come by id; of two with one id the second is left out.
+    /// Adds an advisory. Of two with one id the second is left out.
     pub fn add(&mut self, advisory: &Advisory) {
-        debug_assert!(advisory.id >= self.last, "advisories come by id");
-        if advisory.id == self.last {
-            return;
-        }
-        self.last.clone_from(&advisory.id);
         let record = self.position();
-        self.records.push(record);
+        match self.records.entry(advisory.id.clone()) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(vacant) => vacant.insert(record),
+        };
         self.pending.advisory(advisory);
         let mut seen: Vec<&str> = Vec::new();
         for affected in &advisory.affected {
@@ -163,7 +160,7 @@ impl Builder {
             self.contents.exploited = Some(rows.len() as u64);
             self.contents.exploited_version = Some(catalogue.catalog_version);
         }
-        let records = std::mem::take(&mut self.records);
+        let records: Vec<u64> = std::mem::take(&mut self.records).into_values().collect();
         let records = self.table(&records);
         let packages: Vec<u64> = std::mem::take(&mut self.packages)
             .into_iter()
@@ -269,8 +266,10 @@ impl<'b> Database<'b> {
         &self.contents
     }
 
-    /// What concerns a package, by its normal name, in the order of the advisories' ids. An entry that cannot be read
-    /// is an error in its place.
+    /// What concerns a package, by its normal name, in the order in which it was added.
+    ///
+    /// # Errors
+    /// When the entry of the package cannot be read.
     pub fn concerning(&self, ecosystem: &str, name: &str) -> Result<Vec<Concern<'b>>, Broken> {
         let Some(mut entry) = self.packages.find(self.bytes, &package_key(ecosystem, name))? else {
             return Ok(Vec::new());

@@ -62,6 +62,7 @@ const MEMBERS: &[Member] = &[
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
     member("palisade-manifests", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-report", Layer::Adapter, Purpose::Product, PURE),
+    member("palisade-feeds", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-bpf", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-agent", Layer::Service, Purpose::Product, Outside::AnyButReserved),
     member("palisade-lab", Layer::Service, Purpose::Product, Outside::AnyButReserved),

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &["mod.rs", "utils.rs", "helpers.rs", "common.rs", "manager.rs"];
 
-/// The crates that touch the kernel and therefore contain `unsafe`, each block with its reason.
-const MAY_HAVE_UNSAFE: &[&str] = &["bpf", "lab", "agent"];
+/// The crates that touch the kernel, and the one that maps files, and therefore contain `unsafe`, each block with its
+/// reason.
+const MAY_HAVE_UNSAFE: &[&str] = &["bpf", "lab", "agent", "feeds"];
 
 /// A file of the workspace: its path below the root, and its text.
 #[derive(Debug, Clone)]
