@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use palisade_lab::LabName;
 use palisade_model::{Protocol, Timestamp};
 
+pub mod advisories;
 pub mod agent;
 pub mod lab;
 pub mod net;
@@ -47,6 +48,9 @@ pub enum Command {
     /// Ask about many links at once
     #[command(subcommand)]
     Net(net::NetCommand),
+    /// Keep the database of advisories that images are scanned with
+    #[command(subcommand)]
+    Advisories(advisories::AdvisoriesCommand),
     /// Run the manifests' pods on this machine, without a cluster
     #[command(subcommand)]
     Lab(lab::LabCommand),

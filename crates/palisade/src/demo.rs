@@ -60,7 +60,7 @@ pub fn run(arguments: &DemoArguments, settings: &Settings) -> Result<ExitStatus,
     }
     let of_cluster = palisade_model::settings::Settings::of(&input.value);
     let model = Model::new(Arc::new(input.value), of_cluster).value;
-    let mut show = Show { model, settings: *settings, output: io::stdout(), unexpected: 0 };
+    let mut show = Show { model, settings: settings.clone(), output: io::stdout(), unexpected: 0 };
     let missing = missing();
     if !missing.is_empty() {
         show.static_half(&missing, application.is_example)?;

@@ -1,6 +1,7 @@
 //! `palisade`: the one binary. Read top to bottom: parse, resolve, run, report.
 #![forbid(unsafe_code)]
 
+mod advisories;
 mod agent;
 mod answer;
 mod arguments;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &settings).map(ExitCode::from),
         Command::Explain(arguments) => explain::run(arguments, &settings).map(ExitCode::from),
         Command::Net(command) => net::run(command, &settings).map(ExitCode::from),
+        Command::Advisories(command) => advisories::run(command, &settings).map(ExitCode::from),
         Command::Lab(command) => lab::run(command),
         Command::Agent(command) => agent::run(command),
         Command::Observe(arguments) => observe::run(arguments, &settings).map(ExitCode::from),

@@ -9,19 +9,32 @@ use crate::arguments::ManifestArguments;
 use crate::terminal::Colour;
 
 /// What every command is given beside its own arguments.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Whether standard output gets colour.
     pub colour: Colour,
     /// When the command was started.
     pub now: Timestamp,
+    /// Where the user's data is kept; none when nothing says it.
+    pub data_folder: Option<PathBuf>,
 }
 
 impl Settings {
     /// Reads the environment; nothing else does.
     pub fn from_environment() -> Self {
-        Self { colour: Colour::of_stdout(), now: Timestamp::now() }
+        Self {
+            colour: Colour::of_stdout(),
+            now: Timestamp::now(),
+            data_folder: user_folder("XDG_DATA_HOME", ".local/share"),
+        }
     }
+}
+
+/// `palisade` in one of the user's folders. Source: the XDG base directory specification: only absolute paths count.
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home));
+    named.or_else(home).map(|folder| folder.join("palisade"))
 }
 
 /// Where the manifests come from.

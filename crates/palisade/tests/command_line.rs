@@ -58,6 +58,9 @@ fn help_teaches_by_example() {
         (vec!["agent", "--help"], "agent"),
         (vec!["observe", "--help"], "observe"),
         (vec!["demo", "--help"], "demo"),
+        (vec!["advisories", "--help"], "advisories"),
+        (vec!["advisories", "import", "--help"], "advisories-import"),
+        (vec!["advisories", "status", "--help"], "advisories-status"),
     ] {
         let path = format!("help/{file}.txt");
         expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)].assert_eq(&run(&command, ""));
