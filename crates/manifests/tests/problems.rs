@@ -1505,3 +1505,19 @@ fn the_older_admin_policies_keep_theirs() {
         "#]],
     );
 }
+
+#[test]
+fn an_empty_list_of_peers_or_ports_means_all() {
+    check_policy(
+        "{podSelector: {}, ingress: [{from: []}, {from: [{podSelector: {}}], ports: []}], egress: [{to: []}, {}]}",
+        expect![[r#"
+        warning[empty-peer-list] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[0].from`: an empty list means everyone, from outside too
+          hint: `ingress: []` without a rule is what closes; remove the line if everyone is meant
+        warning[empty-peer-list] a.yaml:4: NetworkPolicy shop/p: `spec.ingress[1].ports`: an empty list means every port
+          hint: remove the line if every port is meant
+        warning[empty-peer-list] a.yaml:4: NetworkPolicy shop/p: `spec.egress[0].to`: an empty list means everyone, from outside too
+          hint: `egress: []` without a rule is what closes; remove the line if everyone is meant
+        in force: NetworkPolicy shop/p at a.yaml:1
+    "#]],
+    );
+}

@@ -11,6 +11,7 @@ use palisade_model::{Protocol, Timestamp};
 pub mod advisories;
 pub mod agent;
 pub mod lab;
+pub mod lint;
 pub mod net;
 
 /// Who may talk to whom in a Kubernetes cluster, by container and program: decided, explained,

@@ -5,6 +5,7 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
+mod lint;
 mod matrix;
 
 /// Runs one of them.
@@ -13,6 +14,7 @@ mod matrix;
 /// When there is no input, or the question cannot be read.
 pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
     match command {
+        NetCommand::Lint(arguments) => lint::run(arguments, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),
     }
 }

@@ -50,6 +50,7 @@ fn help_teaches_by_example() {
         (vec!["explain", "--help"], "explain"),
         (vec!["net", "--help"], "net"),
         (vec!["net", "matrix", "--help"], "net-matrix"),
+        (vec!["net", "lint", "--help"], "net-lint"),
         (vec!["agent", "run", "--help"], "agent-run"),
         (vec!["lab", "--help"], "lab"),
         (vec!["lab", "up", "--help"], "lab-up"),

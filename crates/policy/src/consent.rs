@@ -85,6 +85,11 @@ pub(crate) fn propose(
         .collect()
 }
 
+/// The object of `namespace` that would open its end, in YAML, not evaluated: for many links at once.
+pub(crate) fn sketch(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: Grant) -> Option<String> {
+    proposal(model, situation, namespace, grant).map(|policy| render(&policy))
+}
+
 fn opens_link<'p>(
     model: &Model,
     link: &Link,

@@ -5,10 +5,10 @@ mod tiers;
 
 use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget, PodPeer};
 use palisade_model::network_policy::NetworkPolicyTarget;
-use palisade_model::object::Meta;
+use palisade_model::object::{Meta, Name};
 use palisade_model::{Labels, Place, Problem, Selector};
 
-use crate::matching::{Match, namespace_selector as namespace_selector_of};
+use crate::matching::{Match, NAMESPACE_NAME_LABEL, namespace_selector as namespace_selector_of};
 use crate::model::{Model, PodFacts, perimeter_selects};
 
 /// Everything found, in the order of the inventory.
@@ -93,7 +93,13 @@ fn network_policies(model: &Model) -> Vec<Problem> {
                     guarded_pods(model).any(|pod| in_one(namespaces, pod) && selector.matches(&pod.labels))
                 }
             };
-            if !found {
+            // Nobody's manifests have the DNS pods, and nearly everybody's policies name them.
+            let dns = &*model.settings.dns_service.0;
+            let is_dns_elsewhere = namespace_selector.as_ref().is_some_and(|selector| {
+                let is_named = selector.match_labels.value(NAMESPACE_NAME_LABEL) == Some(dns);
+                is_named && model.pod_lookup.of_namespace(dns).is_empty()
+            });
+            if !found && !is_dns_elsewhere {
                 let candidates = match namespace_selector {
                     None => in_namespace(),
                     Some(namespaces) => guarded_pods(model).filter(|pod| in_one(namespaces, pod)).collect(),
@@ -102,7 +108,7 @@ fn network_policies(model: &Model) -> Vec<Problem> {
                     None => format!("peer `{selector}` matches no pod of namespace `{namespace}`"),
                     Some(namespaces) => format!("peer `{selector}` in namespaces `{namespaces}` matches no pod"),
                 };
-                problems.push(selects_nothing(&policy.meta, &peer.place, message, selector, &candidates));
+                problems.push(means_nobody(&policy.meta, &peer.place, message, selector, &candidates));
             }
         }
     }
@@ -115,6 +121,12 @@ fn selects_nothing(meta: &Meta, place: &Place, message: String, selector: &Selec
         Some(hint) => problem.hint(hint),
         None => problem,
     }
+}
+
+/// A peer without a pod. Where no pod of the input lies in a namespace that it could mean, nothing can be said against it.
+fn means_nobody(meta: &Meta, place: &Place, message: String, selector: &Selector, pods: &[&PodFacts]) -> Problem {
+    let code = if pods.is_empty() { "peer-not-in-input" } else { "peer-matches-nothing" };
+    Problem { code, ..selects_nothing(meta, place, message, selector, pods) }
 }
 
 /// A label of the pods that is a slip of the pen away from one that the selector asks for.
@@ -188,9 +200,13 @@ fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
             candidates(model, policy, fields).filter(|pod| peer_selects(policy, peer, pod, model)).peekable();
         if matched.peek().is_none() {
             let message = format!("peer {} matches no pod", render_peer(peer));
-            problems.push(
-                Problem::warning("peer-matches-nothing", message).at(&peer.place).of(policy.meta.reference.clone()),
-            );
+            let own = policy.meta.reference.namespace.as_ref();
+            let is_there = |name: &Name| !model.pod_lookup.of_namespace(name).is_empty();
+            let code = match fields.namespace.as_ref().or(own.filter(|_| fields.namespace_selector.is_none())) {
+                Some(namespace) if !is_there(namespace) => "peer-not-in-input",
+                Some(_) | None => "peer-matches-nothing",
+            };
+            problems.push(Problem::warning(code, message).at(&peer.place).of(policy.meta.reference.clone()));
         }
         problems.extend(matched.filter(|pod| pod.decides() && model.spec(pod).host_network).map(|pod| {
             let message = format!(
@@ -205,7 +221,7 @@ fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
 }
 
 /// The pods that a peer could mean, in order.
-fn candidates<'m>(
+pub(crate) fn candidates<'m>(
     model: &'m Model,
     policy: &AccessPolicy,
     fields: &PodPeer,
@@ -227,7 +243,7 @@ fn candidates<'m>(
 
 /// Whether the pod-level fields of a peer mean `pod`; container and program count when the pod
 /// has such a container.
-fn peer_selects(policy: &AccessPolicy, peer: &Peer, pod: &PodFacts, model: &Model) -> bool {
+pub(crate) fn peer_selects(policy: &AccessPolicy, peer: &Peer, pod: &PodFacts, model: &Model) -> bool {
     let PeerTarget::Pods(fields) = &peer.target else { return false };
     let own = policy.meta.reference.namespace.as_ref();
     let namespace = match (&fields.namespace, &fields.namespace_selector) {

@@ -19,6 +19,7 @@ mod doubt;
 pub mod explain;
 mod findings;
 mod judge;
+pub mod lint;
 mod matching;
 mod model;
 mod nodes;

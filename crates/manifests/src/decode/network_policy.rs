@@ -53,10 +53,30 @@ fn read_policy_types(report: &mut Report, spec: &At<'_, '_>) -> Vec<PolicyType> 
 }
 
 fn read_rule(report: &mut Report, at: &At<'_, '_>, peers: &'static str) -> NetworkPolicyRule {
+    warn_of_empty_lists(report, at, peers);
     NetworkPolicyRule {
         place: report.place(at.line()),
         ports: at.list("ports", |port| read_port_rule(report, port)).into_iter().flatten().collect(),
         peers: at.list(peers, |peer| read_peer(report, peer)).into_iter().flatten().collect(),
+    }
+}
+
+/// An empty list means the same as none: all. Whoever writes one mostly means nobody.
+///
+/// Source: NetworkPolicy API reference, `spec.ingress[].from`, "empty or missing".
+fn warn_of_empty_lists(report: &mut Report, at: &At<'_, '_>, peers: &'static str) {
+    for (name, all, direction) in [
+        (peers, "everyone, from outside too", if peers == "from" { "ingress" } else { "egress" }),
+        ("ports", "every port", ""),
+    ] {
+        let Some(list) = at.field(name).filter(|list| list.elements().len() == 0) else { continue };
+        let hint = match direction {
+            "" => "remove the line if every port is meant".to_owned(),
+            direction => {
+                format!("`{direction}: []` without a rule is what closes; remove the line if everyone is meant")
+            }
+        };
+        report.warn(&list, "empty-peer-list", &format!("an empty list means {all}")).with_hint(hint);
     }
 }
 

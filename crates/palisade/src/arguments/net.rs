@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use palisade_model::Timestamp;
 
+use super::lint::LintArguments;
 use super::{ManifestArguments, OutputFormat};
 
 /// What to ask.
 #[derive(Debug, Subcommand)]
 pub enum NetCommand {
+    /// Find what is wrong with policies: rules without effect, or with another one than they seem to have
+    Lint(LintArguments),
     /// Answer a list of probes: who reaches whom on which port
     Matrix(MatrixArguments),
 }

@@ -3,8 +3,8 @@
 use palisade_model::Problem;
 use palisade_model::tiered_policy::{PodScope, Tier, TieredPolicy, TieredTarget};
 
-use super::{guarded_pods, selects_nothing};
-use crate::matching::Match;
+use super::{guarded_pods, means_nobody, selects_nothing};
+use crate::matching::{Match, namespace_selector};
 use crate::model::{Model, PodFacts};
 use crate::tiers::scope_selects;
 
@@ -27,8 +27,13 @@ fn matches_nothing(model: &Model, policy: &TieredPolicy) -> Vec<Problem> {
         }
         let message =
             format!("{word} `{}` in namespaces `{}` matches no pod", scope.pod_selector, scope.namespace_selector);
-        let pods: Vec<&PodFacts> = guarded_pods(model).collect();
-        problems.push(selects_nothing(&policy.meta, place, message, &scope.pod_selector, &pods));
+        let in_namespaces =
+            |pod: &&PodFacts| !matches!(namespace_selector(&scope.namespace_selector, pod), Match::No(_));
+        let pods: Vec<&PodFacts> = guarded_pods(model).filter(in_namespaces).collect();
+        problems.push(match word {
+            "peer" => means_nobody(&policy.meta, place, message, &scope.pod_selector, &pods),
+            _ => selects_nothing(&policy.meta, place, message, &scope.pod_selector, &pods),
+        });
     };
     check(&policy.subject, &policy.meta.place, "subject");
     for peer in policy.ingress.iter().chain(&policy.egress).flat_map(|rule| &rule.peers) {
