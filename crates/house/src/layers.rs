@@ -60,6 +60,7 @@ const MEMBERS: &[Member] = &[
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
+    member("palisade-archive", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-manifests", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-report", Layer::Adapter, Purpose::Product, PURE),
     member("palisade-feeds", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),

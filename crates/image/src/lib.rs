@@ -5,11 +5,33 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod apk;
 pub mod catalogue;
+mod collector;
+mod distribution;
+mod dpkg;
 pub mod elf;
+pub mod entry;
+mod file_set;
 pub mod go;
+mod java;
+mod join;
+mod lock;
+mod node;
+mod owned;
 pub mod package;
+mod program;
+pub mod purl;
+mod python;
+mod rpm;
+mod ruby;
+mod rust;
+pub mod sbom;
 
-pub use catalogue::{Catalogue, Distribution, ImageConfig, Layer, Unidentified};
+pub use catalogue::{Catalogue, Distribution, ImageConfig, Layer, Unidentified, Unknown};
+pub use collector::{Collector, LockFiles, Options};
+pub use entry::{Entry, EntryKind, LayerReader, Want};
 pub use go::{GoBinary, GoFunctions, GoModule};
 pub use package::{Ecosystem, Evidence, LayerRef, Package, Release, SourcePackage};
+pub use program::Functions;
+pub use purl::PackageUrl;

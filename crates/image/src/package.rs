@@ -109,6 +109,9 @@ pub struct Package {
     pub version: String,
     /// Whose it is.
     pub ecosystem: Ecosystem,
+    /// Other names that it may have, likeliest first, when its own is a guess: an archive of Java without coordinates is
+    /// named by the packages of its classes.
+    pub possible_names: Vec<String>,
     /// The package URL, canonical, with qualifiers.
     pub purl: String,
     /// What it was built from: dpkg's source package, apk's origin, the source rpm. Advisories of Debian and Alpine

@@ -10,6 +10,7 @@ use palisade_model::{Protocol, Timestamp};
 
 pub mod advisories;
 pub mod agent;
+pub mod image;
 pub mod lab;
 pub mod lint;
 pub mod net;
@@ -52,6 +53,9 @@ pub enum Command {
     /// Keep the database of advisories that images are scanned with
     #[command(subcommand)]
     Advisories(advisories::AdvisoriesCommand),
+    /// Say what is in an image
+    #[command(subcommand)]
+    Image(image::ImageCommand),
     /// Run the manifests' pods on this machine, without a cluster
     #[command(subcommand)]
     Lab(lab::LabCommand),

@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod explain;
 mod failure;
+mod image;
 mod input;
 mod inventory;
 mod lab;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments, &settings).map(ExitCode::from),
         Command::Net(command) => net::run(command, &settings).map(ExitCode::from),
         Command::Advisories(command) => advisories::run(command, &settings).map(ExitCode::from),
+        Command::Image(command) => image::run(command, &settings).map(ExitCode::from),
         Command::Lab(command) => lab::run(command),
         Command::Agent(command) => agent::run(command),
         Command::Observe(arguments) => observe::run(arguments, &settings).map(ExitCode::from),

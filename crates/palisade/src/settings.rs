@@ -17,15 +17,19 @@ pub struct Settings {
     pub now: Timestamp,
     /// Where the user's data is kept; none when nothing says it.
     pub data_folder: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`: the time that reproducible output carries.
+    pub source_date_epoch: Option<Timestamp>,
 }
 
 impl Settings {
     /// Reads the environment; nothing else does.
     pub fn from_environment() -> Self {
+        let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
         Self {
             colour: Colour::of_stdout(),
             now: Timestamp::now(),
             data_folder: user_folder("XDG_DATA_HOME", ".local/share"),
+            source_date_epoch: epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         }
     }
 }

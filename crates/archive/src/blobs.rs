@@ -1,0 +1,127 @@
+//! Where blobs come from: a folder, an archive, a registry.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::digest::is_sha256;
+
+/// Bytes by digest.
+pub trait Blobs {
+    /// Opens a blob. Whoever reads it checks that it is what the digest says.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    fn open(&self, digest: &str) -> io::Result<Box<dyn Read + '_>>;
+}
+
+/// The blobs of an OCI layout in a folder.
+#[derive(Debug, Clone)]
+pub struct FolderBlobs {
+    /// The folder that `index.json` lies in.
+    pub folder: PathBuf,
+}
+
+impl Blobs for FolderBlobs {
+    fn open(&self, digest: &str) -> io::Result<Box<dyn Read + '_>> {
+        let hex = hex_of(digest)?;
+        let file = File::open(self.folder.join("blobs/sha256").join(hex))?;
+        // A link or pipe in the place of a blob would lead out, or never end.
+        match file.metadata()?.is_file() {
+            true => Ok(Box::new(file)),
+            false => Err(io::Error::other("not a regular file")),
+        }
+    }
+}
+
+/// The files of an archive: where each one lies in it.
+#[derive(Debug)]
+pub struct ArchiveFiles {
+    path: PathBuf,
+    files: BTreeMap<String, (u64, u64)>,
+}
+
+/// Files of an archive of images: a layer each, and a handful beside them.
+const MOST_FILES: usize = 100_000;
+
+/// Links from one layer of an old archive to another are followed so often.
+const MOST_LINKS: usize = 8;
+
+impl ArchiveFiles {
+    /// Goes through the headers of the archive once.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no tar.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let (mut files, mut links) = (BTreeMap::new(), BTreeMap::new());
+        crate::tar::each_header(&mut file, &mut |entry, offset| {
+            match entry.kind {
+                palisade_image::EntryKind::File => drop(files.insert(entry.path.to_owned(), (offset, entry.size))),
+                palisade_image::EntryKind::Symlink(target) => {
+                    drop(links.insert(entry.path.to_owned(), beside(entry.path, target)));
+                }
+                palisade_image::EntryKind::HardLink(target) => {
+                    drop(links.insert(entry.path.to_owned(), target.to_owned()));
+                }
+                palisade_image::EntryKind::Folder | palisade_image::EntryKind::Special => {}
+            }
+            files.len() < MOST_FILES
+        })?;
+        for path in links.keys() {
+            let mut target = path;
+            for _ in 0..MOST_LINKS {
+                let Some(next) = links.get(target) else { break };
+                target = next;
+            }
+            if let Some(place) = files.get(target).copied() {
+                files.insert(path.clone(), place);
+            }
+        }
+        Ok(Self { path: path.to_owned(), files })
+    }
+
+    /// Whether there is such a file.
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+
+    /// Opens a file of it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn file(&self, name: &str) -> io::Result<io::Take<File>> {
+        let (offset, size) = self.files.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(file.take(size))
+    }
+}
+
+impl Blobs for ArchiveFiles {
+    fn open(&self, digest: &str) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(self.file(&format!("blobs/sha256/{}", hex_of(digest)?))?))
+    }
+}
+
+/// What a relative link in an archive leads to: `a/layer.tar` with `../b/layer.tar` is `b/layer.tar`.
+fn beside(path: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+fn hex_of(digest: &str) -> io::Result<&str> {
+    match digest.strip_prefix("sha256:") {
+        Some(hex) if is_sha256(digest) => Ok(hex),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{digest}` is no sha256 digest"))),
+    }
+}

@@ -1,0 +1,21 @@
+//! Images as files: OCI layouts, archives of `docker save`, root folders. Their layers stream by an
+//! [`palisade_image::LayerReader`]; nothing is unpacked.
+//!
+//! Invariant: no input can exhaust memory. Each limit is a named constant, and meeting it is a problem.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod blobs;
+pub mod digest;
+mod docker;
+mod folder;
+mod image;
+mod layer;
+mod layout;
+mod manifest;
+mod open;
+mod tar;
+
+pub use blobs::Blobs;
+pub use image::{ImageRead, Platform, ReadError, read_manifest};
+pub use open::{Place, Request, read};

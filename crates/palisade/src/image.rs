@@ -1,0 +1,21 @@
+//! `palisade image`: what is in an image.
+
+mod catalogue;
+mod inspect;
+mod sbom;
+
+use crate::arguments::image::ImageCommand;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// Runs one of them.
+///
+/// # Errors
+/// When there is no such image, or it cannot be read at all.
+pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
+    match command {
+        ImageCommand::Sbom(arguments) => sbom::run(arguments, settings),
+        ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
+    }
+}
