@@ -131,6 +131,7 @@ fn package(words: &[&str]) -> Package {
         licences: Vec::new(),
         go: None,
         development: false,
+        possible_names: Vec::new(),
     };
     let mut functions = vec!["runtime.main"];
     for word in &words[3..] {

@@ -53,7 +53,8 @@ struct Walk<'a, R> {
 
 impl<R: LayerReader> Walk<'_, R> {
     fn folder(&mut self, path: &str, depth: usize) -> io::Result<()> {
-        let mut names: Vec<_> = fs::read_dir(self.root.join(path))?.filter_map(Result::ok).map(|it| it.file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(self.root.join(path))?.filter_map(Result::ok).map(|it| it.file_name()).collect();
         names.sort();
         for name in names {
             let name = name.to_string_lossy();

@@ -211,7 +211,9 @@ pub fn choose<'a>(manifests: &'a [Descriptor], platform: Option<&Platform>) -> R
 /// Whether it is an image and not an attestation, a signature or another artifact in the same index.
 fn is_image(descriptor: &Descriptor) -> bool {
     let is_unknown = descriptor.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
-    !is_unknown && descriptor.artifact_type.is_none() && !descriptor.annotations.contains_key("vnd.docker.reference.type")
+    !is_unknown
+        && descriptor.artifact_type.is_none()
+        && !descriptor.annotations.contains_key("vnd.docker.reference.type")
 }
 
 fn written(platform: &StoredPlatform) -> String {

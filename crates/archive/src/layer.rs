@@ -44,7 +44,9 @@ pub fn read_layer(stored: impl Read, layer: &Layer, reader: &mut impl LayerReade
         problems.push(Problem::error("image-layer-unreadable", format!("{name}: it cannot be read to its end")));
         return problems;
     }
-    for (what, said, found) in [("digest", &layer.reference.digest, digest), ("diff id", &layer.reference.diff_id, diff_id)] {
+    for (what, said, found) in
+        [("digest", &layer.reference.digest, digest), ("diff id", &layer.reference.diff_id, diff_id)]
+    {
         if !said.is_empty() && **said != *found && (what == "digest" || problems.is_empty()) {
             let message = format!("{name}: its {what} is {found}, not the one that the image names");
             problems.push(Problem::error("image-digest-differs", message));
@@ -239,7 +241,9 @@ impl<R: BufRead> Read for ZstdFrames<R> {
             }
             while self.frame.can_collect() < buffer.len() && !self.frame.is_finished() {
                 let more = BlockDecodingStrategy::UptoBytes(buffer.len() - self.frame.can_collect());
-                self.frame.decode_blocks(&mut self.source, more).map_err(|error| io::Error::other(error.to_string()))?;
+                self.frame
+                    .decode_blocks(&mut self.source, more)
+                    .map_err(|error| io::Error::other(error.to_string()))?;
             }
             let length = self.frame.read(buffer)?;
             self.is_open = !self.frame.is_finished() || self.frame.can_collect() > 0;

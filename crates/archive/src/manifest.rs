@@ -105,7 +105,8 @@ impl StoredConfig {
     /// As the catalogue has it, without names and digests.
     pub fn into_config(self) -> ImageConfig {
         let run = self.config.unwrap_or_default();
-        let step = |it: StoredStep| Step { created: it.created, created_by: it.created_by, empty_layer: it.empty_layer };
+        let step =
+            |it: StoredStep| Step { created: it.created, created_by: it.created_by, empty_layer: it.empty_layer };
         ImageConfig {
             created: self.created,
             os: self.os,

@@ -62,7 +62,8 @@ impl Place {
         if path.join("oci-layout").is_file() && path.join("index.json").is_file() {
             return Self::Layout(FolderBlobs { folder: path.to_owned() });
         }
-        const OF_ROOTS: &[&str] = &["etc/os-release", "usr/lib/os-release", "etc/passwd", "var/lib/dpkg", "lib/apk", "usr/bin"];
+        const OF_ROOTS: &[&str] =
+            &["etc/os-release", "usr/lib/os-release", "etc/passwd", "var/lib/dpkg", "lib/apk", "usr/bin"];
         match OF_ROOTS.iter().any(|it| fs::symlink_metadata(path.join(it)).is_ok()) {
             true => Self::Root,
             false => Self::Sources,

@@ -94,10 +94,7 @@ pub fn read(stream: impl Read, reader: &mut impl LayerReader, noticed: &mut Noti
 ///
 /// # Errors
 /// When it is no tar, or cannot be read.
-pub fn each_header<S: Read + Seek>(
-    stream: &mut S,
-    visit: &mut dyn FnMut(&Entry<'_>, u64) -> bool,
-) -> io::Result<()> {
+pub fn each_header<S: Read + Seek>(stream: &mut S, visit: &mut dyn FnMut(&Entry<'_>, u64) -> bool) -> io::Result<()> {
     let mut extras = Extras::default();
     let mut position = 0;
     for _ in 0..MOST_ENTRIES {

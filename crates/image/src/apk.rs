@@ -64,7 +64,10 @@ mod tests {
                     P:no-version\n\nP:last\nV:1\nR:top";
         let packages = parse_installed(text);
         assert_eq!(packages.len(), 2);
-        assert_eq!((&*packages[0].name, &*packages[0].version, &*packages[0].origin), ("ssl_client", "1.31.1-r9", "busybox"));
+        assert_eq!(
+            (&*packages[0].name, &*packages[0].version, &*packages[0].origin),
+            ("ssl_client", "1.31.1-r9", "busybox")
+        );
         assert_eq!(packages[0].files.hashes(), [path_hash("/usr/bin/ssl_client")]);
         assert_eq!(packages[1].files.hashes(), [path_hash("/top")]);
     }

@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn values_are_read_as_a_shell_reads_them() {
-        let text = "ID=Debian\nVERSION_ID=\"12\"\n# ID=other\nNAME='A \"B\"'\nID_LIKE=\"a b\"\nCPE_NAME=\"x\\$y\"\nbroken\n";
+        let text =
+            "ID=Debian\nVERSION_ID=\"12\"\n# ID=other\nNAME='A \"B\"'\nID_LIKE=\"a b\"\nCPE_NAME=\"x\\$y\"\nbroken\n";
         let distribution = parse_os_release(text);
         assert_eq!((&*distribution.id, &*distribution.version_id), ("debian", "12"));
         assert_eq!(distribution.name.as_deref(), Some("A \"B\""));

@@ -136,7 +136,8 @@ fn identify(
     let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
     let (name, version) = split_version(stem);
     let is_own = |(_, artifact, its): &Coordinates| {
-        artifact == name || (stem.strip_prefix(artifact.as_str()).is_some_and(|rest| rest.is_empty() || rest.contains(its)))
+        artifact == name
+            || (stem.strip_prefix(artifact.as_str()).is_some_and(|rest| rest.is_empty() || rest.contains(its)))
     };
     let mut artifacts = Vec::new();
     // Some name the jar after its group as well: one set of coordinates is then enough.
@@ -195,8 +196,24 @@ fn split_version(stem: &str) -> (&str, Option<&str>) {
 /// Whether a part between dashes belongs to a version: a number, or a word that versions end with.
 fn is_of_version(part: &str) -> bool {
     const WORDS: &[&str] = &[
-        "alpha", "android", "atlassian", "b", "beta", "final", "ga", "incubating", "jre", "m", "milestone", "pre", "rc",
-        "redhat", "release", "snapshot", "sp", "v",
+        "alpha",
+        "android",
+        "atlassian",
+        "b",
+        "beta",
+        "final",
+        "ga",
+        "incubating",
+        "jre",
+        "m",
+        "milestone",
+        "pre",
+        "rc",
+        "redhat",
+        "release",
+        "snapshot",
+        "sp",
+        "v",
     ];
     let word = part.trim_end_matches(|it: char| it.is_ascii_digit() || it == '.').to_ascii_lowercase();
     part.starts_with(|it: char| it.is_ascii_digit()) || WORDS.contains(&word.as_str())

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn the_list_of_an_image_without_a_package_manager_is_read() {
-        let text = "openssl\t3.3.0-2.azl3\t1\t2\tMicrosoft\t(none)\t9\tx86_64\t0\topenssl-3.3.0-2.azl3.src.rpm\nbroken\n";
+        let text =
+            "openssl\t3.3.0-2.azl3\t1\t2\tMicrosoft\t(none)\t9\tx86_64\t0\topenssl-3.3.0-2.azl3.src.rpm\nbroken\n";
         let database = parse_container_manifest(text);
         assert_eq!((&*database.packages[0].name, &*database.packages[0].version), ("openssl", "3.3.0-2.azl3"));
         assert_eq!(database.unreadable, 1);

@@ -79,5 +79,8 @@ fn image_name(catalogue: &Catalogue) -> &str {
 
 /// The number of the image: its digest, or that of its config.
 fn image_version(catalogue: &Catalogue) -> Option<&str> {
-    [&catalogue.config.digest, &catalogue.config.config_digest].into_iter().map(String::as_str).find(|it| !it.is_empty())
+    [&catalogue.config.digest, &catalogue.config.config_digest]
+        .into_iter()
+        .map(String::as_str)
+        .find(|it| !it.is_empty())
 }

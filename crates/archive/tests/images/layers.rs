@@ -62,7 +62,10 @@ fn layers_are_plain_gzip_in_members_or_zstd_in_frames() {
     for stored in [tar.clone(), members, frames] {
         let catalogue = read_only(&layout(&[(stored.clone(), tar.clone())]));
         assert_eq!(summary(&catalogue), "a 1.0.0@0");
-        assert_eq!((catalogue.layers[0].bytes, catalogue.layers[0].stored_bytes), (tar.len() as u64, stored.len() as u64));
+        assert_eq!(
+            (catalogue.layers[0].bytes, catalogue.layers[0].stored_bytes),
+            (tar.len() as u64, stored.len() as u64)
+        );
     }
 }
 
@@ -104,7 +107,8 @@ fn archives_of_layouts_and_of_docker_are_images_too() {
     }
     let folder = Folder::new();
     folder.write("layout.tar", &archive.end());
-    let config = json!({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []}, "history": null}).to_string();
+    let config =
+        json!({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []}, "history": null}).to_string();
     let manifest = json!([{"Config": "c.json", "RepoTags": ["app:v1"], "Layers": ["1/layer.tar", "2/layer.tar"]}]);
     let docker = Tar::default()
         .file("c.json", config.as_bytes())

@@ -70,8 +70,10 @@ pub fn image(folder: &Folder, architecture: &str, layers: &[(Vec<u8>, Vec<u8>)])
     let config = blob(folder, config.to_string().as_bytes());
     let layers: Vec<Value> = layers
         .iter()
-        .map(|(stored, _)| json!({"digest": blob(folder, stored), "size": stored.len(),
-                                  "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"}))
+        .map(|(stored, _)| {
+            json!({"digest": blob(folder, stored), "size": stored.len(),
+                                  "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"})
+        })
         .collect();
     let manifest = json!({"schemaVersion": 2, "config": {"digest": config}, "layers": layers});
     json!({"digest": blob(folder, manifest.to_string().as_bytes()),

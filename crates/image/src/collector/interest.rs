@@ -63,7 +63,9 @@ impl Interest {
             ("etc" | "usr/lib", "os-release") => Some(Self::Distribution),
             ("var/lib/dpkg", "status") => Some(Self::DpkgStatus),
             // Beside it lies a list with sums, of the same files.
-            ("var/lib/dpkg/info", name) if name.ends_with(".list") => dpkg::package_of_list(name).map(|it| Self::DpkgFiles(it.to_owned())),
+            ("var/lib/dpkg/info", name) if name.ends_with(".list") => {
+                dpkg::package_of_list(name).map(|it| Self::DpkgFiles(it.to_owned()))
+            }
             ("var/lib/dpkg/status.d", name) => Some(match dpkg::package_of_list(name) {
                 Some(package) => Self::DpkgFiles(package.to_owned()),
                 None => Self::DpkgStatus,

@@ -29,7 +29,8 @@ pub fn candidates(archive: &Archive<'_>, manifest: &Manifest, artifact: &str) ->
 
 /// `org.springframework.beans.factory` is likely of `org.springframework`; the big houses have a level more.
 fn likely_group(package: &str) -> String {
-    const HOUSES: &[&str] = &["org.apache", "org.eclipse", "com.google", "com.sun", "com.oracle", "io.github", "org.jboss"];
+    const HOUSES: &[&str] =
+        &["org.apache", "org.eclipse", "com.google", "com.sun", "com.oracle", "io.github", "org.jboss"];
     let parts: Vec<&str> = package.split('.').collect();
     let two = parts[..parts.len().min(2)].join(".");
     let levels = if HOUSES.contains(&two.as_str()) { 3 } else { 2 };

@@ -61,7 +61,9 @@ impl Manifest {
             .into_iter()
             .filter_map(|name| self.header(name))
             .map(|value| value.split(':').next().unwrap_or(value))
-            .filter(|value| value.contains('.') && value.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it)))
+            .filter(|value| {
+                value.contains('.') && value.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it))
+            })
     }
 }
 

@@ -70,7 +70,9 @@ impl Owners {
     /// Whether a package of Python, Node or Ruby has brought the file.
     pub fn is_of_a_language(&self, path: &str) -> bool {
         self.python.contains(&path_hash(path))
-            || path.match_indices('/').any(|(at, _)| self.node.contains(&path[..=at]) && path[..at].contains("node_modules/"))
+            || path
+                .match_indices('/')
+                .any(|(at, _)| self.node.contains(&path[..=at]) && path[..at].contains("node_modules/"))
             || path.split('/').any(|part| self.gems.contains(part))
     }
 }

@@ -24,12 +24,14 @@ impl Context<'_> {
             Fact::Apk(found) => packages.extend(found.iter().map(|it| self.apk(file, it))),
             Fact::Rpm(database) => packages.extend(database.packages.iter().map(|it| self.rpm(file, it))),
             Fact::Python(it) => {
-                let mut package = self.package(file, Ecosystem::PyPi, &it.name, &it.version, Evidence::InstalledMetadata);
+                let mut package =
+                    self.package(file, Ecosystem::PyPi, &it.name, &it.version, Evidence::InstalledMetadata);
                 package.licences.clone_from(&it.licences);
                 packages.push(package);
             }
             Fact::Node(it) => {
-                let mut package = self.package(file, Ecosystem::Npm, &it.name, &it.version, Evidence::InstalledMetadata);
+                let mut package =
+                    self.package(file, Ecosystem::Npm, &it.name, &it.version, Evidence::InstalledMetadata);
                 package.licences.clone_from(&it.licences);
                 packages.push(package);
             }
@@ -37,7 +39,8 @@ impl Context<'_> {
                 let mut package =
                     self.package(file, Ecosystem::RubyGems, &it.name, &it.version, Evidence::InstalledMetadata);
                 package.licences.clone_from(&it.licences);
-                package.purl = purl(&package.ecosystem, &it.name, &it.version).with("platform", &it.platform).to_string();
+                package.purl =
+                    purl(&package.ecosystem, &it.name, &it.version).with("platform", &it.platform).to_string();
                 package.architecture = Some(it.platform.clone()).filter(|platform| !platform.is_empty());
                 packages.push(package);
             }
@@ -105,7 +108,8 @@ impl Context<'_> {
         let ecosystem = Ecosystem::Rpm(self.release.clone());
         let mut package = self.package(file, ecosystem, &it.name, &it.version, Evidence::PackageDatabase);
         let source = rpm::parse_source(&it.source);
-        package.source = source.map(|(name, version)| SourcePackage { name: name.to_owned(), version: version.to_owned() });
+        package.source =
+            source.map(|(name, version)| SourcePackage { name: name.to_owned(), version: version.to_owned() });
         package.architecture = Some(it.architecture.clone()).filter(|it| !it.is_empty());
         package.licences = Some(it.licence.clone()).filter(|it| !it.is_empty()).into_iter().collect();
         // A purl of rpm has the epoch beside the version.
@@ -132,7 +136,8 @@ impl Context<'_> {
     }
 
     fn artifact(&self, file: &File, it: &Artifact) -> Package {
-        let name = |group: &str| if group.is_empty() { it.artifact.clone() } else { format!("{group}:{}", it.artifact) };
+        let name =
+            |group: &str| if group.is_empty() { it.artifact.clone() } else { format!("{group}:{}", it.artifact) };
         let mut package = self.package(file, Ecosystem::Maven, &name(&it.group), &it.version, it.evidence);
         package.path.push_str(&it.inside);
         package.possible_names = it.other_groups.iter().map(|group| name(group)).collect();

@@ -191,7 +191,9 @@ fn fields(payload: &[u8]) -> Vec<(u64, &[u8])> {
             10 | 11 => break,
             kind => (kind - 12) / 2,
         };
-        let Some((value, after)) = usize::try_from(size).ok().and_then(|size| body.split_at_checked(size)) else { break };
+        let Some((value, after)) = usize::try_from(size).ok().and_then(|size| body.split_at_checked(size)) else {
+            break;
+        };
         fields.push((kind, value));
         (types, body) = (rest, after);
     }

@@ -19,7 +19,9 @@ pub fn render_spdx(catalogue: &Catalogue, about: &About) -> Value {
     let mut packages = vec![subject(catalogue, IMAGE)];
     let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", IMAGE)];
     packages.extend(operating_system(catalogue));
-    packages.extend(listed(catalogue).enumerate().map(|(index, it)| package(it, &format!("SPDXRef-Package-{}", index + 1))));
+    packages.extend(
+        listed(catalogue).enumerate().map(|(index, it)| package(it, &format!("SPDXRef-Package-{}", index + 1))),
+    );
     for package in packages.iter().skip(1) {
         relationships.push(relationship(IMAGE, "CONTAINS", package["SPDXID"].as_str().unwrap_or(IMAGE)));
     }

@@ -103,7 +103,8 @@ fn facts(catalogue: &Catalogue) -> String {
     let packages: Vec<String> = counts(catalogue).into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let command: Vec<&str> = config.entrypoint.iter().chain(&config.command).map(String::as_str).collect();
     let user = if config.user.is_empty() && !config.os.is_empty() { "root, as none is set" } else { &config.user };
-    let architecture = if config.os.is_empty() { String::new() } else { format!("{}/{}", config.os, config.architecture) };
+    let architecture =
+        if config.os.is_empty() { String::new() } else { format!("{}/{}", config.os, config.architecture) };
     let mut table = Table::new(&["", ""]);
     let rows = [
         ("image", config.name.clone()),

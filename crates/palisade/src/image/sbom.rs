@@ -54,7 +54,13 @@ fn render(catalogue: &Catalogue) -> String {
     let mut table = Table::new(&["ECOSYSTEM", "PACKAGE", "VERSION", "LAYER", "PATH"]);
     for package in listed(catalogue) {
         let layer = package.layer.index.to_string();
-        table.row([package.ecosystem.to_string(), package.name.clone(), package.version.clone(), layer, package.path.clone()]);
+        table.row([
+            package.ecosystem.to_string(),
+            package.name.clone(),
+            package.version.clone(),
+            layer,
+            package.path.clone(),
+        ]);
     }
     let owned = catalogue.packages.len() - listed(catalogue).count();
     let mut text = if table.is_empty() { String::new() } else { table.to_string() };
@@ -67,7 +73,10 @@ fn render(catalogue: &Catalogue) -> String {
     }
     text.push('\n');
     if !catalogue.unidentified.is_empty() {
-        text.push_str(&format!("not identified: {} files; `palisade image inspect` lists them\n", catalogue.unidentified.len()));
+        text.push_str(&format!(
+            "not identified: {} files; `palisade image inspect` lists them\n",
+            catalogue.unidentified.len()
+        ));
     }
     text
 }
