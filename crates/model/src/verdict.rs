@@ -232,14 +232,52 @@ pub enum Verdict {
     Undecided(Missing),
 }
 
+/// A verdict without its reason.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Word {
+    Denied,
+    Undecided,
+    Allowed,
+}
+
+impl Word {
+    /// `allowed`, `denied` or `undecided`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    /// What a link comes to when its ends say these: one that denies is enough, and one that is undecided leaves it open.
+    pub fn of_link(self, other: Self) -> Self {
+        self.min(other)
+    }
+}
+
+impl From<&Verdict> for Word {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Allow(_) => Self::Allowed,
+            Verdict::Deny(_) => Self::Denied,
+            Verdict::Undecided(_) => Self::Undecided,
+        }
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl Verdict {
     /// The bare word: `allowed`, `denied` or `undecided`.
     pub fn word(&self) -> &'static str {
-        match self {
-            Self::Allow(_) => "allowed",
-            Self::Deny(_) => "denied",
-            Self::Undecided(_) => "undecided",
-        }
+        Word::from(self).as_str()
     }
 
     /// Whether it is an Allow.

@@ -1,28 +1,10 @@
 //! What an end would say if a fact that is missing were otherwise.
 
-use palisade_model::verdict::{Missing, Verdict};
+use palisade_model::verdict::{Missing, Verdict, Word};
 
 /// What may be, in the order of decision: the missing fact, and what the end says if it makes a rule match.
 #[derive(Default, Debug)]
 pub(crate) struct Doubts(Vec<(Missing, Word)>);
-
-/// A verdict without its reason.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Word {
-    Allow,
-    Deny,
-    Undecided,
-}
-
-impl From<&Verdict> for Word {
-    fn from(verdict: &Verdict) -> Self {
-        match verdict {
-            Verdict::Allow(_) => Self::Allow,
-            Verdict::Deny(_) => Self::Deny,
-            Verdict::Undecided(_) => Self::Undecided,
-        }
-    }
-}
 
 impl Doubts {
     pub(crate) fn add(&mut self, missing: Missing, word: Word) {

@@ -17,11 +17,11 @@ use palisade_model::link::{Link, OWN_NODE};
 use palisade_model::network_policy::NetworkPolicyRule;
 use palisade_model::perimeter::Loopback;
 use palisade_model::tiered_policy::Tier;
-use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict};
+use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict, Word};
 use serde::Serialize;
 
 use crate::classes::interner::position_u32;
-use crate::doubt::{Doubts, Word};
+use crate::doubt::Doubts;
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
 use crate::model::{Closer, Model, PodFacts};
 use crate::party::{Party, SenderProof, Situation, UnknownEnd};
@@ -191,7 +191,7 @@ impl Model {
             match self.covers(policy, index, rule, situation) {
                 Cover::Yes(rule) => return doubts.settle(Verdict::Deny(Because::Rule { rule })),
                 Cover::No(_) => {}
-                Cover::Unknown(missing) => doubts.add(missing, Word::Deny),
+                Cover::Unknown(missing) => doubts.add(missing, Word::Denied),
             }
         }
         let closers: Vec<Closer> = self.closing(pod, situation, direction, objects).collect();
@@ -226,7 +226,7 @@ impl Model {
             match cover {
                 Cover::Yes(rule) => return Some(Because::Rule { rule }),
                 Cover::No(_) => {}
-                Cover::Unknown(missing) => doubts.add(missing, Word::Allow),
+                Cover::Unknown(missing) => doubts.add(missing, Word::Allowed),
             }
         }
         let other = match direction {
@@ -246,7 +246,7 @@ impl Model {
         let maybe: Vec<(usize, Missing)> = self.maybe_closing(pod, situation, direction, objects).collect();
         for (position, missing) in &maybe {
             if exception(*position).is_some() {
-                doubts.add(missing.clone(), Word::Allow);
+                doubts.add(missing.clone(), Word::Allowed);
             }
         }
         let only_network_policies = closers.iter().all(is_network_policy);
@@ -255,11 +255,11 @@ impl Model {
             Some(_) | None => OwnNode::No,
         };
         if let OwnNode::Unknown(missing) = &own_node {
-            doubts.add(missing.clone(), Word::Allow);
+            doubts.add(missing.clone(), Word::Allowed);
         }
         // Closed by it the end has no own node to let in, and no baseline.
         for (_, missing) in maybe.into_iter().filter(|(position, _)| exception(*position).is_none()) {
-            doubts.add(missing, Word::Deny);
+            doubts.add(missing, Word::Denied);
         }
         match (own_node, closers.first()) {
             (OwnNode::Yes, Some(first)) => Some(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),

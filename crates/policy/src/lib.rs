@@ -5,6 +5,7 @@
 //! ```text
 //! Inventory --Model::new--> Model --judge--> Judgement      (one link)
 //!                             |-----explain-> Explanation    (why, and what is missing)
+//!                             |-----reach---> Reach          (all links, by class)
 //!                             |-----dial----> Dial           (a Service: per backend)
 //!                             '-----compile-> NodeRules      (what one node's kernel needs)
 //! ```
@@ -25,6 +26,7 @@ mod model;
 mod nodes;
 mod party;
 mod pod_index;
+pub mod reach;
 mod rule_index;
 mod service_index;
 mod tiers;

@@ -6,11 +6,11 @@
 use palisade_model::access_policy::Mode;
 use palisade_model::port::{PortRange, Protocol};
 use palisade_model::tiered_policy::{PodScope, Tier, TierAction, TieredPolicy, TieredPort, TieredRule, TieredTarget};
-use palisade_model::verdict::{Because, Direction, Missing, RuleList, RuleRef, Verdict};
+use palisade_model::verdict::{Because, Direction, Missing, RuleList, RuleRef, Verdict, Word};
 use palisade_model::{IpNet, Kind, Selector};
 
 use crate::classes::interner::position_u32;
-use crate::doubt::{Doubts, Word};
+use crate::doubt::Doubts;
 use crate::matching::{self, Match, Side, WhyNot};
 use crate::model::{Model, PodFacts};
 use crate::party::{Party, Situation};
@@ -56,8 +56,8 @@ impl TierOutcomes {
         let next = asks_next.into_iter().any(|outcome| *outcome == TierOutcome::Next).then(next);
         for (missing, outcome) in self.doubtful {
             let word = match (outcome, &next) {
-                (TierOutcome::Accept(_), _) => Word::Allow,
-                (TierOutcome::Deny(_), _) => Word::Deny,
+                (TierOutcome::Accept(_), _) => Word::Allowed,
+                (TierOutcome::Deny(_), _) => Word::Denied,
                 (TierOutcome::Next, next) => next.as_ref().map_or(Word::Undecided, Word::from),
             };
             doubts.add(missing, word);

@@ -1,7 +1,6 @@
 //! `palisade net matrix`: a list of probes, each with its answer.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::net::IpAddr;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 
 use palisade_model::link::{End, Link};
 use palisade_model::settings::Settings as ClusterSettings;
-use palisade_model::verdict::{Because, Judgement, Verdict};
+use palisade_model::verdict::{Because, Judgement, Verdict, Word};
 use palisade_model::{Effect, Protocol, Timestamp};
 use palisade_policy::Model;
 use serde::Deserialize;
@@ -47,37 +46,18 @@ enum ProbesError {
 #[derive(Debug, Deserialize)]
 struct Probe(String, String, u32, String);
 
-/// What comes of a probe.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Word {
-    Allowed,
-    Denied,
-    Undecided,
-}
-
-impl Word {
-    fn as_json(self) -> &'static str {
-        match self {
-            Self::Allowed => "true",
-            Self::Denied => "false",
-            Self::Undecided => "null",
-        }
-    }
-
-    /// What several links come to that are asked as one.
-    fn and(self, other: Self) -> Self {
-        if self == other { self } else { Self::Undecided }
+/// As JSON: true, false, or null when it is undecided.
+fn as_json(word: Word) -> &'static str {
+    match word {
+        Word::Allowed => "true",
+        Word::Denied => "false",
+        Word::Undecided => "null",
     }
 }
 
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Undecided => "undecided",
-        })
-    }
+/// What several links come to that are asked as one.
+fn same(one: Word, other: Word) -> Word {
+    if one == other { one } else { Word::Undecided }
 }
 
 /// Answers the probes.
@@ -151,7 +131,7 @@ fn write_json(output: &mut impl Write, probes: &[Probe], answers: &[Word]) -> io
     for (position, (Probe(from, to, port, protocol), answer)) in probes.iter().zip(answers).enumerate() {
         let [from, to, protocol] = [from, to, protocol].map(|text| Value::from(text.as_str()));
         let comma = if position + 1 < probes.len() { "," } else { "" };
-        writeln!(output, "[{from},{to},{port},{protocol},{}]{comma}", answer.as_json())?;
+        writeln!(output, "[{from},{to},{port},{protocol},{}]{comma}", as_json(*answer))?;
     }
     writeln!(output, "]")
 }
@@ -215,7 +195,7 @@ impl<'m> Asker<'m> {
     fn answer(&self, senders: &[Sender], targets: &[Target]) -> Word {
         let pairs = targets.iter().flat_map(|target| senders.iter().map(move |sender| (sender, target)));
         let words = pairs.map(|(sender, target)| self.pair(sender, target));
-        words.reduce(Word::and).unwrap_or(Word::Undecided)
+        words.reduce(same).unwrap_or(Word::Undecided)
     }
 
     fn pair(&self, sender: &Sender, target: &Target) -> Word {
@@ -226,12 +206,12 @@ impl<'m> Asker<'m> {
             let word = self.link(&link);
             // The receiver may see a node's address instead.
             match self.stranger.filter(|_| target.translating.is_some()) {
-                Some(address) => word.and(self.link(&Link { from: End::Address(address), ..link })),
+                Some(address) => same(word, self.link(&Link { from: End::Address(address), ..link })),
                 None => word,
             }
         });
         // A Service without a ready endpoint refuses.
-        words.reduce(Word::and).unwrap_or(Word::Denied)
+        words.reduce(same).unwrap_or(Word::Denied)
     }
 
     fn link(&self, link: &Link) -> Word {
@@ -256,9 +236,7 @@ fn word(judgement: &Judgement, is_from_address: bool) -> Word {
     let by_address = |verdict: &Verdict| is_from_address && matches!(verdict, Verdict::Allow(Because::OwnNode { .. }));
     match judgement.enforced.link().1 {
         _ if by_address(&judgement.enforced.ingress) => Word::Denied,
-        Verdict::Allow(_) => Word::Allowed,
-        Verdict::Deny(_) => Word::Denied,
-        Verdict::Undecided(_) => Word::Undecided,
+        verdict => Word::from(verdict),
     }
 }
 

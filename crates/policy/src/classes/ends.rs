@@ -81,6 +81,32 @@ impl Ends {
         own: OwnAddress,
     ) -> [EndTableId; 4] {
         let question = question(describer, direction, from, to, own);
+        self.answer_question(describer, decisions, (from, to), question)
+    }
+
+    /// What the end of `direction` answers when of its rules only those hold that name everyone.
+    pub(crate) fn answer_unnamed<'m>(
+        &mut self,
+        describer: &Describer<'m>,
+        decisions: &mut EndDecisions,
+        direction: Direction,
+        (from, to): (&FromSide<'m>, &ToSide<'m>),
+    ) -> [EndTableId; 4] {
+        let mut question = question(describer, direction, from, to, OwnAddress::No);
+        question.access.clear();
+        question.network.retain(|mention| mention.peers == EVERYONE);
+        question.ports = question_ports(describer, &question, to);
+        self.answer_question(describer, decisions, (from, to), question)
+    }
+
+    fn answer_question<'m>(
+        &mut self,
+        describer: &Describer<'m>,
+        decisions: &mut EndDecisions,
+        (from, to): (&FromSide<'m>, &ToSide<'m>),
+        question: Question,
+    ) -> [EndTableId; 4] {
+        let (direction, own) = (question.direction, question.own);
         if let Some(tables) = self.answers.get(&question) {
             return *tables;
         }
@@ -176,18 +202,25 @@ fn question<'m>(
             question.network.sort_unstable_by_key(|mention| mention.rule);
         }
     }
-    let probed = describer.standings.look(look).node.is_some();
+    question.ports = question_ports(describer, &question, to);
+    question
+}
+
+/// What of the receiver's ports the rules of `question` ask.
+fn question_ports(describer: &Describer<'_>, question: &Question, to: &ToSide<'_>) -> PortsMeaning {
+    let mut ports = PortsMeaning::default();
+    let probed = describer.standings.look(question.look).node.is_some();
     let by_access = describer.access_asks_of(question.access.iter().map(|(rule, _, _)| *rule));
-    let by_network = describer.network_asks_of(direction, question.network.iter().map(|mention| mention.rule));
+    let by_network = describer.network_asks_of(question.direction, question.network.iter().map(|mention| mention.rule));
     let asks = by_access.or(by_network).or(describer.tier_asks);
     // Of a node's sockets the kubelet's are told by what they probe.
-    if asks.containers || (probed && direction == Direction::Ingress) {
-        question.ports.containers = to.facts.ports.containers;
+    if asks.containers || (probed && question.direction == Direction::Ingress) {
+        ports.containers = to.facts.ports.containers;
     }
     if asks.services {
-        question.ports.services = to.facts.ports.services;
+        ports.services = to.facts.ports.services;
     }
-    question
+    ports
 }
 
 /// The rules that both lists name; both are in order.

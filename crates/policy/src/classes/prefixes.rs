@@ -18,7 +18,7 @@ const ALWAYS: [&str; 8] =
     ["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1/128", "0.0.0.0/32", "::/128", "169.254.0.0/16", "fe80::/10"];
 
 /// Every block that a policy names.
-fn policy_blocks(model: &Model) -> Vec<IpNet> {
+pub(crate) fn policy_blocks(model: &Model) -> Vec<IpNet> {
     let mut blocks: Vec<IpNet> = model.tier_blocks().collect();
     let mut add = |cidr: &IpNet, except: &[IpNet]| {
         blocks.push(cidr.trunc());
