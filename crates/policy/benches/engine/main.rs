@@ -4,7 +4,9 @@
 //! deterministic generators. A change of a policy costs a node `load`, `model` and `compile`. Times are of the
 //! processor; of `model` and `compile` the best of five.
 
+mod all_pairs;
 mod clusters;
+mod policies;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -30,6 +32,9 @@ const CASES: [Case; 4] = [
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--one-all-pairs", case)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return all_pairs::measure_one(case);
+    }
     let smoke = arguments.iter().any(|argument| argument == "--test");
     let words: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     println!(
@@ -44,6 +49,7 @@ fn main() {
             measure(name, *size, generate(*size));
         }
     }
+    all_pairs::measure_all(&words, smoke);
 }
 
 fn measure(name: &str, size: usize, input: Input) {
