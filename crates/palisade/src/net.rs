@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 mod lint;
+mod map;
 mod matrix;
 
 /// Runs one of them.
@@ -15,6 +16,7 @@ mod matrix;
 pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
     match command {
         NetCommand::Lint(arguments) => lint::run(arguments, settings),
+        NetCommand::Map(arguments) => map::run(arguments, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),
     }
 }

@@ -90,7 +90,8 @@ fn network_policies(model: &Model) -> Vec<Problem> {
             let found = match namespace_selector {
                 None => with(selector),
                 Some(namespaces) => {
-                    guarded_pods(model).any(|pod| in_one(namespaces, pod) && selector.matches(&pod.labels))
+                    let mut candidates = in_namespaces(model, namespaces, selector);
+                    candidates.any(|pod| in_one(namespaces, pod) && selector.matches(&pod.labels))
                 }
             };
             // Nobody's manifests have the DNS pods, and nearly everybody's policies name them.
@@ -113,6 +114,19 @@ fn network_policies(model: &Model) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// The pods that are not on their node's network and that a peer in `namespaces` could mean.
+fn in_namespaces<'m>(
+    model: &'m Model,
+    namespaces: &Selector,
+    selector: &Selector,
+) -> impl Iterator<Item = &'m PodFacts> {
+    let found = match namespaces.match_labels.0.get(NAMESPACE_NAME_LABEL) {
+        Some(namespace) => model.pod_lookup.with_labels(namespace, &selector.match_labels),
+        None => model.pod_lookup.with_labels_anywhere(&selector.match_labels),
+    };
+    found.iter().map(|index| model.pod(*index)).filter(|pod| !model.spec(pod).host_network)
 }
 
 fn selects_nothing(meta: &Meta, place: &Place, message: String, selector: &Selector, pods: &[&PodFacts]) -> Problem {

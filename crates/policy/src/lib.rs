@@ -21,6 +21,7 @@ pub mod explain;
 mod findings;
 mod judge;
 pub mod lint;
+pub mod map;
 mod matching;
 mod model;
 mod nodes;

@@ -235,6 +235,17 @@ impl Model {
         spec_of(&self.inventory, pod)
     }
 
+    /// Whether the pod is a template that stands for several pods, which then reach each other.
+    pub fn stands_for_several(&self, pod: &PodFacts) -> bool {
+        match pod.source {
+            Source::Pod(_) => false,
+            Source::Template(position) => {
+                let workload = &self.inventory.workloads[position];
+                workload.replicas > 1 || workload.kind == WorkloadKind::DaemonSet
+            }
+        }
+    }
+
     /// The labels of `namespace`: of its object, or just its name when it has none.
     pub fn namespace_labels(&self, namespace: &str) -> Arc<Labels> {
         match self.namespace_labels.get(namespace) {

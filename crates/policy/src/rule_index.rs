@@ -14,7 +14,7 @@ use palisade_model::verdict::Direction;
 use palisade_model::{IpNet, Labels, Selector};
 
 use crate::classes::interner::position_u32;
-use crate::matching::{self, NAMESPACE_NAME_LABEL, Side};
+use crate::matching::{self, Match, NAMESPACE_NAME_LABEL, Side};
 use crate::model::{Model, PodFacts};
 use crate::party::Party;
 
@@ -69,13 +69,19 @@ impl NetworkRules {
 pub(crate) struct PeerAt {
     pub(crate) rule: RuleNumber,
     pub(crate) peer: u32,
+    /// Whether every pod that it is found for is one that it names: the index asks all that the peer asks. For pods
+    /// that decide, in namespaces whose labels are known.
+    pub(crate) is_exact: bool,
 }
 
 /// Finds the peers of one list of the rules that could name a party.
 #[derive(Debug)]
 pub(crate) struct PeerIndex {
     in_namespace: HashMap<Name, PodPeers>,
-    in_any_namespace: PodPeers,
+    /// Those that ask for labels of the namespace, by what they ask for.
+    in_namespaces: Vec<(Selector, PodPeers)>,
+    /// Their positions.
+    selectors: HashMap<Selector, usize>,
     blocks: HashMap<IpNet, Vec<PeerAt>>,
     /// The lengths of the blocks, of IPv4 and of IPv6, each once.
     lengths: [Vec<u8>; 2],
@@ -129,7 +135,11 @@ impl RuleIndex {
                 index.scopes.push(scope);
                 for (peers, list) in [(&mut index.from, &content.from), (&mut index.to, &content.to)] {
                     for (peer, content) in list.iter().enumerate() {
-                        peers.add_access(PeerAt { rule: number, peer: position_u32(peer) }, &content.target, namespace);
+                        peers.add_access(
+                            PeerAt { rule: number, peer: position_u32(peer), is_exact: false },
+                            &content.target,
+                            namespace,
+                        );
                     }
                 }
             }
@@ -166,7 +176,7 @@ fn network_rules(inventory: &Inventory, direction: Direction) -> NetworkRules {
             let number = position_u32(network.rules.len());
             network.rules.push((position, index));
             for (peer, content) in rule.peers.iter().enumerate() {
-                let at = PeerAt { rule: number, peer: position_u32(peer) };
+                let at = PeerAt { rule: number, peer: position_u32(peer), is_exact: false };
                 network.peers.add_network(at, &content.target, policy.meta.reference.namespace.as_ref());
             }
         }
@@ -179,7 +189,8 @@ impl PeerIndex {
     fn new(reach: BlockReach) -> Self {
         Self {
             in_namespace: HashMap::new(),
-            in_any_namespace: PodPeers::default(),
+            in_namespaces: Vec::new(),
+            selectors: HashMap::new(),
             blocks: HashMap::new(),
             lengths: [Vec::new(), Vec::new()],
             all_blocks: Vec::new(),
@@ -199,19 +210,13 @@ impl PeerIndex {
     }
 
     fn add_pods(&mut self, at: PeerAt, fields: &PodPeer, own: Option<&Name>) {
-        let by_label = |selector: &Option<Selector>, key: &str| {
-            selector.as_ref().and_then(|selector| selector.match_labels.0.get(key).cloned())
+        let peers = match (&fields.namespace, &fields.namespace_selector, own) {
+            (Some(namespace), _, _) => self.pods_in(namespace),
+            (None, Some(selector), _) => self.pods_where(selector),
+            (None, None, Some(own)) => self.pods_in(own),
+            // Of a cluster-wide policy such a peer names nobody.
+            (None, None, None) => return,
         };
-        let namespace = match (&fields.namespace, &fields.namespace_selector) {
-            (Some(namespace), _) => Some(namespace.clone()),
-            (None, Some(_)) => by_label(&fields.namespace_selector, NAMESPACE_NAME_LABEL),
-            (None, None) => match own {
-                Some(own) => Some(own.clone()),
-                // Of a cluster-wide policy such a peer names nobody.
-                None => return,
-            },
-        };
-        let peers = self.pods_in(namespace);
         if let Some(workload) = &fields.workload {
             peers.by_workload.entry(workload.name.clone()).or_default().push(at);
         } else if let Some(labels) = fields.selector.as_ref().map(|selector| &selector.match_labels)
@@ -228,27 +233,45 @@ impl PeerIndex {
     fn add_network(&mut self, at: PeerAt, target: &NetworkPolicyTarget, own: Option<&Name>) {
         match target {
             NetworkPolicyTarget::Pods { pod_selector, namespace_selector } => {
-                let namespace = match namespace_selector {
-                    None => own.cloned(),
-                    Some(selector) => selector.match_labels.0.get(NAMESPACE_NAME_LABEL).cloned(),
+                let peers = match (namespace_selector, own) {
+                    (Some(selector), _) => self.pods_where(selector),
+                    (None, Some(own)) => self.pods_in(own),
+                    (None, None) => return,
                 };
-                let peers = self.pods_in(namespace);
-                match pod_selector {
-                    Some(selector) if !selector.match_labels.0.is_empty() => {
-                        peers.add_labels(at, &selector.match_labels);
-                    }
-                    Some(_) | None => peers.others.push(at),
+                let labels =
+                    pod_selector.as_ref().map(|selector| &selector.match_labels).filter(|labels| !labels.0.is_empty());
+                let is_one_label =
+                    |selector: &Selector| selector.match_expressions.is_empty() && selector.match_labels.0.len() <= 1;
+                // A selector of namespaces is asked whole, unless it names one.
+                let by_name = |selector: &Selector| selector.match_labels.0.contains_key(NAMESPACE_NAME_LABEL);
+                let in_exact_namespaces =
+                    namespace_selector.as_ref().is_none_or(|selector| !by_name(selector) || is_one_label(selector));
+                let is_exact = in_exact_namespaces && pod_selector.as_ref().is_none_or(is_one_label);
+                let at = PeerAt { is_exact, ..at };
+                match labels {
+                    Some(labels) => peers.add_labels(at, labels),
+                    None => peers.others.push(at),
                 }
             }
             NetworkPolicyTarget::IpBlock { cidr, .. } => self.add_block(at, cidr),
         }
     }
 
-    fn pods_in(&mut self, namespace: Option<Name>) -> &mut PodPeers {
-        match namespace {
-            Some(namespace) => self.in_namespace.entry(namespace).or_default(),
-            None => &mut self.in_any_namespace,
+    fn pods_in(&mut self, namespace: &Name) -> &mut PodPeers {
+        self.in_namespace.entry(namespace.clone()).or_default()
+    }
+
+    /// The peers in namespaces with the labels; of one alone when they name it.
+    fn pods_where(&mut self, selector: &Selector) -> &mut PodPeers {
+        if let Some(namespace) = selector.match_labels.0.get(NAMESPACE_NAME_LABEL) {
+            return self.in_namespace.entry(namespace.clone()).or_default();
         }
+        let next = self.in_namespaces.len();
+        let position = *self.selectors.entry(selector.clone()).or_insert(next);
+        if position == next {
+            self.in_namespaces.push((selector.clone(), PodPeers::default()));
+        }
+        &mut self.in_namespaces[position].1
     }
 
     fn add_block(&mut self, at: PeerAt, block: &IpNet) {
@@ -266,8 +289,13 @@ impl PeerIndex {
         let mut lists: Vec<&[PeerAt]> = Vec::new();
         match party {
             Party::Pod { pod, address, .. } => {
-                for peers in self.in_namespace.get(&*pod.namespace).into_iter().chain([&self.in_any_namespace]) {
+                if let Some(peers) = self.in_namespace.get(&*pod.namespace) {
                     peers.naming(model, pod, &mut lists);
+                }
+                for (selector, peers) in &self.in_namespaces {
+                    if !matches!(matching::namespace_selector(selector, pod), Match::No(_)) {
+                        peers.naming(model, pod, &mut lists);
+                    }
                 }
                 match address {
                     _ if self.reach == BlockReach::Outside => {}

@@ -91,7 +91,11 @@ pub(crate) fn of_network<'m>(
     };
     let network = model.rules.network(direction);
     let situation = Situation::of_one(party.clone(), side, SenderProof::Process);
+    let is_known = matches!(party, Party::Pod { pod, .. } if pod.decides() && pod.namespace_is_known);
     mentions(network.peers.naming(model, party, side), wanted, naming, |at| {
+        if at.is_exact && is_known {
+            return Some(true);
+        }
         let (position, index) = network.rules[at.rule as usize];
         let peer = &model.network_policy_rules(position, direction)[index].peers[at.peer as usize];
         let namespace = model.network_policy(position).meta.namespace();

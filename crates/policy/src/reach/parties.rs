@@ -9,7 +9,7 @@ use palisade_model::link::Which;
 use palisade_model::object::Name;
 use palisade_model::verdict::Direction;
 
-use crate::classes::mentions::AsksReceiver;
+use crate::classes::mentions::{AsksReceiver, Mention};
 use crate::classes::prefixes::{policy_blocks, with_addresses};
 use crate::classes::sides::{Describer, FromId, RuleSet, Sides, ToId};
 use crate::model::{Model, PodFacts, PodIndex};
@@ -55,7 +55,7 @@ pub struct Process {
     pub pod: PodIndex,
     /// [`Which::Unsaid`]: all of its processes; [`Which::Other`]: containers that no rule names.
     pub container: Which,
-    /// [`Which::Other`]: programs that no rule names.
+    /// [`Which::Unsaid`]: all of the container's; [`Which::Other`]: programs that no rule names.
     pub program: Which,
 }
 
@@ -116,25 +116,27 @@ impl<'m> Parties<'m> {
         for pod in pods {
             let addresses = addresses(pod);
             // NetworkPolicies see pods, not processes.
-            let network = addresses.map(|address| {
-                let party = Party::Pod { pod, container: Which::Other, program: Which::Other, address };
+            let network = addresses.iter().map(|address| {
+                let party = Party::Pod { pod, container: Which::Other, program: Which::Other, address: *address };
                 self.describer.network(&party, Direction::Ingress, &ingress)
             });
+            let network: Vec<_> = network.collect();
             for process in processes(model, pod) {
                 let Process { container, program, .. } = &process;
                 // What no rule names stands for the whole.
                 let named = |which: &Which| if *which == Which::Unsaid { Which::Other } else { which.clone() };
-                let mut side = |family: usize| {
+                let mut side = |(address, network): (&Option<IpAddr>, &Vec<Mention>)| {
                     let (container, program) = (named(container), named(program));
-                    let party = Party::Pod { pod, container, program, address: addresses[family] };
-                    let facts = self.describer.from(&party, SenderProof::Process, &all, network[family].clone());
+                    let party = Party::Pod { pod, container, program, address: *address };
+                    let facts = self.describer.from(&party, SenderProof::Process, &all, network.clone());
                     self.sides.add_from(party, SenderProof::Process, facts)
                 };
-                let four = side(0);
-                let six = if self.has_six { side(1) } else { four };
+                let sides: Vec<FromId> = addresses.iter().zip(&network).map(&mut side).collect();
+                let (four, six) = (sides[0], sides[sides.len() - 1]);
                 let families = families(pod);
                 let class = *classes.entry((four, six, families)).or_insert_with(|| {
-                    let (only_pod, is_outside) = (Some(pod.index), false);
+                    let only_pod = (!model.stands_for_several(pod)).then_some(pod.index);
+                    let is_outside = false;
                     self.senders.push(SenderClass { members: vec![], four, six, families, only_pod, is_outside });
                     self.senders.len() - 1
                 });
@@ -166,17 +168,18 @@ impl<'m> Parties<'m> {
         let mut classes: HashMap<(ToId, ToId, Families), usize> = HashMap::new();
         for pod in pods {
             let addresses = addresses(pod);
-            let mut side = |family: usize| {
-                let party = receiver(pod, addresses[family]);
+            let sides = addresses.iter().map(|address| {
+                let party = receiver(pod, *address);
                 let network = self.describer.network(&party, Direction::Egress, &egress);
                 let facts = self.describer.to(&party, &all, network, least);
                 self.sides.add_to(party, facts)
-            };
-            let four = side(0);
-            let six = if self.has_six { side(1) } else { four };
+            });
+            let sides: Vec<ToId> = sides.collect();
+            let (four, six) = (sides[0], sides[sides.len() - 1]);
             let families = families(pod);
             let class = *classes.entry((four, six, families)).or_insert_with(|| {
-                let (only_pod, is_outside) = (Some(pod.index), false);
+                let only_pod = (!model.stands_for_several(pod)).then_some(pod.index);
+                let is_outside = false;
                 self.receivers.push(ReceiverClass { members: vec![], four, six, families, only_pod, is_outside });
                 self.receivers.len() - 1
             });
@@ -208,9 +211,11 @@ impl<'m> Parties<'m> {
     }
 }
 
-/// The address by which it is reached over IPv4 and over IPv6.
-fn addresses(pod: &PodFacts) -> [Option<IpAddr>; 2] {
-    [true, false].map(|v4| pod.addresses.iter().copied().find(|address| address.is_ipv4() == v4))
+/// The addresses by which it is reached, that of IPv4 first: one of each family that it has.
+fn addresses(pod: &PodFacts) -> Vec<Option<IpAddr>> {
+    let of = |v4: bool| pod.addresses.iter().copied().find(|address| address.is_ipv4() == v4);
+    let found: Vec<Option<IpAddr>> = [true, false].into_iter().map(of).filter(Option::is_some).collect();
+    if found.is_empty() { vec![None] } else { found }
 }
 
 /// Over which families it is reached; what has no address yet counts as both.
@@ -235,7 +240,8 @@ fn processes(model: &Model, pod: &PodFacts) -> Vec<Process> {
             continue;
         }
         let container = Which::Named(container.clone());
-        let programs = programs.into_iter().map(Which::Named).chain([Which::Other]);
+        let others = if programs.is_empty() { Which::Unsaid } else { Which::Other };
+        let programs = programs.into_iter().map(Which::Named).chain([others]);
         processes.extend(programs.map(|program| Process { pod: index, container: container.clone(), program }));
     }
     if processes.is_empty() {
