@@ -1,7 +1,10 @@
 //! Images of every form: small ones that the tests write, and those beside the project.
 
+mod damaged;
 mod hostile;
 mod layers;
 mod layout;
+mod packages;
 mod shared;
 mod tar_writer;
+mod zip_writer;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::layout::read;
 
-fn image(name: &str) -> Option<PathBuf> {
+pub fn image(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/images").join(name);
     if !path.exists() {
         assert!(std::env::var_os("CI").is_none(), "no folder ../shared/images, and CI is set");

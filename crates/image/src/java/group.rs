@@ -18,13 +18,31 @@ pub fn candidates(archive: &Archive<'_>, manifest: &Manifest, artifact: &str) ->
         }
     };
     manifest.header("implementation-vendor-id").filter(|id| id.contains('.')).into_iter().for_each(&mut add);
-    add(&likely_group(&package));
+    // `org.apache.tomcat-annotations-api` is a bundle of `org.apache`, whatever its classes are of.
+    let bundle = manifest.header("bundle-symbolicname").and_then(|name| name.strip_suffix(artifact));
+    let bundle = bundle.map(|prefix| prefix.trim_end_matches(['.', '-'])).filter(|prefix| prefix.contains('.'));
+    for group in bundle.into_iter().chain([likely_group(&package).as_str()]) {
+        if HOUSES.contains(&group) {
+            below(group, artifact).for_each(|group| add(&group));
+        }
+        add(group);
+    }
     for name in std::iter::once(package.as_str()).chain(manifest.groups()) {
         prefixes(name).for_each(&mut add);
     }
     // `commons-io:commons-io`, `junit:junit`.
     add(artifact);
     groups
+}
+
+/// Houses with many groups: the group has a level more than the house.
+const HOUSES: &[&str] = &["org.apache", "org.eclipse", "com.google", "com.sun", "com.oracle", "io.github", "org.jboss"];
+
+/// `org.apache` and `tomcat-embed-core`: `org.apache.tomcat`, `org.apache.tomcat.embed`.
+fn below(house: &str, artifact: &str) -> impl Iterator<Item = String> {
+    let words: Vec<&str> = artifact.split('-').collect();
+    let counts = 1..words.len().clamp(1, 3);
+    counts.map(move |count| format!("{house}.{}", words[..count].join(".")))
 }
 
 /// `org.springframework.beans.factory` is likely of `org.springframework`; the big houses have a level more.
@@ -82,6 +100,8 @@ mod tests {
         assert_eq!(likely_group("org.springframework.beans"), "org.springframework");
         assert_eq!(likely_group("org.apache.commons.lang3"), "org.apache.commons");
         assert_eq!(likely_group("junit"), "junit");
+        let below: Vec<String> = below("org.apache", "tomcat-embed-core").collect();
+        assert_eq!(below, ["org.apache.tomcat", "org.apache.tomcat.embed"]);
         assert_eq!(prefixes("a.b.c").collect::<Vec<_>>(), ["a.b.c", "a.b"]);
     }
 }
