@@ -1,5 +1,6 @@
 //! Images of every form: small ones that the tests write, and those beside the project.
 
+mod bill;
 mod damaged;
 mod hostile;
 mod layers;
