@@ -90,7 +90,8 @@ fn the_same_image_gives_the_same_bytes() {
     }
     assert_eq!(texts[0].0.to_string(), texts[1].0.to_string());
     assert_eq!(texts[0].1.to_string(), texts[1].1.to_string());
-    let references = texts[0].0["components"].as_array().expect("components").iter().map(|it| it["bom-ref"].to_string());
+    let references =
+        texts[0].0["components"].as_array().expect("components").iter().map(|it| it["bom-ref"].to_string());
     let references: Vec<String> = references.collect();
     let mut unique = references.clone();
     unique.sort();
