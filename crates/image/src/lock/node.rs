@@ -87,10 +87,12 @@ pub fn parse_pnpm(text: &str) -> Vec<Locked> {
             let package = key_of_pnpm(key).map(|(name, version)| Locked::new(Ecosystem::Npm, name, version));
             is_of_package = package.is_some();
             locked.extend(package);
-        } else if is_inside && is_of_package && line.trim() == "dev: true" {
-            if let Some(last) = locked.last_mut() {
-                last.development = true;
-            }
+        } else if is_inside
+            && is_of_package
+            && line.trim() == "dev: true"
+            && let Some(last) = locked.last_mut()
+        {
+            last.development = true;
         }
     }
     locked
