@@ -3,6 +3,8 @@
 mod access_policy;
 mod cluster_settings;
 mod endpoint_slice;
+mod gateway;
+mod ingress;
 mod label_selector;
 mod metadata;
 mod network_policy;
@@ -10,11 +12,14 @@ mod node;
 mod perimeter;
 mod pod;
 mod port;
+mod route;
 mod service;
 mod tiered_policy;
 mod workload;
 
 use palisade_model::access_policy::AccessPolicy;
+use palisade_model::gateway::{Gateway, GatewayClass, ReferenceGrant, Route, RouteKind};
+use palisade_model::ingress::{Ingress, IngressClass};
 use palisade_model::inventory::{Namespace, Node, ServiceAccount};
 use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::perimeter::Perimeter;
@@ -35,11 +40,17 @@ pub(crate) enum Object {
     AccessPolicy(AccessPolicy),
     ClusterSettings(ClusterSettings),
     EndpointSlice(EndpointSlice),
+    Gateway(Gateway),
+    GatewayClass(GatewayClass),
+    Ingress(Ingress),
+    IngressClass(IngressClass),
     Namespace(Namespace),
     NetworkPolicy(NetworkPolicy),
     Node(Node),
     Perimeter(Perimeter),
     Pod(Pod),
+    ReferenceGrant(ReferenceGrant),
+    Route(Route),
     Service(Service),
     ServiceAccount(ServiceAccount),
     TieredPolicy(TieredPolicy),
@@ -52,11 +63,17 @@ impl Object {
             Self::AccessPolicy(object) => &object.meta,
             Self::ClusterSettings(object) => &object.meta,
             Self::EndpointSlice(object) => &object.meta,
+            Self::Gateway(object) => &object.meta,
+            Self::GatewayClass(object) => &object.meta,
+            Self::Ingress(object) => &object.meta,
+            Self::IngressClass(object) => &object.meta,
             Self::Namespace(object) => &object.meta,
             Self::NetworkPolicy(object) => &object.meta,
             Self::Node(object) => &object.meta,
             Self::Perimeter(object) => &object.meta,
             Self::Pod(object) => &object.meta,
+            Self::ReferenceGrant(object) => &object.meta,
+            Self::Route(object) => &object.meta,
             Self::Service(object) => &object.meta,
             Self::ServiceAccount(object) => &object.meta,
             Self::TieredPolicy(object) => &object.meta,
@@ -69,11 +86,17 @@ impl Object {
             Self::AccessPolicy(object) => &mut object.meta,
             Self::ClusterSettings(object) => &mut object.meta,
             Self::EndpointSlice(object) => &mut object.meta,
+            Self::Gateway(object) => &mut object.meta,
+            Self::GatewayClass(object) => &mut object.meta,
+            Self::Ingress(object) => &mut object.meta,
+            Self::IngressClass(object) => &mut object.meta,
             Self::Namespace(object) => &mut object.meta,
             Self::NetworkPolicy(object) => &mut object.meta,
             Self::Node(object) => &mut object.meta,
             Self::Perimeter(object) => &mut object.meta,
             Self::Pod(object) => &mut object.meta,
+            Self::ReferenceGrant(object) => &mut object.meta,
+            Self::Route(object) => &mut object.meta,
             Self::Service(object) => &mut object.meta,
             Self::ServiceAccount(object) => &mut object.meta,
             Self::TieredPolicy(object) => &mut object.meta,
@@ -109,6 +132,16 @@ fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -
         Kind::ServiceAccount => Object::ServiceAccount(ServiceAccount { meta }),
         Kind::Service => Object::Service(service::decode(report, root, meta)),
         Kind::EndpointSlice => Object::EndpointSlice(endpoint_slice::decode(report, root, meta)),
+        Kind::Ingress => Object::Ingress(ingress::decode(report, root, meta)),
+        Kind::IngressClass => Object::IngressClass(ingress::decode_class(report, root, meta)?),
+        Kind::Gateway => Object::Gateway(gateway::decode(report, root, meta)?),
+        Kind::GatewayClass => Object::GatewayClass(gateway::decode_class(report, root, meta)?),
+        Kind::GRPCRoute => Object::Route(route::decode(report, root, meta, RouteKind::Grpc)?),
+        Kind::HTTPRoute => Object::Route(route::decode(report, root, meta, RouteKind::Http)?),
+        Kind::TCPRoute => Object::Route(route::decode(report, root, meta, RouteKind::Tcp)?),
+        Kind::TLSRoute => Object::Route(route::decode(report, root, meta, RouteKind::Tls)?),
+        Kind::UDPRoute => Object::Route(route::decode(report, root, meta, RouteKind::Udp)?),
+        Kind::ReferenceGrant => Object::ReferenceGrant(gateway::decode_grant(report, root, meta)?),
         Kind::Pod => Object::Pod(pod::decode(report, root, meta)?),
         Kind::CronJob => Object::Workload(workload::decode(report, root, meta, WorkloadKind::CronJob)?),
         Kind::DaemonSet => Object::Workload(workload::decode(report, root, meta, WorkloadKind::DaemonSet)?),
@@ -127,10 +160,20 @@ fn schema_of(kind: Kind) -> (&'static str, UnknownFields) {
         Kind::ClusterNetworkPolicy => ("v1alpha2.ClusterNetworkPolicy", UnknownFields::Dropped),
         Kind::ClusterSettings => ("ClusterSettings", UnknownFields::Rejected),
         Kind::Perimeter | Kind::ClusterPerimeter => ("Perimeter", UnknownFields::Rejected),
+        Kind::GRPCRoute
+        | Kind::Gateway
+        | Kind::GatewayClass
+        | Kind::HTTPRoute
+        | Kind::ReferenceGrant
+        | Kind::TCPRoute
+        | Kind::TLSRoute
+        | Kind::UDPRoute => ("CustomResource", UnknownFields::Dropped),
         Kind::CronJob
         | Kind::DaemonSet
         | Kind::Deployment
         | Kind::EndpointSlice
+        | Kind::Ingress
+        | Kind::IngressClass
         | Kind::Job
         | Kind::Namespace
         | Kind::NetworkPolicy

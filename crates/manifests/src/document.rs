@@ -105,7 +105,8 @@ fn read_object<'d>(
                 assembly.add(report, object, root.value, layer);
             }
         }
-        Recognized::WrongVersion(kind, served) => {
+        Recognized::WrongVersion(known, served) => {
+            name_object(report, root, known);
             report
                 .reject(root, "unknown-version", &format!("{kind} of `{api_version}` is not served by the API server"))
                 .with_hint(format!("write `apiVersion: {served}`"));

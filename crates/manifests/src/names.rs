@@ -4,9 +4,12 @@
 
 type Check = Result<(), &'static str>;
 
+/// Most characters of a DNS-1123 subdomain.
+pub(crate) const LONGEST_SUBDOMAIN: usize = 253;
+
 /// A DNS-1123 subdomain: the name of most objects.
 pub(crate) fn check_subdomain(text: &str) -> Check {
-    let is_valid = !text.is_empty() && text.len() <= 253 && text.split('.').all(is_label_text);
+    let is_valid = !text.is_empty() && text.len() <= LONGEST_SUBDOMAIN && text.split('.').all(is_label_text);
     if is_valid {
         Ok(())
     } else {

@@ -1,6 +1,6 @@
 //! What a pair of `apiVersion` and `kind` stands for.
 
-use palisade_model::Kind;
+use palisade_model::{Kind, gateway};
 
 /// What to do with an object by its `apiVersion` and `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,11 @@ pub(crate) enum Recognized {
     Other,
 }
 
+/// The versions of the Gateway API's kinds: the older ones have the same fields.
+const GATEWAY_VERSIONS: [&str; 4] = ["v1", "v1beta1", "v1alpha3", "v1alpha2"];
+
 pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let ours = kind_of(kind);
     match (group, ours) {
         ("palisade.dev", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
@@ -29,6 +32,9 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
         ("policy.networking.k8s.io", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
         ("policy.networking.k8s.io", _) if !kind.ends_with("List") => Recognized::UnknownPolicy(None),
         (_, Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
+        (gateway::GROUP, Some(kind)) if group == group_of(kind) && GATEWAY_VERSIONS.contains(&version) => {
+            Recognized::Read(kind)
+        }
         (_, Some(Kind::NetworkPolicy)) if !is_of_another_vendor(group) => {
             Recognized::UnknownPolicy(Some(Kind::NetworkPolicy))
         }
@@ -61,7 +67,7 @@ fn is_foreign_policy(group: &str, kind: &str) -> bool {
 
 /// The kind named by `text`, whatever its group.
 pub(crate) fn kind_of(text: &str) -> Option<Kind> {
-    const ALL: [Kind; 21] = [
+    const ALL: [Kind; 31] = [
         Kind::AccessPolicy,
         Kind::AdminNetworkPolicy,
         Kind::BaselineAdminNetworkPolicy,
@@ -73,16 +79,26 @@ pub(crate) fn kind_of(text: &str) -> Option<Kind> {
         Kind::DaemonSet,
         Kind::Deployment,
         Kind::EndpointSlice,
+        Kind::GRPCRoute,
+        Kind::Gateway,
+        Kind::GatewayClass,
+        Kind::HTTPRoute,
+        Kind::Ingress,
+        Kind::IngressClass,
         Kind::Job,
         Kind::Namespace,
         Kind::NetworkPolicy,
         Kind::Node,
         Kind::Perimeter,
         Kind::Pod,
+        Kind::ReferenceGrant,
         Kind::ReplicaSet,
         Kind::Service,
         Kind::ServiceAccount,
         Kind::StatefulSet,
+        Kind::TCPRoute,
+        Kind::TLSRoute,
+        Kind::UDPRoute,
     ];
     ALL.into_iter().find(|kind| kind.as_str() == text)
 }
@@ -104,7 +120,15 @@ fn served_version(kind: Kind) -> &'static str {
         Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy => "policy.networking.k8s.io/v1alpha1",
         Kind::ClusterNetworkPolicy => "policy.networking.k8s.io/v1alpha2",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
-        Kind::NetworkPolicy => "networking.k8s.io/v1",
+        Kind::Ingress | Kind::IngressClass | Kind::NetworkPolicy => "networking.k8s.io/v1",
+        Kind::GRPCRoute
+        | Kind::Gateway
+        | Kind::GatewayClass
+        | Kind::HTTPRoute
+        | Kind::ReferenceGrant
+        | Kind::TCPRoute
+        | Kind::TLSRoute
+        | Kind::UDPRoute => "gateway.networking.k8s.io/v1",
         Kind::Namespace | Kind::Node | Kind::Pod | Kind::Service | Kind::ServiceAccount => "v1",
     }
 }
@@ -141,6 +165,17 @@ mod tests {
         );
         assert_eq!(recognize("palisade.dev/v2", "Perimeter"), Recognized::UnknownPolicy(Some(Kind::Perimeter)));
         assert_eq!(recognize("palisade.dev/v1alpha1", "ProgramPolicy"), Recognized::UnknownPolicy(None));
+        assert_eq!(recognize("gateway.networking.k8s.io/v1beta1", "HTTPRoute"), Recognized::Read(Kind::HTTPRoute));
+        assert_eq!(recognize("gateway.networking.k8s.io/v1alpha2", "TCPRoute"), Recognized::Read(Kind::TCPRoute));
+        assert_eq!(
+            recognize("gateway.networking.k8s.io/v2", "Gateway"),
+            Recognized::WrongVersion(Kind::Gateway, "gateway.networking.k8s.io/v1")
+        );
+        assert_eq!(recognize("networking.istio.io/v1", "Gateway"), Recognized::Other);
+        assert_eq!(
+            recognize("extensions/v1beta1", "Ingress"),
+            Recognized::WrongVersion(Kind::Ingress, "networking.k8s.io/v1")
+        );
         assert_eq!(recognize("v1", "List"), Recognized::List);
         assert_eq!(recognize("v1", "ConfigMap"), Recognized::Other);
     }

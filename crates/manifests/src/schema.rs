@@ -6,6 +6,7 @@
 //! peers of v1alpha1 as its older releases (0.1.0 and 0.1.1) write them too.
 
 mod did_you_mean;
+pub(crate) mod structure;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::access_policy::AccessPolicy;
+use crate::gateway::{Gateway, GatewayClass, ReferenceGrant, Route};
+use crate::ingress::{Ingress, IngressClass};
 use crate::network_policy::NetworkPolicy;
 use crate::object::{Kind, Meta, Name};
 use crate::perimeter::Perimeter;
@@ -34,6 +36,18 @@ pub struct Inventory {
     pub services: Vec<Service>,
     /// EndpointSlice objects.
     pub endpoint_slices: Vec<EndpointSlice>,
+    /// Ingress objects.
+    pub ingresses: Vec<Ingress>,
+    /// IngressClass objects.
+    pub ingress_classes: Vec<IngressClass>,
+    /// Gateway objects.
+    pub gateways: Vec<Gateway>,
+    /// GatewayClass objects.
+    pub gateway_classes: Vec<GatewayClass>,
+    /// Routes of all kinds.
+    pub routes: Vec<Route>,
+    /// ReferenceGrant objects.
+    pub reference_grants: Vec<ReferenceGrant>,
     /// NetworkPolicy objects.
     pub network_policies: Vec<NetworkPolicy>,
     /// ClusterNetworkPolicy, AdminNetworkPolicy and BaselineAdminNetworkPolicy objects.

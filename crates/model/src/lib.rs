@@ -7,6 +7,8 @@
 pub mod access_policy;
 pub mod finding;
 pub mod flow;
+pub mod gateway;
+pub mod ingress;
 pub mod inventory;
 pub mod labels;
 pub mod link;

@@ -12,8 +12,10 @@ use crate::place::Place;
 pub type Name = Arc<str>;
 
 /// The kinds that Palisade reads.
+///
+/// The order of the policies among them is that of their names, and part of the order of decision.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::upper_case_acronyms, reason = "as manifests write them")]
 pub enum Kind {
     AccessPolicy,
     AdminNetworkPolicy,
@@ -26,16 +28,26 @@ pub enum Kind {
     DaemonSet,
     Deployment,
     EndpointSlice,
+    GRPCRoute,
+    Gateway,
+    GatewayClass,
+    HTTPRoute,
+    Ingress,
+    IngressClass,
     Job,
     Namespace,
     NetworkPolicy,
     Node,
     Perimeter,
     Pod,
+    ReferenceGrant,
     ReplicaSet,
     Service,
     ServiceAccount,
     StatefulSet,
+    TCPRoute,
+    TLSRoute,
+    UDPRoute,
 }
 
 impl Kind {
@@ -53,6 +65,16 @@ impl Kind {
             Self::DaemonSet => "DaemonSet",
             Self::Deployment => "Deployment",
             Self::EndpointSlice => "EndpointSlice",
+            Self::GRPCRoute => "GRPCRoute",
+            Self::Gateway => "Gateway",
+            Self::GatewayClass => "GatewayClass",
+            Self::HTTPRoute => "HTTPRoute",
+            Self::Ingress => "Ingress",
+            Self::IngressClass => "IngressClass",
+            Self::ReferenceGrant => "ReferenceGrant",
+            Self::TCPRoute => "TCPRoute",
+            Self::TLSRoute => "TLSRoute",
+            Self::UDPRoute => "UDPRoute",
             Self::Job => "Job",
             Self::Namespace => "Namespace",
             Self::NetworkPolicy => "NetworkPolicy",
@@ -76,8 +98,27 @@ impl Kind {
                 | Self::ClusterNetworkPolicy
                 | Self::ClusterPerimeter
                 | Self::ClusterSettings
+                | Self::GatewayClass
+                | Self::IngressClass
                 | Self::Namespace
                 | Self::Node
+        )
+    }
+
+    /// Whether objects of this kind only say how the outside comes to Services: no link depends on them.
+    pub fn is_door(self) -> bool {
+        matches!(
+            self,
+            Self::GRPCRoute
+                | Self::Gateway
+                | Self::GatewayClass
+                | Self::HTTPRoute
+                | Self::Ingress
+                | Self::IngressClass
+                | Self::ReferenceGrant
+                | Self::TCPRoute
+                | Self::TLSRoute
+                | Self::UDPRoute
         )
     }
 

@@ -226,6 +226,9 @@ pub struct ContainerPort {
     pub protocol: Protocol,
     /// `hostPort`.
     pub host_port: Option<u16>,
+    /// `hostIP`: the node's address that the `hostPort` is on; `None`: all of them.
+    #[serde(rename = "hostIp", skip_serializing_if = "Option::is_none")]
+    pub host_address: Option<IpAddr>,
 }
 
 /// A probe and how often it runs.

@@ -46,6 +46,12 @@ impl Problem {
         Self { effect: Effect::Harmless, ..Self::error(code, message) }
     }
 
+    /// Whether it can change what is answered about a link: what only doors say, it cannot.
+    pub fn may_change_links(&self) -> bool {
+        let is_of_door = self.object.as_ref().is_some_and(|object| object.kind.is_door());
+        self.effect == Effect::MayChangeAnswers && !is_of_door
+    }
+
     /// The same problem, at `place`.
     #[must_use]
     pub fn at(mut self, place: &Place) -> Self {

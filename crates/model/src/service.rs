@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::labels::Labels;
@@ -30,6 +31,24 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// `publishNotReadyAddresses`.
     pub publish_not_ready: bool,
+    /// `externalTrafficPolicy`.
+    pub external_traffic: ExternalTraffic,
+    /// `loadBalancerSourceRanges`: who may come by the load balancer; empty: everybody.
+    pub source_ranges: Vec<IpNet>,
+    /// Whether a load balancer's ports are ports of each node, too (`allocateLoadBalancerNodePorts`).
+    pub allocates_node_ports: bool,
+    /// `status.loadBalancer.ingress[].hostname`.
+    pub load_balancer_hostnames: Vec<Name>,
+}
+
+/// `externalTrafficPolicy`: what becomes of traffic from outside at a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub enum ExternalTraffic {
+    /// It may go on to another node, with the address of the first in place of the sender's.
+    #[default]
+    Cluster,
+    /// It stays on the node, and keeps its sender's address.
+    Local,
 }
 
 /// `spec.type` of a Service.

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use palisade_model::link::{End, Link};
-use palisade_model::problem::Effect;
 use palisade_model::verdict::{Decision, Direction, Judgement, Missing, Verdict};
 use palisade_model::{Problem, Protocol};
 use palisade_policy::compile::{ServiceVerdict, ServiceWord};
@@ -186,8 +185,7 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
 /// one; else 1 when one is denied.
 pub fn status(answers: &[Answer], problems: &[Problem]) -> ExitStatus {
     let open = answers.iter().any(|answer| answer.verdict == "undecided");
-    let doubtful =
-        problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers && concerns(problem, answers));
+    let doubtful = problems.iter().any(|problem| problem.may_change_links() && concerns(problem, answers));
     if open || doubtful {
         ExitStatus::Undecided
     } else if answers.iter().any(|answer| answer.verdict == "denied") {

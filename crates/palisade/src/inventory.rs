@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use palisade_model::access_policy::{AccessPolicy, Action, Mode};
+use palisade_model::gateway::Route;
+use palisade_model::ingress::{Ingress, IngressBackend};
 use palisade_model::network_policy::{NetworkPolicy, NetworkPolicyRule};
 use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::{ContainerPort, PodSpec};
@@ -49,11 +51,12 @@ pub fn run(arguments: &InventoryArguments, _settings: &Settings) -> Result<ExitS
     Ok(input::status(&input))
 }
 
-/// The inventory for a person: one table for those who talk, one for Services, one for policies.
+/// The inventory for a person: one table for those who talk, one for Services, one for what leads to these from outside,
+/// one for policies.
 fn render(input: &Outcome<Inventory>) -> String {
     let inventory = &input.value;
     let mut text = String::new();
-    for table in [workloads(inventory), services(inventory), policies(inventory)] {
+    for table in [workloads(inventory), services(inventory), doors(inventory), policies(inventory)] {
         if !table.is_empty() {
             let _ = writeln!(text, "{table}");
         }
@@ -129,6 +132,57 @@ fn service_port(port: &ServicePort) -> String {
     };
     let node = port.node_port.map(|node| format!(" (node {node})")).unwrap_or_default();
     format!("{}{}{target}{node}", port.port, unless_tcp(port.protocol))
+}
+
+fn doors(inventory: &Inventory) -> Table {
+    let mut table = Table::new(&["NAMESPACE", "DOOR", "NAME", "LEADS", "PLACE"]);
+    let row = |meta: &Meta, leads: String| {
+        let (kind, place) = (meta.reference.kind.to_string(), meta.place.to_string());
+        [meta.namespace().to_owned(), kind, meta.name().to_owned(), leads, place]
+    };
+    let mut rows: Vec<_> = inventory.ingresses.iter().map(|it| row(&it.meta, describe_ingress(it))).collect();
+    rows.extend(inventory.gateways.iter().map(|gateway| {
+        let listeners = gateway.listeners.iter();
+        let listeners: Vec<String> =
+            listeners.map(|listener| format!("{} {}", listener.protocol, listener.port)).collect();
+        row(&gateway.meta, listeners.join(", "))
+    }));
+    rows.extend(inventory.routes.iter().map(|route| row(&route.meta, describe_route(route))));
+    table.sorted_rows(rows);
+    table
+}
+
+/// `shop.example.com -> web, cart`
+fn describe_ingress(ingress: &Ingress) -> String {
+    let paths = ingress.rules.iter().flat_map(|rule| &rule.paths).map(|path| &path.backend);
+    let to = ingress.default_backend.iter().chain(paths).map(|backend| match backend {
+        IngressBackend::Service { name, .. } => name.to_string(),
+        IngressBackend::Resource { kind, name } => format!("{kind} {name}"),
+    });
+    let hosts = ingress.rules.iter().map(|rule| rule.host.as_deref().unwrap_or("*").to_owned());
+    leads(hosts, to)
+}
+
+fn describe_route(route: &Route) -> String {
+    let backends = route.rules.iter().flat_map(|rule| &rule.backends);
+    leads(route.hostnames.iter().map(ToString::to_string), backends.map(|backend| backend.name.to_string()))
+}
+
+fn leads(hosts: impl Iterator<Item = String>, to: impl Iterator<Item = String>) -> String {
+    let (hosts, to) = (distinct(hosts), distinct(to));
+    let hosts = if hosts.is_empty() { "*" } else { &hosts };
+    if to.is_empty() { hosts.to_owned() } else { format!("{hosts} -> {to}") }
+}
+
+/// Each name once, in the order of the manifest.
+fn distinct(names: impl Iterator<Item = String>) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen.join(", ")
 }
 
 fn policies(inventory: &Inventory) -> Table {
@@ -223,6 +277,9 @@ fn summary(input: &Outcome<Inventory>) -> String {
         (inventory.service_accounts.len(), "service account"),
         (inventory.pods.iter().filter(|pod| pod.meta.owner.is_some()).count(), "pod of a workload"),
         (inventory.endpoint_slices.len(), "endpoint slice"),
+        (inventory.ingress_classes.len(), "ingress class"),
+        (inventory.gateway_classes.len(), "gateway class"),
+        (inventory.reference_grants.len(), "reference grant"),
     ];
     let mut text = String::new();
     let counted: Vec<String> =
@@ -249,6 +306,7 @@ fn summary(input: &Outcome<Inventory>) -> String {
 fn plural(count: usize, what: &str) -> String {
     match (count, what.split_once(' ')) {
         (1, _) => format!("1 {what}"),
+        (_, Some((_, "class"))) => format!("{count} {what}es"),
         (_, Some((noun, rest))) if rest.starts_with("of ") => format!("{count} {noun}s {rest}"),
         (_, _) => format!("{count} {what}s"),
     }

@@ -5,8 +5,8 @@ mod cluster_ips;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use palisade_model::service::{Exposure, Service, ServicePort, TargetPort};
-use palisade_model::{Meta, Name};
+use palisade_model::service::{Exposure, ExternalTraffic, Service, ServicePort, TargetPort};
+use palisade_model::{IpNet, Meta, Name};
 
 use super::metadata::read_labels;
 use super::port::{NumberOrName, read_number_or_name, read_port_number, read_protocol_or_empty};
@@ -36,8 +36,15 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Serv
         selector: selector.filter(|selector| !selector.0.is_empty()),
         cluster_ips: addresses,
         external_ips,
-        load_balancer_ips: read_load_balancer_ips(root),
+        load_balancer_ips: read_load_balancer(root, |at| at.text("ip").and_then(parse_address)),
         publish_not_ready: spec.boolean("publishNotReadyAddresses").unwrap_or(false),
+        external_traffic: match spec.text("externalTrafficPolicy") {
+            Some("Local") => ExternalTraffic::Local,
+            Some(_) | None => ExternalTraffic::Cluster,
+        },
+        source_ranges: read_source_ranges(root, &spec, &exposure),
+        allocates_node_ports: spec.boolean("allocateLoadBalancerNodePorts").unwrap_or(true),
+        load_balancer_hostnames: read_load_balancer(root, |at| at.non_empty("hostname").map(Name::from)),
         meta,
         exposure,
         headless,
@@ -56,6 +63,10 @@ fn empty(meta: Meta) -> Service {
         load_balancer_ips: Vec::new(),
         ports: Vec::new(),
         publish_not_ready: false,
+        external_traffic: ExternalTraffic::Cluster,
+        source_ranges: Vec::new(),
+        allocates_node_ports: true,
+        load_balancer_hostnames: Vec::new(),
     }
 }
 
@@ -210,8 +221,27 @@ fn check_traffic(report: &mut Report, spec: &At<'_, '_>, exposure: &Exposure, ha
     }
 }
 
-fn read_load_balancer_ips(root: &At<'_, '_>) -> Vec<IpAddr> {
+/// What `read` finds in the entries of `status.loadBalancer.ingress`; an Ingress has the same.
+pub(super) fn read_load_balancer<T>(root: &At<'_, '_>, read: impl Fn(&At<'_, '_>) -> Option<T>) -> Vec<T> {
     let Some(status) = root.field("status") else { return Vec::new() };
     let Some(balancer) = status.field("loadBalancer") else { return Vec::new() };
-    balancer.list("ingress", |at| at.text("ip").and_then(parse_address)).into_iter().flatten().collect()
+    balancer.list("ingress", |at| read(at)).into_iter().flatten().collect()
+}
+
+/// Who may come by the load balancer, by the field or else the older annotation.
+///
+/// Source: `GetLoadBalancerSourceRanges` of `k8s.io/cloud-provider/service/helpers`: the field wins when it is not empty.
+fn read_source_ranges(root: &At<'_, '_>, spec: &At<'_, '_>, exposure: &Exposure) -> Vec<IpNet> {
+    const ANNOTATION: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+    if *exposure != Exposure::LoadBalancer {
+        return Vec::new();
+    }
+    let block = |text: &str| parse_block(text.trim()).map(|block| block.net);
+    let listed = spec.list("loadBalancerSourceRanges", |at| at.as_text().and_then(block));
+    if !listed.is_empty() {
+        return listed.into_iter().flatten().collect();
+    }
+    let Some(metadata) = root.field("metadata") else { return Vec::new() };
+    let Some(annotations) = metadata.field("annotations") else { return Vec::new() };
+    annotations.text(ANNOTATION).into_iter().flat_map(|text| text.split(',')).filter_map(block).collect()
 }

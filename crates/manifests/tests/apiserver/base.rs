@@ -1,5 +1,7 @@
 //! One whole object of each kind, with most of the fields that Palisade reads: what the changes start from.
 
+pub mod doors;
+
 use serde_json::{Value as Json, json};
 
 /// The valid objects of every kind; none has a namespace, which makes it `default`.

@@ -250,7 +250,7 @@ fn neighbours(name: &str) -> Vec<(&'static str, Vec<Json>)> {
 
 fn odd_values_of_field(name: &str) -> Vec<Json> {
     let texts: &[&str] = match name {
-        "protocol" => &["TCP", "UDP", "SCTP", "tcp", "ICMP", "TCP "],
+        "protocol" => &["HTTP", "HTTPS", "TLS", "example.com/x", "TCP", "UDP", "SCTP", "tcp", "ICMP", "TCP "],
         "operator" => &["In", "NotIn", "Exists", "DoesNotExist", "in", "Gt", "Lt", "Equals"],
         "cidr" | "except" | "podCIDR" | "podCIDRs" | "loadBalancerSourceRanges" => &[
             "0.0.0.0/0",
@@ -343,6 +343,14 @@ fn odd_values_of_field(name: &str) -> Vec<Json> {
             "",
         ],
         "type" => &[
+            "IPAddress",
+            "Hostname",
+            "Exact",
+            "PathPrefix",
+            "RegularExpression",
+            "RequestMirror",
+            "RequestRedirect",
+            "ReplaceFullPath",
             "ClusterIP",
             "NodePort",
             "LoadBalancer",
@@ -364,9 +372,38 @@ fn odd_values_of_field(name: &str) -> Vec<Json> {
             "1k", "1n", "+", "-", "m", "Mi", "e3", "1.2.3", "1i", "1e+", "00", " 1", "1e-3", "1K", "+.", "1..2",
             "1E+3", "1e3m", ".",
         ],
+        "host" | "hosts" | "hostname" | "hostnames" => &[
+            "a.example",
+            "*.a.example",
+            "*",
+            "*.*.a",
+            "a.*",
+            "*a.example",
+            "192.0.2.1",
+            "::1",
+            "a.example:80",
+            "A.example",
+            "",
+        ],
+        "path" | "value" => &[
+            "/", "", "cart", "/a//b", "/./a", "/a/../b", "/a/..", "/a/.", "/%2f", "/%2Fa", "/a#b", "/a b", "/%zz",
+            "/%41", "//",
+        ],
+        "pathType" => &["Exact", "Prefix", "ImplementationSpecific", "prefix"],
+        "controller" | "controllerName" => {
+            &["a.example/b", "a.example", "/b", "a.example/", "A.example/b", "a.example/b c", "a.example/b/c"]
+        }
+        "scope" => &["Cluster", "Namespace", "cluster"],
+        "from" => &["All", "Same", "Selector", "None", "all"],
+        "mode" => &["Terminate", "Passthrough", "terminate"],
+        "weight" | "percent" => &["1"],
+        "request" | "backendRequest" => &["0s", "1ms", "1h", "1h1m1s1ms", "1.5s", "s", "2m", "90s"],
+        "method" => &["GET", "get", "PATCH", "_a", "1a", "a.b", "shop.Cart", ".shop.Cart"],
+        "service" => &["_a", "1a", "a.b", "shop.Cart", ".shop.Cart", "a..b"],
         "schedule" => &["* * * * *", "@daily", "@every 5m", "* * * *", "60 * * * *", "TZ=UTC * * * * *"],
         "name" => &["http", "dns", "web", "data", "80", "abcdefghijklmno", "abcdefghijklmnop", "A_B", "a.b.c"],
         "scheme" => &["HTTP", "HTTPS", "https"],
+        "kind" => &["Service", "Gateway", "HTTPRoute", "Secret", "a", "1a", ".", "..", "a/b", "a%b"],
         _ => &[],
     };
     texts.iter().copied().map(Json::from).collect()

@@ -22,10 +22,16 @@ impl Reading {
         let inventory = &self.outcome.value;
         let counts = [
             inventory.endpoint_slices.len(),
+            inventory.gateway_classes.len(),
+            inventory.gateways.len(),
+            inventory.ingress_classes.len(),
+            inventory.ingresses.len(),
             inventory.namespaces.len(),
             inventory.network_policies.len(),
             inventory.nodes.len(),
             inventory.pods.len(),
+            inventory.reference_grants.len(),
+            inventory.routes.len(),
             inventory.service_accounts.len(),
             inventory.services.len(),
             inventory.workloads.len(),
@@ -75,8 +81,22 @@ fn strip(value: &mut Json) {
 }
 
 /// The lists of an inventory that may hold what was asked about.
-const KINDS: [&str; 8] =
-    ["endpointSlices", "namespaces", "networkPolicies", "nodes", "pods", "serviceAccounts", "services", "workloads"];
+const KINDS: [&str; 14] = [
+    "endpointSlices",
+    "gatewayClasses",
+    "gateways",
+    "ingressClasses",
+    "ingresses",
+    "namespaces",
+    "networkPolicies",
+    "nodes",
+    "pods",
+    "referenceGrants",
+    "routes",
+    "serviceAccounts",
+    "services",
+    "workloads",
+];
 
 /// Takes from `theirs` the selector of a job, which holds its uid, and the addresses and ports of a Service that a server chooses where `ours` leaves them open.
 pub fn forget_what_was_chosen(ours: &mut Json, theirs: &mut Json) {

@@ -5,6 +5,7 @@
 
 mod base;
 mod change;
+mod crds;
 mod excuse;
 mod facts;
 mod published;
@@ -168,6 +169,27 @@ fn the_api_server_takes_the_same_services() {
     let Some(mut server) = server() else { return };
     let mut cases = cases_of(&["Service", "EndpointSlice"]);
     cases.extend(cases_of_several_changes(bases_of(&["Service", "EndpointSlice"]), 500));
+    let counts = compare(&mut server, &cases, excuse::may_be_taken);
+    assert!(counts.taken > 500 && counts.refused > 500, "{counts:?}");
+}
+
+#[test]
+fn the_api_server_takes_the_same_ingresses() {
+    let Some(mut server) = server() else { return };
+    let mut cases = cases_from(base::doors::ingresses(), 1);
+    cases.extend(cases_of_several_changes(base::doors::ingresses(), 500));
+    let counts = compare(&mut server, &cases, excuse::may_be_taken);
+    assert!(counts.taken > 500 && counts.refused > 500, "{counts:?}");
+}
+
+/// The CRDs of the Gateway API judge here, by the same code as in a cluster.
+#[test]
+fn the_api_server_takes_the_same_gateways_and_routes() {
+    let Some(mut server) = server() else { return };
+    crds::install(&mut server);
+    let mut cases = cases_from(base::doors::gateways(), 2);
+    cases.extend(cases_from(base::doors::routes(), 3));
+    cases.extend(cases_of_several_changes([base::doors::gateways(), base::doors::routes()].concat(), 700));
     let counts = compare(&mut server, &cases, excuse::may_be_taken);
     assert!(counts.taken > 500 && counts.refused > 500, "{counts:?}");
 }

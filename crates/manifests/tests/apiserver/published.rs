@@ -8,11 +8,13 @@ use crate::QUERY;
 use crate::server::{ApiServer, Question};
 
 /// The kinds that Palisade reads, with the version that the server has.
-const READ: [(&str, &str); 13] = [
+const READ: [(&str, &str); 15] = [
     ("batch/v1", "CronJob"),
     ("apps/v1", "DaemonSet"),
     ("apps/v1", "Deployment"),
     ("discovery.k8s.io/v1", "EndpointSlice"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("networking.k8s.io/v1", "IngressClass"),
     ("batch/v1", "Job"),
     ("v1", "Namespace"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
@@ -58,10 +60,14 @@ impl Document {
 /// Where an object of that kind is created.
 pub fn url(version: &str, kind: &str, namespace: &str, query: &str) -> String {
     let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
-    let plural =
-        kind.to_lowercase().strip_suffix('y').map_or_else(|| kind.to_lowercase() + "s", |stem| stem.to_owned() + "ies");
+    let lower = kind.to_lowercase();
+    let plural = match lower.strip_suffix("cy") {
+        Some(stem) => format!("{stem}cies"),
+        None if lower.ends_with("ss") => lower + "es",
+        None => lower + "s",
+    };
     match kind {
-        "Namespace" | "Node" => format!("{root}/{plural}{query}"),
+        "GatewayClass" | "IngressClass" | "Namespace" | "Node" => format!("{root}/{plural}{query}"),
         _ => format!("{root}/namespaces/{namespace}/{plural}{query}"),
     }
 }

@@ -26,6 +26,7 @@ var roots = []any{
 	corev1.Namespace{}, corev1.Node{}, corev1.Pod{}, corev1.Service{}, corev1.ServiceAccount{},
 	appsv1.Deployment{}, appsv1.ReplicaSet{}, appsv1.StatefulSet{}, appsv1.DaemonSet{},
 	batchv1.Job{}, batchv1.CronJob{}, discoveryv1.EndpointSlice{}, networkingv1.NetworkPolicy{},
+	networkingv1.Ingress{}, networkingv1.IngressClass{},
 	policyv1alpha1.AdminNetworkPolicy{}, policyv1alpha1.BaselineAdminNetworkPolicy{},
 	policyv1alpha2.ClusterNetworkPolicy{},
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use palisade_model::link::{End, Link};
 use palisade_model::settings::Settings as ClusterSettings;
 use palisade_model::verdict::{Because, Judgement, Verdict, Word};
-use palisade_model::{Effect, Protocol, Timestamp};
+use palisade_model::{Problem, Protocol, Timestamp};
 use palisade_policy::Model;
 use serde::Deserialize;
 use serde_json::Value;
@@ -88,8 +88,7 @@ pub fn run(arguments: &MatrixArguments, settings: &Settings) -> Result<ExitStatu
         OutputFormat::Json => write_json(&mut output, &probes, &answers)?,
     }
     output.flush()?;
-    let is_open =
-        answers.contains(&Word::Undecided) || problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers);
+    let is_open = answers.contains(&Word::Undecided) || problems.iter().any(Problem::may_change_links);
     Ok(if is_open { ExitStatus::Undecided } else { ExitStatus::Clean })
 }
 

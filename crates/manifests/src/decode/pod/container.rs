@@ -8,6 +8,7 @@ use palisade_model::pod::{Container, ContainerPort, ContainerRole, SecurityConte
 use super::probe::read_probe;
 use super::qos::read_quantity;
 use super::read_security_context;
+use crate::address::parse_address;
 use crate::at::At;
 use crate::decode::port::{check_port_name, read_port_number, read_protocol_or_empty};
 use crate::names;
@@ -144,5 +145,7 @@ fn read_port(report: &mut Report, at: &At<'_, '_>, host_network: bool) -> Option
             .reject(at, "invalid-value", "on the host network `hostPort` must equal `containerPort`")
             .with_hint("remove `hostPort`");
     }
-    Some(ContainerPort { name: name.map(Name::from), number, protocol: read_protocol_or_empty(report, at)?, host_port })
+    let protocol = read_protocol_or_empty(report, at)?;
+    let host_address = at.non_empty("hostIP").and_then(parse_address);
+    Some(ContainerPort { name: name.map(Name::from), number, protocol, host_port, host_address })
 }
