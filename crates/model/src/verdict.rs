@@ -200,6 +200,11 @@ pub enum Missing {
         /// `namespace/name`.
         service: String,
     },
+    /// The pods that serve an Ingress or a Gateway.
+    Controller {
+        /// The Ingress or route.
+        door: String,
+    },
 }
 
 impl fmt::Display for Missing {
@@ -217,6 +222,7 @@ impl fmt::Display for Missing {
             ),
             Self::NodeLabels { node } => write!(f, "the labels of node `{node}` are not known"),
             Self::Endpoints { service } => write!(f, "the endpoints of Service `{service}` are not known"),
+            Self::Controller { door } => write!(f, "which pods serve {door} is not known"),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
+mod exposure;
 mod lint;
 mod map;
 mod matrix;
@@ -17,6 +18,7 @@ pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Fail
     match command {
         NetCommand::Lint(arguments) => lint::run(arguments, settings),
         NetCommand::Map(arguments) => map::run(arguments, settings),
+        NetCommand::Exposure(arguments) => exposure::run(arguments, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),
     }
 }

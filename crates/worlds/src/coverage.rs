@@ -196,6 +196,7 @@ impl Coverage {
                     Missing::NodeLabels { .. } => "missing:node-labels",
                     Missing::SourceTranslation { .. } => "missing:source-translation",
                     Missing::Endpoints { .. } => "missing:endpoints",
+                    Missing::Controller { .. } => "missing:controller",
                 });
             }
         }

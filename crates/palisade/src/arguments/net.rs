@@ -1,5 +1,6 @@
 //! `palisade net`
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,6 +16,8 @@ pub enum NetCommand {
     Lint(LintArguments),
     /// Show who can reach whom, by workload
     Map(MapArguments),
+    /// Show every way in from outside, and what guards it
+    Exposure(ExposureArguments),
     /// Answer a list of probes: who reaches whom on which port
     Matrix(MatrixArguments),
 }
@@ -99,4 +102,63 @@ pub struct MatrixArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+}
+
+/// How to print ways in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExposureFormat {
+    /// For a person
+    Text,
+    /// For a program
+    Json,
+    /// For a pull request
+    Markdown,
+}
+
+/// Which ways in end the command with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Those that neither a policy nor a load balancer guards
+    Unguarded,
+    /// Every one that lets somebody in
+    Reachable,
+    /// None
+    Never,
+}
+
+/// `palisade net exposure`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A way in is a door (a load balancer, a port of the nodes, an external address, a hostPort, the host network,
+an Ingress, a route of a Gateway) and a port of a workload behind it. OPEN: it passes, and nothing guards it;
+guarded: it passes as a policy or a load balancer says; closed: a policy refuses it. A newcomer is a pod that
+is not there yet: whom could it reach, and who could reach it?
+
+Exit codes: 0 no way as --fail-on says, 1 at least one, 3 one that could not be decided (but with `never`).
+
+Examples:
+  palisade net exposure -f examples/shop
+  palisade net exposure -f manifests/ --from 203.0.113.7 --fail-on reachable
+  palisade net exposure -f manifests/ --newcomer shop:app=debug -o markdown")]
+pub struct ExposureArguments {
+    #[command(flatten)]
+    pub manifests: ManifestArguments,
+    /// Ask for this source address alone. Default: for everybody outside, told apart as policies do
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<IpAddr>,
+    /// Also show what a new pod could reach, and who could reach it: NAMESPACE[:KEY=VALUE,...]
+    #[arg(long, value_name = "POD")]
+    pub newcomer: Option<String>,
+    /// The pods' network is routed: the outside can dial pods by their own addresses
+    #[arg(long)]
+    pub routed_pods: bool,
+    /// Which ways in end the command with 1
+    #[arg(long, value_name = "WHICH", default_value = "unguarded")]
+    pub fail_on: FailOn,
+    /// The instant to decide for (RFC 3339); rules may expire. Default: now
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: ExposureFormat,
 }
