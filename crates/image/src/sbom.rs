@@ -1,12 +1,14 @@
 //! Bills of materials: the packages of an image for other programs.
 
 mod cyclonedx;
+mod read;
 mod spdx;
 
 use crate::catalogue::Catalogue;
 use crate::package::Package;
 
 pub use cyclonedx::render_cyclonedx;
+pub use read::{BillError, read_bill};
 pub use spdx::render_spdx;
 
 /// What a bill of materials says beside the catalogue.

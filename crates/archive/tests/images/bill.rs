@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use palisade_image::Catalogue;
-use palisade_image::sbom::{About, render_cyclonedx, render_spdx};
+use palisade_image::sbom::{About, listed, read_bill, render_cyclonedx, render_spdx};
 use serde_json::Value;
 
 use crate::layout::{Folder, layout_of, node, read, read_only};
@@ -97,4 +97,25 @@ fn the_same_image_gives_the_same_bytes() {
     unique.sort();
     unique.dedup();
     assert_eq!(unique.len(), references.len(), "{references:?}");
+}
+
+#[test]
+fn a_bill_that_is_read_again_has_the_same_packages() {
+    let shared = ["alma92", "alpine311", "distroless"].into_iter().filter_map(image);
+    let shared = shared.map(|path| read(&path, None, None).expect("an image"));
+    for catalogue in std::iter::once(awkward()).chain(shared) {
+        for bill in [render_cyclonedx(&catalogue, &about()), render_spdx(&catalogue, &about())] {
+            let again = read_bill(bill.to_string().as_bytes()).expect("a bill");
+            let row = |it: &palisade_image::Package| {
+                format!("{} {} {} {} {:?} {}", it.ecosystem, it.name, it.version, it.purl, it.source, it.path)
+            };
+            let (mut expected, mut found): (Vec<_>, Vec<_>) =
+                (listed(&catalogue).map(row).collect(), again.packages.iter().map(row).collect());
+            expected.sort();
+            found.sort();
+            assert_eq!(found, expected);
+            assert_eq!(again.distribution.release(), catalogue.distribution.release());
+            assert_eq!(again.config.digest, catalogue.config.digest);
+        }
+    }
 }

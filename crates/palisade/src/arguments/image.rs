@@ -17,8 +17,8 @@ pub enum ImageCommand {
 /// Which image.
 #[derive(Debug, Clone, Args)]
 pub struct ImageArguments {
-    /// An OCI layout, an archive of `docker save`, or a folder: a root, or sources with lock files. Behind a colon, the
-    /// tag or digest where there are several
+    /// An OCI layout, an archive of `docker save`, or a folder: a root, or sources with lock files; or a bill of
+    /// materials, CycloneDX or SPDX. Behind a colon, the tag or digest where there are several
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// Which image of an index. Default: Linux on this machine's architecture, or the only one there is

@@ -1,5 +1,7 @@
 //! From what the user calls an image to its catalogue.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use palisade_archive::{Place, ReadError, Request};
@@ -16,6 +18,9 @@ use crate::failure::{Failure, Hint};
 /// When there is none, or its manifest or config cannot be trusted.
 pub fn read(arguments: &ImageArguments, functions: Functions) -> Result<Catalogue, Failure> {
     let (path, name) = split(&arguments.image);
+    if let Some(catalogue) = read_bill(path)? {
+        return Ok(catalogue);
+    }
     let place = Place::at(path).map_err(failure)?;
     let lock_files = match place {
         Place::Sources => LockFiles::Read,
@@ -26,6 +31,25 @@ pub fn read(arguments: &ImageArguments, functions: Functions) -> Result<Catalogu
     let mut read = palisade_archive::read(&place, path, &request, &mut collector).map_err(failure)?;
     read.config.name.clone_from(&arguments.image);
     Ok(collector.finish(read.config, read.problems))
+}
+
+/// A bill of materials instead of an image: a file that begins as JSON does. `None` for anything else.
+fn read_bill(path: &Path) -> Result<Option<Catalogue>, Failure> {
+    const MOST_BYTES: u64 = 512 << 20;
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(path).map_err(Failure::new)?.take(MOST_BYTES);
+    let mut head = [0];
+    if file.read(&mut head).map_err(Failure::new)? == 0 || !matches!(&head, b"{" | b" " | b"\n" | b"\xef") {
+        return Ok(None);
+    }
+    let mut bytes = head.to_vec();
+    file.read_to_end(&mut bytes).map_err(Failure::new)?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut catalogue = palisade_image::sbom::read_bill(text).map_err(Failure::new)?;
+    catalogue.config.name = path.display().to_string();
+    Ok(Some(catalogue))
 }
 
 /// The path, and the tag or digest behind it where the whole is no path.
