@@ -203,8 +203,11 @@ impl Assessor<'_> {
         let (name, version) = named(package);
         let (mut matches, mut unreadable, mut broken) = (Vec::new(), BTreeSet::new(), false);
         for osv in self.ecosystems(&package.ecosystem).to_vec() {
-            let name = normal_name(&osv, name);
-            let Ok(concerns) = self.database.concerning(&osv, &name) else {
+            // Where the name is a guess, the first of those that anybody has written an advisory for.
+            let names = std::iter::once(name).chain(package.possible_names.iter().map(String::as_str));
+            let asked = names.map(|name| self.database.concerning(&osv, &normal_name(&osv, name)));
+            let mut known = asked.filter(|concerns| concerns.as_ref().map_or(true, |concerns| !concerns.is_empty()));
+            let Ok(concerns) = known.next().unwrap_or(Ok(Vec::new())) else {
                 broken = true;
                 continue;
             };

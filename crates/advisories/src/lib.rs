@@ -8,11 +8,13 @@ pub mod assessment;
 pub mod database;
 pub mod distribution;
 mod encoding;
+pub mod ignores;
 pub mod osv;
 pub mod range;
 pub mod rating;
 pub mod symbols;
 pub mod version;
+pub mod vex;
 
 pub use advisory::{Advisory, Affected};
 pub use assessment::{Assessment, Gap, Vulnerability, assess};

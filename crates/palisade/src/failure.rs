@@ -47,10 +47,29 @@ enum Cause {
     ReaderGone,
 }
 
+/// What could not be done, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Context {
+    message: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
 impl Failure {
     /// A failure with `error` and the causes below it.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Cause::Error(error.into()), hints: Vec::new() }
+    }
+
+    /// The same failure as the cause of a larger one.
+    #[must_use]
+    pub fn context(self, message: String) -> Self {
+        match self.cause {
+            Cause::Error(source) => {
+                Self { cause: Cause::Error(Box::new(Context { message, source })), hints: self.hints }
+            }
+            Cause::ReaderGone => self,
+        }
     }
 
     /// The same failure, with something to do about it.

@@ -3,6 +3,7 @@
 mod catalogue;
 mod inspect;
 mod sbom;
+pub mod scan;
 
 use crate::arguments::image::ImageCommand;
 use crate::exit::ExitStatus;
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 /// When there is no such image, or it cannot be read at all.
 pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
     match command {
+        ImageCommand::Scan(arguments) => scan::run(arguments, settings),
         ImageCommand::Sbom(arguments) => sbom::run(arguments, settings),
         ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
     }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub now: Timestamp,
     /// Where the user's data is kept; none when nothing says it.
     pub data_folder: Option<PathBuf>,
+    /// Where what can be made again is kept.
+    pub cache_folder: Option<PathBuf>,
     /// `SOURCE_DATE_EPOCH`: the time that reproducible output carries.
     pub source_date_epoch: Option<Timestamp>,
 }
@@ -29,6 +31,7 @@ impl Settings {
             colour: Colour::of_stdout(),
             now: Timestamp::now(),
             data_folder: user_folder("XDG_DATA_HOME", ".local/share"),
+            cache_folder: user_folder("XDG_CACHE_HOME", ".cache"),
             source_date_epoch: epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         }
     }

@@ -60,6 +60,7 @@ fn help_teaches_by_example() {
         (vec!["agent", "--help"], "agent"),
         (vec!["observe", "--help"], "observe"),
         (vec!["demo", "--help"], "demo"),
+        (vec!["image", "scan", "--help"], "image-scan"),
         (vec!["advisories", "--help"], "advisories"),
         (vec!["advisories", "import", "--help"], "advisories-import"),
         (vec!["advisories", "status", "--help"], "advisories-status"),

@@ -15,7 +15,7 @@ mod sarif;
 mod text;
 mod wrap;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use palisade_model::finding::{Details, Finding, Rule, Severity};
@@ -48,12 +48,21 @@ pub struct Report {
     /// The worst first, then by place.
     findings: Vec<Finding>,
     fail_on: Option<Severity>,
+    /// Findings that make it fail whatever their severity.
+    failing: BTreeSet<Finding>,
 }
 
 impl Report {
     /// A report of what `command` of the program's `version` found when it looked for `rules`.
     pub fn new(command: &str, version: &str, rules: Vec<Rule>, findings: Vec<Finding>) -> Self {
-        let mut report = Self { command: command.into(), version: version.into(), rules, findings, fail_on: None };
+        let mut report = Self {
+            command: command.into(),
+            version: version.into(),
+            rules,
+            findings,
+            fail_on: None,
+            failing: BTreeSet::new(),
+        };
         report.complete();
         report
     }
@@ -62,6 +71,13 @@ impl Report {
     #[must_use]
     pub fn fail_on(mut self, severity: Severity) -> Self {
         self.fail_on = Some(severity);
+        self
+    }
+
+    /// The same report: those of `findings` that are open make it fail, for a caller that has a rule of its own.
+    #[must_use]
+    pub fn failing(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        self.failing.extend(findings);
         self
     }
 
@@ -106,7 +122,8 @@ impl Report {
     }
 
     fn is_failure(&self, finding: &Finding) -> bool {
-        finding.is_open() && self.fail_on.is_some_and(|least| finding.severity >= least)
+        let is_bad = self.fail_on.is_some_and(|least| finding.severity >= least);
+        finding.is_open() && (is_bad || self.failing.contains(finding))
     }
 
     fn complete(&mut self) {

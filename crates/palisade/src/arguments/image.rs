@@ -1,13 +1,19 @@
 //! `palisade image`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use palisade_archive::Platform;
 
 use super::OutputFormat;
+use super::advisories::StoreArguments;
+use crate::image::scan::FailRule;
 
 /// What to do with an image.
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
+    /// Say what is known against the packages of an image
+    Scan(ScanArguments),
     /// List the packages of an image: its bill of materials
     Sbom(SbomArguments),
     /// Show what an image is made of: layers, config, distribution, and how far its contents are known
@@ -70,4 +76,68 @@ pub struct InspectArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+}
+
+/// How to print what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFormat {
+    /// For people: by what to do; may change
+    Table,
+    /// For programs: stable and versioned
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit's XML, for CI servers
+    Junit,
+    /// For a comment on a pull request
+    Markdown,
+    /// CycloneDX 1.6 with what is exploitable and what is not
+    CyclonedxVex,
+}
+
+/// `palisade image scan`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A rule of --fail-on is conditions joined by `+`: critical, high, medium, low (this bad or worse), any, kev (known to be
+exploited), fixable (a version that mends it is out), reachable (known to be in the program), new (not in --baseline).
+What is known not to be in the program fails by no rule. Default: any.
+
+A line of the ignore file is `ID PACKAGE DATE REASON`, with `*` for every package; it holds until that day.
+
+Exit codes: 0 nothing that fails, 1 something that does, 2 usage or unusable input, 3 no data for some packages, or
+parts of the image that could not be read.
+
+Examples:
+  palisade image scan ./layout
+  palisade image scan app.tar --advisories ~/osv-exports -o json
+  palisade image scan ./layout --fail-on critical --fail-on high+fixable --fail-on kev
+  palisade image scan ./layout --vex app.openvex.json --ignore-file ignored.txt
+  palisade image scan ./layout --baseline yesterday.json --fail-on new+high")]
+pub struct ScanArguments {
+    #[command(flatten)]
+    pub image: ImageArguments,
+    /// A folder of exports, or a database, instead of the current one of `palisade advisories`
+    #[arg(long, value_name = "PATH")]
+    pub advisories: Option<PathBuf>,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    /// What makes the scan fail. Repeatable, and several behind commas
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub fail_on: Vec<FailRule>,
+    /// Statements of the image's makers, OpenVEX or CycloneDX. Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub vex: Vec<PathBuf>,
+    /// What you have decided to live with, until when, and why
+    #[arg(long, value_name = "FILE")]
+    pub ignore_file: Option<PathBuf>,
+    /// An earlier `-o json` of the same image: says what is new since
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Say of each finding whether the database before this one had it, and if not, what changed. FILE is that
+    /// database; without it, the one that `palisade advisories` has kept
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub why_new: Option<Option<PathBuf>>,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
+    pub output: ScanFormat,
 }

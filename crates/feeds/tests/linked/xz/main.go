@@ -1,0 +1,13 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/ulikunitz/xz"
+)
+
+func main() {
+	r, err := xz.NewReader(os.Stdin)
+	fmt.Println(r, err)
+}

@@ -1,0 +1,82 @@
+//! CycloneDX 1.6 with the analysis of each vulnerability.
+
+use std::io::{self, Write};
+
+use palisade_advisories::Vulnerability;
+use palisade_advisories::symbols::Reach;
+use serde_json::{Value, json};
+
+use super::{Note, Scan, severity};
+use crate::report::write_json;
+
+pub fn write(scan: &Scan<'_>, output: &mut impl Write) -> io::Result<()> {
+    let config = &scan.catalogue.config;
+    let mut named: Vec<usize> = scan.assessment.vulnerabilities.iter().map(|it| it.package).collect();
+    named.sort_unstable();
+    named.dedup();
+    let components: Vec<Value> = named
+        .iter()
+        .map(|index| {
+            let package = &scan.catalogue.packages[*index];
+            json!({"type": "library", "bom-ref": reference(scan, *index), "name": package.name,
+                   "version": package.version, "purl": package.purl})
+        })
+        .collect();
+    let body = json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "tools": {"components": [{"type": "application", "name": "palisade", "version": env!("CARGO_PKG_VERSION")}]},
+            "component": {"type": "container", "bom-ref": "image", "name": config.name, "version": config.digest},
+        },
+        "components": components,
+        "vulnerabilities": scan.all().map(|(it, note)| vulnerability(scan, it, note)).collect::<Vec<_>>(),
+    });
+    write_json(output, &body)
+}
+
+/// Two copies of a package have one purl.
+fn reference(scan: &Scan<'_>, index: usize) -> String {
+    let package = &scan.catalogue.packages[index];
+    format!("{}#{}", package.purl, package.path)
+}
+
+fn vulnerability(scan: &Scan<'_>, it: &Vulnerability, note: &Note) -> Value {
+    let (state, justification, detail) = match (&note.settled, &it.reach) {
+        (Some(settled), _) => ("not_affected", None, Some(settled.reason.clone().unwrap_or(settled.by.clone()))),
+        (None, Reach::NotLinked) => {
+            ("not_affected", Some("code_not_present"), Some("not linked into the program".into()))
+        }
+        (None, Reach::Linked(names)) => ("exploitable", None, Some(format!("linked: {}", names.join(", ")))),
+        (None, Reach::Unknown(_)) => ("in_triage", None, None),
+    };
+    let mut analysis = json!({"state": state});
+    if let Some(justification) = justification {
+        analysis["justification"] = justification.into();
+    }
+    if let Some(detail) = detail {
+        analysis["detail"] = detail.into();
+    }
+    let mut rating = json!({"severity": severity(it).as_str()});
+    if let Some(given) = &it.rating {
+        if let Some(tenths) = given.tenths {
+            rating["score"] = (f64::from(tenths) / 10.0).into();
+        }
+        if given.by.starts_with("CVSS:") {
+            rating["vector"] = given.by.clone().into();
+        }
+    }
+    let references: Vec<Value> = it.aliases.iter().map(|id| json!({"id": id, "source": {"name": "OSV"}})).collect();
+    let mut told = json!({
+        "id": it.id,
+        "references": references,
+        "ratings": [rating],
+        "analysis": analysis,
+        "affects": [{"ref": reference(scan, it.package)}],
+    });
+    if let Some(fixed) = &it.fixed {
+        told["recommendation"] = format!("update to {fixed}").into();
+    }
+    told
+}
