@@ -10,8 +10,11 @@ CARGO_FLAGS ?=
 WORLDS ?= 2000
 SEED ?= $(shell date +%s)
 
+# For soak: how long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench ebpf setup install clean
+.PHONY: help demo test check soak fuzz bench ebpf setup install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +31,13 @@ check: setup ## format, lints, layers, licences and sources of what comes in
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) -q -p palisade-house
 
-soak: setup ## hours of it: WORLDS random worlds from SEED on, 100 killed agents, 1,000 changes (root)
+soak: setup fuzz ## hours of it: WORLDS random worlds from SEED on, 100 killed agents, 1,000 changes (root)
 	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test worlds_in_the_kernel -- --nocapture
 	PALISADE_KILLS=100 PALISADE_CHANGES=1000 $(CARGO) test $(CARGO_FLAGS) -p palisade --test endurance -- --nocapture --test-threads=1
+
+fuzz: setup ## changed inputs for FUZZ_SECONDS against each parser and the evaluator, guided by what they reach
+	RUSTFLAGS="$(RUSTFLAGS) -C instrument-coverage --cfg coverage_guidance" LLVM_PROFILE_FILE=/dev/null CARGO_TARGET_DIR=target/fuzz \
+		$(CARGO) run $(CARGO_FLAGS) -q --profile fuzz -p palisade-fuzz -- --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
 bench: setup ## measure what docs/performance.md reports (root)
 	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade-policy --bench engine

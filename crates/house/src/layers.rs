@@ -67,6 +67,7 @@ const MEMBERS: &[Member] = &[
     member("palisade-bpf", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-agent", Layer::Service, Purpose::Product, Outside::AnyButReserved),
     member("palisade-lab", Layer::Service, Purpose::Product, Outside::AnyButReserved),
+    member("palisade-fuzz", Layer::Binary, Purpose::Test, Outside::AnyButReserved),
     member("palisade", Layer::Binary, Purpose::Product, Outside::AnyButReserved),
 ];
 

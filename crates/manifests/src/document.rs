@@ -170,10 +170,8 @@ fn read_untyped(assembly: &mut Assembly, report: &mut Report, root: &At<'_, '_>,
         report
             .reject(root, "missing-field", "`kind` is missing, and this may be a policy")
             .with_hint("add it: without it the API server rejects the object");
-        let metadata = root.field("metadata");
-        let namespace = metadata.and_then(|metadata| metadata.non_empty("namespace").map(Into::into));
         let place = report.place(root.line());
-        assembly.unreadable.push(Unreadable { place, kind: None, namespace, name: None });
+        assembly.unreadable.push(Unreadable { place, kind: None, namespace: None, name: None });
     } else {
         report.warn(root, "not-an-object", &format!("no Kubernetes object: `{missing}` is missing"));
     }
@@ -223,7 +221,7 @@ fn read_unknown_policy(
     let namespace = match known {
         Some(kind) if !kind.is_namespaced() => None,
         Some(_) => Some(text("namespace").unwrap_or_else(|| "default".into())),
-        None => text("namespace"),
+        None => None,
     };
     let unreadable = Unreadable { place: report.place(root.line()), kind: known, namespace, name: text("name") };
     assembly.unreadable.push(unreadable);
@@ -259,13 +257,20 @@ fn read_broken(assembly: &mut Assembly, report: &mut Report, chunk: Chunk<'_>, e
     };
     report.add(error.line, problem);
     if may_be_policy {
+        let kind = scanned.kind.as_deref().and_then(kind_of).filter(|kind| kind.is_policy());
         assembly.unreadable.push(Unreadable {
             place: report.place(chunk.first_line),
-            kind: scanned.kind.as_deref().and_then(kind_of).filter(|kind| kind.is_policy()),
-            namespace: scanned.namespace.map(Name::from),
+            kind,
+            namespace: scanned.namespace.map(Name::from).filter(|_| lies_in_namespace(kind)),
             name: scanned.name.map(Name::from),
         });
     }
+}
+
+/// Whether an unreadable object's namespace says anything: of a cluster-wide kind the API server drops it, and an unknown
+/// kind may be one.
+fn lies_in_namespace(kind: Option<Kind>) -> bool {
+    kind.is_some_and(Kind::is_namespaced)
 }
 
 fn is_indented_by_tab(line: &str) -> bool {

@@ -96,6 +96,21 @@ fn a_broken_document_does_not_lose_the_others() {
 }
 
 #[test]
+fn the_namespace_of_a_broken_cluster_wide_or_unknown_policy_excludes_no_other() {
+    check(
+        "kind: ClusterPerimeter\nmetadata:\n  namespace: shop\nspec: [\n---\nmetadata:\n  namespace: shop\nspec: [\n",
+        expect![[r#"
+            error[yaml-syntax] a.yaml:4: cannot read the document (ClusterPerimeter), column 7: a bracket that is not closed by `]`
+              hint: close the bracket, or put the value in quotes
+            error[yaml-syntax] a.yaml:8: cannot read the document, column 7: a bracket that is not closed by `]`
+              hint: close the bracket, or put the value in quotes
+            unreadable: ClusterPerimeter in any namespace at a.yaml:1
+            unreadable: any kind in any namespace at a.yaml:5
+        "#]],
+    );
+}
+
+#[test]
 fn a_broken_document_of_another_kind_is_no_policy() {
     check(
         "kind: ConfigMap\ndata: {a: [}\n",
@@ -225,7 +240,7 @@ fn versions_that_nobody_serves() {
               hint: another engine enforces it, and may refuse or open what is answered here
             unreadable: NetworkPolicy in default at a.yaml:1
             unreadable: Perimeter in shop at a.yaml:9
-            unreadable: any kind in shop at a.yaml:13
+            unreadable: any kind in any namespace at a.yaml:13
             counted: 1 NetworkPolicy of projectcalico.org/v3
         "#]],
     );

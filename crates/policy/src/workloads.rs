@@ -92,9 +92,13 @@ impl<'i> Owners<'i> {
         let with_pods: BTreeSet<(&str, WorkloadKind, Name)> = inventory
             .pods
             .iter()
-            .map(|pod| {
+            .flat_map(|pod| {
                 let WorkloadId { kind, name } = self.of_pod(pod);
-                (pod.meta.namespace(), kind, name)
+                // Where the top of the chain is not in the input, its owner is what would stand for it once more.
+                let owner =
+                    pod.meta.owner.iter().filter_map(|owner| Some((owner.kind.parse().ok()?, owner.name.clone())));
+                let namespace = pod.meta.namespace();
+                owner.chain([(kind, name)]).map(move |(kind, name)| (namespace, kind, name))
             })
             .collect();
         inventory

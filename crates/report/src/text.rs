@@ -21,7 +21,7 @@ fn render_finding(finding: &Finding, text: &mut String) {
     let place = finding.place.as_ref().map(|place| format!("{}: ", printable(&place.to_string()))).unwrap_or_default();
     let suppressed = if finding.is_open() { "" } else { " (suppressed)" };
     let message = printable(&finding.message);
-    let _ = writeln!(text, "{place}{}{suppressed}: {message} [{}]", finding.severity, finding.rule);
+    let _ = writeln!(text, "{place}{}{suppressed}: {message} [{}]", finding.severity, printable(&finding.rule));
     let about = about(finding);
     if !about.is_empty() {
         let _ = writeln!(text, "  {}", printable(&about));

@@ -23,4 +23,5 @@ pub use anything::World;
 pub use choice::{Candidate, choose};
 pub use corners::Dialled;
 pub use coverage::Coverage;
+pub use random::Random;
 pub use runnable::RunnableWorld;

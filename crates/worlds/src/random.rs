@@ -7,6 +7,7 @@
 pub struct Random(u64);
 
 impl Random {
+    /// The generator of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -35,6 +36,7 @@ impl Random {
         self.below(100) < percent
     }
 
+    /// One of the items, of which there must be some.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
@@ -56,6 +58,7 @@ impl Random {
         unreachable!("`left` starts below the sum of the weights")
     }
 
+    /// Puts the items in another order.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

@@ -45,19 +45,24 @@ impl<'a> Chunks<'a> {
         let (mut end, mut lines) = (0, 0);
         // Content so far, and whether all of it can still belong to the prolog of the next marker.
         let (mut has_content, mut has_directive) = (false, false);
+        // Behind its marker a document has no directives any more: such a line is its content, and not the next one's.
+        let mut is_begun = false;
         while end < self.rest.len() {
             let line_end = memchr(b'\n', &self.rest[end..]).map_or(self.rest.len(), |at| end + at + 1);
             let line = &self.rest[end..line_end];
             match LineKind::of(line) {
                 // Comments before a marker are no prolog of it; directives are.
                 LineKind::Start if has_content || (end > 0 && !has_directive) => break,
-                LineKind::Start => has_content = has_directive || has_text_after_marker(line),
+                LineKind::Start => {
+                    is_begun = true;
+                    has_content = has_directive || has_text_after_marker(line);
+                }
                 LineKind::End => {
                     end = line_end;
                     lines += 1;
                     break;
                 }
-                LineKind::Directive if !has_content => has_directive = true,
+                LineKind::Directive if !has_content && !is_begun => has_directive = true,
                 LineKind::Blank => {}
                 LineKind::Directive | LineKind::Content => has_content = true,
             }
@@ -113,6 +118,12 @@ mod tests {
         assert_eq!(cut("a: 1\n---\nb: 2\n"), [(1, "a: 1\n"), (2, "---\nb: 2\n")]);
         assert_eq!(cut("a: 1\n...\nb: 2\n"), [(1, "a: 1\n...\n"), (3, "b: 2\n")]);
         assert_eq!(cut("--- {a: 1}\n--- # c\nb: 2"), [(1, "--- {a: 1}\n"), (2, "--- # c\nb: 2")]);
+    }
+
+    #[test]
+    fn a_line_like_a_directive_behind_a_marker_does_not_spoil_the_next_document() {
+        assert_eq!(cut("---\n%\n---\na: 1\n"), [(1, "---\n%\n"), (3, "---\na: 1\n")]);
+        assert_eq!(cut("%YAML 1.1\n---\na: 1\n"), [(1, "%YAML 1.1\n---\na: 1\n")]);
     }
 
     #[test]

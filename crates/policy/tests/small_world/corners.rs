@@ -729,3 +729,19 @@ fn what_may_be_a_policy_without_saying_so_leaves_its_ends_undecided() {
         "#]],
     );
 }
+
+#[test]
+fn a_replica_set_whose_deployment_is_not_in_the_input_has_its_pods_and_no_other() {
+    check(
+        r#"
+        raw {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: web-7c9f, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: u, controller: true}]}, spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: x}]}}}}
+        raw {apiVersion: v1, kind: Pod, metadata: {name: web-7c9f-1, namespace: shop, labels: {app: web}, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web-7c9f, uid: u, controller: true}]}, spec: {containers: [{name: c, image: x}]}, status: {phase: Running}}
+        ? shop/web-7c9f-1 -> 203.0.113.1:443
+        ? shop/web-7c9f -> 203.0.113.1:443
+        "#,
+        expect![[r#"
+            shop/web-7c9f-1 -> 203.0.113.1:443: allowed: nothing closes it
+            shop/web-7c9f -> 203.0.113.1:443: there is no pod `shop/web-7c9f`
+        "#]],
+    );
+}
