@@ -6,9 +6,11 @@ use crate::failure::Failure;
 use crate::settings::Settings;
 
 mod exposure;
+mod diff;
 mod lint;
 mod map;
 mod matrix;
+mod names;
 
 /// Runs one of them.
 ///
@@ -17,6 +19,7 @@ mod matrix;
 pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
     match command {
         NetCommand::Lint(arguments) => lint::run(arguments, settings),
+        NetCommand::Diff(arguments) => diff::run(arguments, settings),
         NetCommand::Map(arguments) => map::run(arguments, settings),
         NetCommand::Exposure(arguments) => exposure::run(arguments, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),

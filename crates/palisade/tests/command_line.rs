@@ -49,6 +49,7 @@ fn help_teaches_by_example() {
         (vec!["check", "--help"], "check"),
         (vec!["explain", "--help"], "explain"),
         (vec!["net", "--help"], "net"),
+        (vec!["net", "diff", "--help"], "net-diff"),
         (vec!["net", "map", "--help"], "net-map"),
         (vec!["net", "matrix", "--help"], "net-matrix"),
         (vec!["net", "lint", "--help"], "net-lint"),

@@ -6,6 +6,7 @@
 //! Inventory --Model::new--> Model --judge--> Judgement      (one link)
 //!                             |-----explain-> Explanation    (why, and what is missing)
 //!                             |-----reach---> Reach          (all links, by class)
+//!                             |-----difference-> Difference (of two: what opens and closes)
 //!                             |-----dial----> Dial           (a Service: per backend)
 //!                             '-----compile-> NodeRules      (what one node's kernel needs)
 //! ```
@@ -17,6 +18,7 @@ pub mod compile;
 mod consent;
 pub mod dial;
 pub mod doors;
+pub mod difference;
 mod doubt;
 pub mod explain;
 pub mod exposure;

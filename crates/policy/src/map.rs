@@ -65,12 +65,14 @@ pub struct Subjects {
 impl Reach<'_> {
     /// Who can send, by workload.
     pub fn sending_subjects(&self) -> Subjects {
-        Subjects::new(self.model(), Side::From, self.senders().iter().map(|class| class.members.as_slice()))
+        let classes = self.senders().iter().map(|class| (self.model(), class.members.as_slice()));
+        Subjects::new(Side::From, classes)
     }
 
     /// Who can be reached, by workload.
     pub fn receiving_subjects(&self) -> Subjects {
-        Subjects::new(self.model(), Side::To, self.receivers().iter().map(|class| class.members.as_slice()))
+        let classes = self.receivers().iter().map(|class| (self.model(), class.members.as_slice()));
+        Subjects::new(Side::To, classes)
     }
 }
 
@@ -78,11 +80,12 @@ impl Reach<'_> {
 type PartKey = (Name, WorkloadId, Option<ProcessName>);
 
 impl Subjects {
-    fn new<'r>(model: &Model, side: Side, classes: impl Iterator<Item = &'r [Member]>) -> Self {
+    /// By the members of classes, each with the model that knows them.
+    pub(crate) fn new<'r>(side: Side, classes: impl Iterator<Item = (&'r Model, &'r [Member])>) -> Self {
         let mut parts: BTreeMap<PartKey, BTreeMap<usize, Vec<Name>>> = BTreeMap::new();
         let mut all: Vec<(Subject, usize)> = Vec::new();
         let mut count = 0;
-        for (class, members) in classes.enumerate() {
+        for (class, (model, members)) in classes.enumerate() {
             count += 1;
             for member in members {
                 match member {

@@ -50,7 +50,12 @@ const BLOCK: usize = 64;
 impl Model {
     /// Decides every link at `now`.
     pub fn reach(&self, now: Timestamp) -> Reach<'_> {
-        let mut parties = Parties::gather(self, now);
+        self.reach_beside(now, None)
+    }
+
+    /// The same, with those told apart too that only the rules of `beside` tell apart: for a comparison with it.
+    pub(crate) fn reach_beside(&self, now: Timestamp, beside: Option<&Self>) -> Reach<'_> {
+        let mut parties = Parties::gather(self, now, beside);
         let mut rows = Rows::of(&mut parties);
         let answers = Answers::new(rows.take_shapes());
         Reach { model: self, parties, rows, answers }

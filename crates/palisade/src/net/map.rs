@@ -3,7 +3,7 @@
 mod expanded;
 mod graph;
 mod json;
-mod ports;
+pub(super) mod ports;
 mod rows;
 mod text;
 

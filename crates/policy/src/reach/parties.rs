@@ -1,6 +1,6 @@
 //! Who can send and who can be reached, with those made one that no rule tells apart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use palisade_model::IpNet;
@@ -92,10 +92,13 @@ pub(super) struct Parties<'m> {
 type Families = (bool, bool);
 
 impl<'m> Parties<'m> {
-    pub(super) fn gather(model: &'m Model, now: Timestamp) -> Self {
-        let blocks = policy_blocks(model);
-        let six_of_pods = model.pods().iter().flat_map(|pod| &pod.addresses).any(IpAddr::is_ipv6);
-        let has_six = six_of_pods || blocks.iter().any(|block| block.addr().is_ipv6());
+    /// Everybody of `model`; whom only the rules of `beside` tell apart is told apart too.
+    pub(super) fn gather(model: &'m Model, now: Timestamp, beside: Option<&Model>) -> Self {
+        let models = || [Some(model), beside].into_iter().flatten();
+        let blocks: Vec<IpNet> = models().flat_map(policy_blocks).collect();
+        let addresses = models().flat_map(|model| model.pods()).flat_map(|pod| &pod.addresses);
+        let has_six =
+            addresses.copied().any(|address| address.is_ipv6()) || blocks.iter().any(|block| block.addr().is_ipv6());
         // No node is compiled for: nodes are not among the parties.
         let describer = Describer::new(model, &Name::from(""), now);
         let sides = Sides::default();
@@ -103,12 +106,12 @@ impl<'m> Parties<'m> {
         let outside = outside(model, blocks, has_six);
         let pods: Vec<&'m PodFacts> =
             model.pods().iter().filter(|pod| pod.decides() && !model.spec(pod).host_network).collect();
-        parties.add_senders(&pods, &outside);
+        parties.add_senders(&pods, &outside, beside);
         parties.add_receivers(&pods, &outside);
         parties
     }
 
-    fn add_senders(&mut self, pods: &[&'m PodFacts], outside: &[Outside]) {
+    fn add_senders(&mut self, pods: &[&'m PodFacts], outside: &[Outside], beside: Option<&Model>) {
         let model = self.describer.model;
         let all = RuleSet::all(model.rules.access.len());
         let ingress = RuleSet::all(model.rules.network(Direction::Ingress).rules.len());
@@ -121,7 +124,7 @@ impl<'m> Parties<'m> {
                 self.describer.network(&party, Direction::Ingress, &ingress)
             });
             let network: Vec<_> = network.collect();
-            for process in processes(model, pod) {
+            for process in processes(model, pod, beside) {
                 let Process { container, program, .. } = &process;
                 // What no rule names stands for the whole.
                 let named = |which: &Which| if *which == Which::Unsaid { Which::Other } else { which.clone() };
@@ -226,15 +229,20 @@ fn families(pod: &PodFacts) -> Families {
     }
 }
 
-/// The processes of a pod that rules tell apart.
-fn processes(model: &Model, pod: &PodFacts) -> Vec<Process> {
+/// The processes of a pod that rules tell apart, those of `beside` too.
+fn processes(model: &Model, pod: &PodFacts, beside: Option<&Model>) -> Vec<Process> {
     let index = pod.index;
-    let named = model.named_containers(pod);
+    let like_it = beside.and_then(|model| model.pod_named(&pod.namespace, &pod.name).map(|pod| (model, pod)));
+    let told = || [Some((model, pod)), like_it].into_iter().flatten();
+    let named: BTreeSet<Name> = told().flat_map(|(model, pod)| model.named_containers(pod)).collect();
+    let named_programs = |container: &Name| -> BTreeSet<Name> {
+        told().flat_map(|(model, pod)| model.named_programs(pod, container)).collect()
+    };
     let containers = model.spec(pod).containers.iter().map(|container| &container.name);
     let mut processes = Vec::new();
     let mut has_others = false;
     for container in containers {
-        let programs = model.named_programs(pod, container);
+        let programs = named_programs(container);
         if !named.contains(container) && programs.is_empty() {
             has_others = true;
             continue;

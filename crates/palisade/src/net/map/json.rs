@@ -4,12 +4,11 @@
 use std::io::{self, Write};
 
 use palisade_model::{Problem, Timestamp};
-use palisade_policy::compile::Carrier;
 use palisade_policy::reach::{AnswerId, Member, PairAnswer, PortAnswers, Process, Reach};
 use serde::Serialize;
 
 use super::Scope;
-use super::ports::{Which, spans};
+use super::ports::{JsonPorts, Which};
 
 /// The version of the JSON form; it rises when a field changes its meaning.
 const VERSION: u32 = 1;
@@ -93,37 +92,6 @@ struct JsonPair {
     /// Where the answer holds over one family alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<&'static str>,
-}
-
-/// The ports of one protocol, `[first, last]` each.
-type Spans = Vec<(u16, u16)>;
-
-/// Ports by protocol; ICMP has none, and is either there or not.
-#[derive(Serialize, PartialEq, Eq, Default)]
-pub(super) struct JsonPorts {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tcp: Spans,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    udp: Spans,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    sctp: Spans,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    icmp: bool,
-}
-
-impl JsonPorts {
-    fn new(answer: &PortAnswers, which: Which) -> Self {
-        Self {
-            tcp: spans(answer, Carrier::Tcp, which),
-            udp: spans(answer, Carrier::Udp, which),
-            sctp: spans(answer, Carrier::Sctp, which),
-            icmp: !spans(answer, Carrier::Portless, which).is_empty(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What policy says of a link.

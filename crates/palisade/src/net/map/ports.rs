@@ -3,6 +3,7 @@
 use palisade_model::verdict::Word;
 use palisade_policy::compile::Carrier;
 use palisade_policy::reach::{AnswerSpan, PairAnswer, PortAnswers, Reach};
+use serde::Serialize;
 
 /// Which word of an answer, and of which objects.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,8 +36,8 @@ impl Which {
 }
 
 /// The spans of ports of which the answer is `which`, first and last, neighbours as one.
-pub(super) fn spans(answer: &PortAnswers, carrier: Carrier, which: Which) -> Vec<(u16, u16)> {
-    let mut spans: Vec<(u16, u16)> = Vec::new();
+pub(super) fn spans(answer: &PortAnswers, carrier: Carrier, which: Which) -> Spans {
+    let mut spans = Spans::new();
     for span in answer.of(carrier).iter().filter(|span| which.is(span)) {
         match spans.last_mut() {
             Some((_, last)) if last.checked_add(1) == Some(span.first) => *last = span.last,
@@ -48,18 +49,22 @@ pub(super) fn spans(answer: &PortAnswers, carrier: Carrier, which: Which) -> Vec
 
 /// `every port`, `80, 8000-8010, 53/UDP`, `TCP, ICMP`; empty when none is `which`.
 pub(super) fn shown(answer: &PortAnswers, which: Which) -> String {
+    shown_spans(&Carrier::ALL.map(|carrier| (carrier, spans(answer, carrier, which))))
+}
+
+/// The same of spans by protocol.
+pub(in crate::net) fn shown_spans(by_carrier: &[(Carrier, Spans)]) -> String {
     let mut parts = Vec::new();
     let mut whole = 0;
-    for carrier in Carrier::ALL {
-        let spans = spans(answer, carrier, which);
-        let name = name(carrier);
-        if spans == [(0, u16::MAX)] {
+    for (carrier, spans) in by_carrier {
+        let name = name(*carrier);
+        if *spans == [(0, u16::MAX)] {
             whole += 1;
             parts.push(name.to_owned());
             continue;
         }
-        let suffix = if carrier == Carrier::Tcp { String::new() } else { format!("/{name}") };
-        parts.extend(spans.into_iter().map(|(first, last)| match first == last {
+        let suffix = if *carrier == Carrier::Tcp { String::new() } else { format!("/{name}") };
+        parts.extend(spans.iter().map(|(first, last)| match first == last {
             true => format!("{first}{suffix}"),
             false => format!("{first}-{last}{suffix}"),
         }));
@@ -87,5 +92,40 @@ pub(super) fn shown_pair(reach: &Reach<'_>, pair: PairAnswer, which: Which) -> S
         }
         (Some(id), _) | (None, Some(id)) => of(id),
         (None, None) => String::new(),
+    }
+}
+
+/// The ports of one protocol, `[first, last]` each.
+pub(in crate::net) type Spans = Vec<(u16, u16)>;
+
+/// Ports by protocol; ICMP has none, and is either there or not.
+#[derive(Serialize, PartialEq, Eq, Default)]
+pub(in crate::net) struct JsonPorts {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tcp: Spans,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    udp: Spans,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sctp: Spans,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    icmp: bool,
+}
+
+impl JsonPorts {
+    pub(super) fn new(answer: &PortAnswers, which: Which) -> Self {
+        Self::of_spans(&Carrier::ALL.map(|carrier| (carrier, spans(answer, carrier, which))))
+    }
+
+    pub(in crate::net) fn of_spans(by_carrier: &[(Carrier, Spans)]) -> Self {
+        let of = |wanted: Carrier| {
+            let found = by_carrier.iter().filter(|(carrier, _)| *carrier == wanted);
+            found.flat_map(|(_, spans)| spans.iter().copied()).collect::<Spans>()
+        };
+        let icmp = !of(Carrier::Portless).is_empty();
+        Self { tcp: of(Carrier::Tcp), udp: of(Carrier::Udp), sctp: of(Carrier::Sctp), icmp }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }

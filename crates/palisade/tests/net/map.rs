@@ -1,98 +1,54 @@
 //! `palisade net map` as a reader sees it, on the example application and on published ones.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
-use expect_test::{Expect, expect, expect_file};
+use expect_test::{expect, expect_file};
 use serde_json::Value;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/palisade is two levels deep")
-}
-
-/// Standard output and standard error, and the exit code.
-fn run(arguments: &str, input: &str) -> (String, String, i32) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-        .args(arguments.split_whitespace())
-        .current_dir(root())
-        .env_remove("PALISADE_LAB")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    let input = input.to_owned();
-    let writer = std::thread::spawn(move || {
-        // The command may end without reading it.
-        let _ = stdin.write_all(input.as_bytes());
-    });
-    let output = child.wait_with_output().expect("the binary ends");
-    writer.join().expect("it does not panic");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr), output.status.code().expect("it is not killed"))
-}
-
-#[track_caller]
-fn shows(arguments: &str, expected: Expect) {
-    let (output, errors, code) = run(arguments, "");
-    let code = if code == 0 { String::new() } else { format!("[exit {code}]\n") };
-    expected.assert_eq(&format!("{output}{errors}{code}"));
-}
+use crate::session::{published, run, shows};
 
 const SHOP: &str = "net map -f examples/shop --at 2026-11-22T00:00:00Z";
-
-/// A published application, beside the project in development and in CI alone.
-fn published(name: &str) -> Option<PathBuf> {
-    let folder = root().parent()?.join("shared/apps").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
-}
 
 #[test]
 fn a_paragraph_for_each_receiver_says_who_reaches_it() {
     shows(
         SHOP,
         expect![[r#"
-        data/cache
-          6379  shop/catalogue, shop/search
-          6379  shop/search (refused once what is in Audit is enforced)
+            data/cache
+              6379  shop/catalogue, shop/search
+              6379  shop/search (refused once what is in Audit is enforced)
 
-        data/db
-          5432  shop/catalogue, shop/orders, shop/stock-report
+            data/db
+              5432  shop/stock-report, shop/catalogue, shop/orders
 
-        data/logs
-          24224  shop/web:log-shipper
+            data/logs
+              24224  shop/web:log-shipper
 
-        edge/gateway
-          8080  world
+            edge/gateway
+              8080  world
 
-        shop/catalogue
-          8080  shop/search, shop/web:nginx
+            shop/catalogue
+              8080  shop/search, shop/web:nginx
 
-        shop/orders
-          8080  shop/web:nginx:/usr/sbin/nginx
+            shop/orders
+              8080  shop/web:nginx:/usr/sbin/nginx
 
-        shop/payments
-          8443  shop/orders
+            shop/payments
+              8443  shop/orders
 
-        shop/search
-          8080  shop/web:nginx
+            shop/search
+              8080  shop/web:nginx
 
-        shop/stock-report, metadata, world
-          nobody
+            shop/stock-report, metadata, world
+              nobody
 
-        shop/web
-          8080  edge/gateway
+            shop/web
+              8080  edge/gateway
 
-        203.0.113.10/32
-          443  shop/payments:payments:/app/payments
-    "#]],
+            203.0.113.10/32
+              443  shop/payments:payments:/app/payments
+        "#]],
     );
 }
 

@@ -1,0 +1,5 @@
+//! `palisade net` as a reader sees it.
+
+mod diff;
+mod map;
+mod session;
