@@ -10,9 +10,11 @@ use palisade_model::{Protocol, Timestamp};
 
 pub mod advisories;
 pub mod agent;
+pub mod diff;
 pub mod image;
 pub mod lab;
 pub mod lint;
+pub mod map;
 pub mod net;
 
 /// Who may talk to whom in a Kubernetes cluster, by container and program: decided, explained,

@@ -5,8 +5,8 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
-mod exposure;
 mod diff;
+mod exposure;
 mod lint;
 mod map;
 mod matrix;

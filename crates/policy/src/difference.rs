@@ -41,7 +41,7 @@ pub struct Change {
     /// Over which family; `None`: all that both ends have.
     pub family: Option<Family>,
     /// The ports by protocol, `(first, last)` each; of ICMP the ports mean nothing.
-    pub ports: Vec<(Carrier, Vec<(u16, u16)>)>,
+    pub ports: PortsByCarrier,
     /// What the end says that decides it now, and what it said; `None` when an end is not there.
     pub because: [Option<Verdict>; 2],
 }
@@ -57,6 +57,9 @@ impl Change {
         self.before == Word::Allowed && self.after == Word::Denied
     }
 }
+
+/// Spans of ports by protocol.
+pub type PortsByCarrier = Vec<(Carrier, Vec<(u16, u16)>)>;
 
 /// Which old and which new class, if it is there.
 type Classes = (Option<usize>, Option<usize>);
@@ -140,7 +143,7 @@ impl Both<'_> {
 
     /// The changes of a pair, with ends that stand for all.
     fn compare(&self, pairs: [Option<PairAnswer>; 2], classes: (Classes, Classes), now: Timestamp) -> Vec<Change> {
-        let mut changes: BTreeMap<(Word, Word, Option<Family>), Vec<(Carrier, Vec<(u16, u16)>)>> = BTreeMap::new();
+        let mut changes: BTreeMap<(Word, Word, Option<Family>), PortsByCarrier> = BTreeMap::new();
         let four = self.spans(pairs, |pair| pair.four);
         let six = self.spans(pairs, |pair| pair.six);
         let is_same = four == six || four.is_empty() && !self.has(pairs, |pair| pair.four);

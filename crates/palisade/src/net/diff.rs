@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::map::ports;
 use super::names::{collapsed, wrapped};
 use crate::answer::render_verdict;
-use crate::arguments::net::{DiffArguments, DiffFormat, FailOn};
+use crate::arguments::diff::{DiffArguments, DiffFormat, FailOn};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
 use crate::settings::{Settings, Source};

@@ -16,7 +16,7 @@ use palisade_policy::Model;
 use palisade_policy::map::{Subject, Subjects};
 use palisade_policy::reach::Reach;
 
-use crate::arguments::net::{MapArguments, MapFormat};
+use crate::arguments::map::{MapArguments, MapFormat};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
 use crate::input;
