@@ -1,6 +1,6 @@
 //! Bills of materials: valid by the validators of others, and the same bytes each time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use palisade_image::Catalogue;
@@ -8,6 +8,7 @@ use palisade_image::sbom::{About, listed, read_bill, render_cyclonedx, render_sp
 use serde_json::Value;
 
 use crate::layout::{Folder, layout_of, node, read, read_only};
+use crate::python::python;
 use crate::shared::image;
 use crate::tar_writer::Tar;
 use crate::zip_writer::{Method, zip};
@@ -30,29 +31,6 @@ fn awkward() -> Catalogue {
     read_only(&layout_of(&[layer.end()]))
 }
 
-/// A Python with the validators, made once; `None` (with a note) where the packages cannot be had.
-fn validators() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bill-validators-1");
-    let python = folder.join("bin/python");
-    let done = folder.join("done");
-    if !done.exists() {
-        let _ = std::fs::remove_dir_all(&folder);
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status().is_ok_and(|it| it.success());
-        let packages = ["cyclonedx-python-lib[json-validation]==11.7.0", "spdx-tools==0.8.3"];
-        let install = || {
-            let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "install", "--quiet"]).args(packages).status().is_ok_and(|it| it.success())
-        };
-        if !made || !install() {
-            assert!(std::env::var_os("CI").is_none(), "the validators of bills of materials cannot be installed");
-            println!("SKIPPED: python3 with venv, or the validators of bills of materials, cannot be had");
-            return None;
-        }
-        std::fs::write(done, "").expect("the folder is the test's");
-    }
-    Some(python)
-}
-
 fn validate(python: &Path, form: &str, bill: &Value) {
     let folder = Folder::new();
     let path = folder.0.join(if form == "spdx" { "bill.spdx.json" } else { "bill.json" });
@@ -64,7 +42,7 @@ fn validate(python: &Path, form: &str, bill: &Value) {
 
 #[test]
 fn bills_are_valid_by_the_validators_of_others() {
-    let Some(python) = validators() else { return };
+    let Some(python) = python() else { return };
     let shared = ["alma92", "alpine311", "distroless"].into_iter().filter_map(image);
     let shared = shared.map(|path| read(&path, None, None).expect("an image"));
     for catalogue in std::iter::once(awkward()).chain(shared) {

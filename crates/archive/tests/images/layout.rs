@@ -67,17 +67,20 @@ pub fn image(folder: &Folder, architecture: &str, layers: &[(Vec<u8>, Vec<u8>)])
     let diff_ids: Vec<String> = layers.iter().map(|(_, tar)| sha256(tar)).collect();
     let config = json!({"os": "linux", "architecture": architecture, "created": "2026-01-02T03:04:05Z",
                         "config": {"User": "1000", "Labels": null}, "rootfs": {"type": "layers", "diff_ids": diff_ids}});
-    let config = blob(folder, config.to_string().as_bytes());
+    let config = descriptor(folder, "application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
     let layers: Vec<Value> = layers
         .iter()
-        .map(|(stored, _)| {
-            json!({"digest": blob(folder, stored), "size": stored.len(),
-                                  "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"})
-        })
+        .map(|(stored, _)| descriptor(folder, "application/vnd.oci.image.layer.v1.tar+gzip", stored))
         .collect();
-    let manifest = json!({"schemaVersion": 2, "config": {"digest": config}, "layers": layers});
-    json!({"digest": blob(folder, manifest.to_string().as_bytes()),
-           "platform": {"os": "linux", "architecture": architecture}})
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
+    let mut manifest = descriptor(folder, MANIFEST, manifest.to_string().as_bytes());
+    manifest["platform"] = json!({"os": "linux", "architecture": architecture});
+    manifest
+}
+
+fn descriptor(folder: &Folder, media_type: &str, bytes: &[u8]) -> Value {
+    json!({"mediaType": media_type, "digest": blob(folder, bytes), "size": bytes.len()})
 }
 
 pub fn index(folder: &Folder, manifests: &[Value]) {

@@ -6,6 +6,8 @@ mod hostile;
 mod layers;
 mod layout;
 mod packages;
+mod peer;
+mod python;
 mod shared;
 mod tar_writer;
 mod zip_writer;

@@ -30,8 +30,9 @@ pub fn candidates(archive: &Archive<'_>, manifest: &Manifest, artifact: &str) ->
     for name in std::iter::once(package.as_str()).chain(manifest.groups()) {
         prefixes(name).for_each(&mut add);
     }
-    // `commons-io:commons-io`, `junit:junit`.
+    // `commons-io:commons-io`, `junit:junit`, `mysql:mysql-connector-java`.
     add(artifact);
+    add(artifact.split('-').next().unwrap_or(artifact));
     groups
 }
 
