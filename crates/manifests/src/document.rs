@@ -115,6 +115,11 @@ fn read_object<'d>(
         Recognized::List if root.field("items").is_some() || kind == "List" => {
             read_list(assembly, report, root, api_version, kind, layer);
         }
+        Recognized::Misspelt(known) => {
+            report
+                .reject(root, "unknown-kind", &format!("`{api_version}` has no kind `{kind}`"))
+                .with_hint(format!("did you mean `{known}`?"));
+        }
         Recognized::Foreign => assembly.count_foreign(api_version, kind, report.place(root.line())),
         Recognized::List | Recognized::Other => assembly.count_other(api_version, kind),
     }

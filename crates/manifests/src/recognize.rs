@@ -2,6 +2,8 @@
 
 use palisade_model::{Kind, gateway};
 
+use crate::schema::did_you_mean::did_you_mean;
+
 /// What to do with an object by its `apiVersion` and `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recognized {
@@ -11,6 +13,8 @@ pub(crate) enum Recognized {
     WrongVersion(Kind, &'static str),
     /// A policy that this version of Palisade cannot read, with its kind when it is one of ours.
     UnknownPolicy(Option<Kind>),
+    /// No kind of its group, but nearly one that is read: a slip of the pen that the API server refuses.
+    Misspelt(Kind),
     /// A list: its `items` are the objects.
     List,
     /// A policy that another engine enforces beside Kubernetes' own: not read, counted and said.
@@ -18,6 +22,41 @@ pub(crate) enum Recognized {
     /// Not read, only counted.
     Other,
 }
+
+/// Every kind that is read.
+const ALL: [Kind; 31] = [
+    Kind::AccessPolicy,
+    Kind::AdminNetworkPolicy,
+    Kind::BaselineAdminNetworkPolicy,
+    Kind::ClusterAccessPolicy,
+    Kind::ClusterNetworkPolicy,
+    Kind::ClusterPerimeter,
+    Kind::ClusterSettings,
+    Kind::CronJob,
+    Kind::DaemonSet,
+    Kind::Deployment,
+    Kind::EndpointSlice,
+    Kind::GRPCRoute,
+    Kind::Gateway,
+    Kind::GatewayClass,
+    Kind::HTTPRoute,
+    Kind::Ingress,
+    Kind::IngressClass,
+    Kind::Job,
+    Kind::Namespace,
+    Kind::NetworkPolicy,
+    Kind::Node,
+    Kind::Perimeter,
+    Kind::Pod,
+    Kind::ReferenceGrant,
+    Kind::ReplicaSet,
+    Kind::Service,
+    Kind::ServiceAccount,
+    Kind::StatefulSet,
+    Kind::TCPRoute,
+    Kind::TLSRoute,
+    Kind::UDPRoute,
+];
 
 /// The versions of the Gateway API's kinds: the older ones have the same fields.
 const GATEWAY_VERSIONS: [&str; 4] = ["v1", "v1beta1", "v1alpha3", "v1alpha2"];
@@ -43,8 +82,19 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
         }
         _ if kind.ends_with("List") => Recognized::List,
         (group, _) if is_foreign_policy(group, kind) => Recognized::Foreign,
-        _ => Recognized::Other,
+        (group, _) => match misspelt(group, kind) {
+            Some(kind) => Recognized::Misspelt(kind),
+            None => Recognized::Other,
+        },
     }
+}
+
+/// The kind of the group that `text` comes near. Nobody but Kubernetes adds kinds to these groups.
+fn misspelt(group: &str, text: &str) -> Option<Kind> {
+    const GROUPS: [&str; 5] = ["", "apps", "batch", "discovery.k8s.io", "networking.k8s.io"];
+    let kinds = ALL.iter().filter(|kind| GROUPS.contains(&group) && group_of(**kind) == group);
+    let names: Vec<&str> = kinds.map(|kind| kind.as_str()).collect();
+    did_you_mean(text, &names).and_then(kind_of)
 }
 
 /// Whether objects of this kind allow or refuse connections by an engine of their own: a CNI plug-in or a mesh.
@@ -67,39 +117,6 @@ fn is_foreign_policy(group: &str, kind: &str) -> bool {
 
 /// The kind named by `text`, whatever its group.
 pub(crate) fn kind_of(text: &str) -> Option<Kind> {
-    const ALL: [Kind; 31] = [
-        Kind::AccessPolicy,
-        Kind::AdminNetworkPolicy,
-        Kind::BaselineAdminNetworkPolicy,
-        Kind::ClusterAccessPolicy,
-        Kind::ClusterNetworkPolicy,
-        Kind::ClusterPerimeter,
-        Kind::ClusterSettings,
-        Kind::CronJob,
-        Kind::DaemonSet,
-        Kind::Deployment,
-        Kind::EndpointSlice,
-        Kind::GRPCRoute,
-        Kind::Gateway,
-        Kind::GatewayClass,
-        Kind::HTTPRoute,
-        Kind::Ingress,
-        Kind::IngressClass,
-        Kind::Job,
-        Kind::Namespace,
-        Kind::NetworkPolicy,
-        Kind::Node,
-        Kind::Perimeter,
-        Kind::Pod,
-        Kind::ReferenceGrant,
-        Kind::ReplicaSet,
-        Kind::Service,
-        Kind::ServiceAccount,
-        Kind::StatefulSet,
-        Kind::TCPRoute,
-        Kind::TLSRoute,
-        Kind::UDPRoute,
-    ];
     ALL.into_iter().find(|kind| kind.as_str() == text)
 }
 

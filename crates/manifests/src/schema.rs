@@ -5,7 +5,7 @@
 //! `Type field:type ...`; `[]` marks a list, `{}` a mapping with free keys. `schema/palisade.txt` is ours, and has the
 //! peers of v1alpha1 as its older releases (0.1.0 and 0.1.1) write them too.
 
-mod did_you_mean;
+pub(crate) mod did_you_mean;
 pub(crate) mod structure;
 
 use std::collections::HashMap;

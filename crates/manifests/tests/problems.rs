@@ -1650,3 +1650,19 @@ metadata: {name: newer, namespace: edge}
         "#]],
     );
 }
+
+#[test]
+fn a_misspelt_kind_is_no_other_kind() {
+    check(
+        "apiVersion: networking.k8s.io/v1\nkind: Networkpolicy\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deploymnet\nmetadata: {name: b}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: c}\n---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: d}\n---\napiVersion: example.com/v1\nkind: NetworkPolicies\nmetadata: {name: e}\n",
+        expect![[r#"
+            error[unknown-kind] a.yaml:1: `networking.k8s.io/v1` has no kind `Networkpolicy`
+              hint: did you mean `NetworkPolicy`?
+            error[unknown-kind] a.yaml:5: `apps/v1` has no kind `Deploymnet`
+              hint: did you mean `Deployment`?
+            counted: 1 NetworkPolicies of example.com/v1
+            counted: 1 Endpoints of v1
+            counted: 1 Secret of v1
+        "#]],
+    );
+}
