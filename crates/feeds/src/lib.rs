@@ -5,6 +5,7 @@
 pub mod import;
 pub mod mapped;
 pub mod store;
+pub mod update;
 pub mod zip;
 
 pub use import::{Imported, import};

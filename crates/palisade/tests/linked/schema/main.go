@@ -9,5 +9,5 @@ import (
 
 func main() {
 	var v struct{ A string }
-	fmt.Println(schema.NewEncoder().Encode(v, map[string][]string{}))
+	fmt.Println(schema.NewEncoder().Encode(v, map[string][]string{}), os.Args)
 }
