@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod access_policy;
+pub mod cni;
 pub mod finding;
 pub mod flow;
 pub mod gateway;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::cni::{CniBehaviour, CniProfile};
 use crate::inventory::Inventory;
 use crate::object::{Meta, Name};
 use crate::selector::Selector;
@@ -38,6 +39,8 @@ pub enum UnknownPods {
 pub struct Settings {
     /// Whether NetworkPolicy's ipBlock matches addresses of pods: yes with most CNIs, no with Cilium.
     pub ip_block_matches_pods: bool,
+    /// What else differs from plugin to plugin.
+    pub cni: CniBehaviour,
     /// Which nodes have a living agent.
     pub guarded: Guarded,
     /// The pods that are gateways: a namespace and a selector each.
@@ -73,11 +76,20 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same settings with the network plugin `profile`.
+    #[must_use]
+    pub fn with_cni(self, profile: &CniProfile) -> Self {
+        Self { ip_block_matches_pods: profile.ip_block_matches_pods, cni: profile.behaviour, ..self }
+    }
+}
+
 impl Default for Settings {
     /// A generic CNI, every node guarded, no gateways, DNS by `kube-system/kube-dns`.
     fn default() -> Self {
         Self {
             ip_block_matches_pods: true,
+            cni: CniBehaviour::default(),
             guarded: Guarded::All,
             gateways: Vec::new(),
             dns_service: ("kube-system".into(), "kube-dns".into()),

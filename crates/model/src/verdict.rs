@@ -117,6 +117,13 @@ pub enum Because {
         /// The first policy that closes it.
         closed_by: RuleRef,
     },
+    /// A NetworkPolicy closes the end, and the network plugin enforces that whatever else opens it.
+    Native {
+        /// The first NetworkPolicy that closes it.
+        closed_by: RuleRef,
+        /// What opens it for Palisade, and not for the plugin.
+        opened_by: RuleRef,
+    },
     /// Nothing closes the end.
     Open,
     /// The pod's own address, and no rule judges inside the pod.
@@ -131,7 +138,9 @@ impl Because {
         match self {
             Self::Rule { rule } => Some(rule),
             Self::Exception { perimeter, .. } => Some(perimeter),
-            Self::OwnNode { closed_by } | Self::Closed { closed_by } => Some(closed_by),
+            Self::OwnNode { closed_by } | Self::Closed { closed_by } | Self::Native { closed_by, .. } => {
+                Some(closed_by)
+            }
             Self::Open | Self::OwnAddress | Self::NotGuarded => None,
         }
     }
@@ -144,6 +153,9 @@ impl fmt::Display for Because {
             Self::Exception { perimeter, entity } => write!(f, "{perimeter} except {entity}"),
             Self::OwnNode { closed_by } => write!(f, "own node (closed by {closed_by})"),
             Self::Closed { closed_by } => write!(f, "closed by {closed_by}, and nothing opens it"),
+            Self::Native { closed_by, opened_by } => {
+                write!(f, "closed by {closed_by}, which the network plugin enforces itself: {opened_by} cannot open it")
+            }
             Self::Open => f.write_str("nothing closes it"),
             Self::OwnAddress => f.write_str("the pod's own address"),
             Self::NotGuarded => f.write_str("not a pod with an address of its own"),

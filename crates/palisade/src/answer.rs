@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use palisade_model::cni::{CniProfile, PROFILES};
 use palisade_model::link::{End, Link};
 use palisade_model::verdict::{Decision, Direction, Judgement, Missing, Verdict};
-use palisade_model::{Problem, Protocol};
+use palisade_model::{Problem, Protocol, Timestamp};
 use palisade_policy::compile::{ServiceVerdict, ServiceWord};
 use palisade_policy::{Grant, Model, UnknownEnd, WhereJudged};
 use serde::Serialize;
@@ -43,6 +44,18 @@ pub struct Answer {
     pub grant: Grant,
     /// Per receiver: one, or each backend.
     pub links: Vec<LinkAnswer>,
+    /// Network plugins with which the enforced verdict would be another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with_other_cni: Vec<WithOtherCni>,
+}
+
+/// What the answer would be with other network plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WithOtherCni {
+    /// Their profiles.
+    pub cni: Vec<&'static str>,
+    /// `allowed`, `denied` or `undecided`.
+    pub verdict: &'static str,
 }
 
 /// What policy says of one link of an answer.
@@ -156,16 +169,9 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
         Receivers::Service(_) => (Some(model.service_verdict(&judgements)), None),
         Receivers::Unknown(missing) => (None, Some(missing.clone())),
     };
-    let word = |of: fn(&Judgement) -> &Decision, service: Option<ServiceWord>| match service {
-        _ if missing.is_some() => "undecided",
-        Some(ServiceWord::Allowed) => "allowed",
-        Some(ServiceWord::Denied | ServiceWord::Mixed | ServiceWord::NoEndpoints)
-            if judgements.iter().any(|judgement| matches!(of(judgement).link().1, Verdict::Undecided(_))) =>
-        {
-            "undecided"
-        }
-        Some(ServiceWord::Denied | ServiceWord::Mixed | ServiceWord::NoEndpoints) => "denied",
-        None => judgements.first().map_or("denied", |judgement| of(judgement).link().1.word()),
+    let word = |of: fn(&Judgement) -> &Decision, service: Option<ServiceWord>| match missing {
+        Some(_) => "undecided",
+        None => word_of(&judgements, of, service),
     };
     Answer {
         from,
@@ -178,7 +184,55 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
         missing,
         grant,
         links,
+        with_other_cni: Vec::new(),
     }
+}
+
+/// The word for a receiver, or for a Service as a whole.
+fn word_of(judgements: &[Judgement], of: fn(&Judgement) -> &Decision, service: Option<ServiceWord>) -> &'static str {
+    match service {
+        Some(ServiceWord::Allowed) => "allowed",
+        Some(ServiceWord::Denied | ServiceWord::Mixed | ServiceWord::NoEndpoints)
+            if judgements.iter().any(|judgement| matches!(of(judgement).link().1, Verdict::Undecided(_))) =>
+        {
+            "undecided"
+        }
+        Some(ServiceWord::Denied | ServiceWord::Mixed | ServiceWord::NoEndpoints) => "denied",
+        None => judgements.first().map_or("denied", |judgement| of(judgement).link().1.word()),
+    }
+}
+
+/// Notes in each answer the network plugins, other than `chosen`, with which it would be another.
+///
+/// # Errors
+/// When an end is not in the input.
+pub fn compare_plugins(
+    mut model: Model,
+    chosen: &CniProfile,
+    answers: &mut [Answer],
+    now: Timestamp,
+) -> Result<Model, UnknownEnd> {
+    // Plugins differ in what NetworkPolicies mean with them, and in nothing else.
+    if model.inventory().network_policies.is_empty() {
+        return Ok(model);
+    }
+    for profile in PROFILES.iter().filter(|profile| !profile.is_alike(chosen)) {
+        model = model.with_cni(profile);
+        for answer in answers.iter_mut().filter(|answer| answer.missing.is_none()) {
+            let links = answer.links.iter().map(|link| model.judge(&link.link, now));
+            let judgements = links.collect::<Result<Vec<_>, _>>()?;
+            let service = answer.service.map(|_| model.service_verdict(&judgements).enforced);
+            let verdict = word_of(&judgements, |judgement| &judgement.enforced, service);
+            if verdict == answer.verdict {
+                continue;
+            }
+            match answer.with_other_cni.iter_mut().find(|known| known.verdict == verdict) {
+                Some(known) => known.cni.push(profile.name),
+                None => answer.with_other_cni.push(WithOtherCni { cni: vec![profile.name], verdict }),
+            }
+        }
+    }
+    Ok(model.with_cni(chosen))
 }
 
 /// The exit status of some answers: 3 when one is open, or when a problem of the input could change
@@ -230,7 +284,17 @@ impl Answer {
         if self.would_be != self.verdict {
             let _ = writeln!(text, "  with the policies in Audit enforced: {}", self.would_be);
         }
+        self.plugin_lines().for_each(|line| {
+            let _ = writeln!(text, "  {line}");
+        });
         text
+    }
+
+    /// The network plugins with which it would be another, a line for each other answer.
+    pub fn plugin_lines(&self) -> impl Iterator<Item = String> {
+        self.with_other_cni
+            .iter()
+            .map(|other| format!("with the network plugin {}: {}", other.cni.join(" or "), other.verdict))
     }
 
     fn render_backends(&self, service: ServiceVerdict, text: &mut String) {

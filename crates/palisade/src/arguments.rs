@@ -4,8 +4,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use palisade_lab::LabName;
+use palisade_model::cni::{CniProfile, PROFILES};
 use palisade_model::{Protocol, Timestamp};
 
 pub mod advisories;
@@ -122,6 +124,8 @@ An end is one of
   NAMESPACE/NAME:CONTAINER           one container of it
   NAMESPACE/NAME:CONTAINER:PROGRAM   one program, by its path: shop/web:nginx:/usr/sbin/nginx
   NAMESPACE/svc/NAME                 a Service: in TO the answer is per backend, in FROM its backends ask
+  NAMESPACE/ingress/NAME             in TO a door: an Ingress, a gateway, an httproute; each leg has its answer
+  HOST[/PATH]                        in TO the door that takes such a request: shop.example.com/cart
   ADDRESS                            203.0.113.10, 2001:db8::1
   ENTITY                             world, cluster, nodes, kubelet, apiserver, dns, gateway, metadata
 
@@ -151,9 +155,24 @@ pub struct QuestionArguments {
     /// Default: all nodes
     #[arg(long, value_name = "NODE")]
     pub guarded: Vec<String>,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+}
+
+/// Which network plugin the cluster has.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CniArguments {
+    /// The cluster's network plugin
+    #[arg(long = "cni", value_name = "NAME", default_value = CniProfile::DEFAULT.name, value_parser = cni_names())]
+    pub profile: CniProfile,
+}
+
+fn cni_names() -> impl TypedValueParser<Value = CniProfile> {
+    let values = PROFILES.iter().map(|profile| PossibleValue::new(profile.name).help(profile.about));
+    PossibleValuesParser::new(values).map(|name| CniProfile::named(&name).unwrap_or(CniProfile::DEFAULT))
 }
 
 /// Which word of a verdict.

@@ -12,7 +12,7 @@ use crate::answer::{self, Answer, VERSION};
 use crate::arguments::{OutputFormat, QuestionArguments};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
-use crate::question::{self, Question};
+use crate::question;
 use crate::settings::{Settings, Source};
 use crate::{input, report};
 
@@ -40,8 +40,8 @@ pub fn run(arguments: &QuestionArguments, settings: &Settings) -> Result<ExitSta
             input::print_problems(&asked.problems);
         }
         OutputFormat::Json => {
-            let Asked { answers, problems, question, .. } = &asked;
-            let report = Report { version: VERSION, at: question.now, answers, problems };
+            let Asked { answers, problems, now, .. } = &asked;
+            let report = Report { version: VERSION, at: *now, answers, problems };
             report::write_json(&mut output, &report)?;
         }
     }
@@ -52,8 +52,8 @@ pub fn run(arguments: &QuestionArguments, settings: &Settings) -> Result<ExitSta
 pub struct Asked {
     /// The model that answered.
     pub model: Model,
-    /// The question.
-    pub question: Question,
+    /// The instant.
+    pub now: Timestamp,
     /// The answers.
     pub answers: Vec<Answer>,
     /// What was wrong with the input.
@@ -67,7 +67,8 @@ impl Asked {
     /// When there is no input, or the question names what is not in it.
     pub fn read(arguments: &QuestionArguments, settings: &Settings) -> Result<Self, Failure> {
         let input = input::read(&Source::from(&arguments.manifests))?;
-        let mut cluster = palisade_model::settings::Settings::of(&input.value);
+        let profile = &arguments.cni.profile;
+        let mut cluster = palisade_model::settings::Settings::of(&input.value).with_cni(profile);
         if !arguments.guarded.is_empty() {
             cluster.guarded = Guarded::Only(arguments.guarded.iter().map(|node| node.as_str().into()).collect());
         }
@@ -83,11 +84,29 @@ impl Asked {
                 .hint(Hint::Change(format!("the nodes are {}", names.join(", ")))));
         }
         let port = arguments.port.as_deref();
-        let question = question::resolve(&model, &arguments.from, &arguments.to, port, now).inspect_err(|_| {
+        let mut answers = answers(&model, (&arguments.from, &arguments.to, port), now).inspect_err(|_| {
             // What could not be read may be just what the question names.
             input::print_problems(&problems);
         })?;
-        let answers = answer::answer(&model, &question).map_err(Failure::new)?;
-        Ok(Self { model, question, answers, problems })
+        let model = answer::compare_plugins(model, profile, &mut answers, now).map_err(Failure::new)?;
+        Ok(Self { model, now, answers, problems })
     }
+}
+
+/// The answers to a question, or to each on the way through a door.
+fn answers(
+    model: &Model,
+    (from, to, port): (&str, &str, Option<&str>),
+    now: Timestamp,
+) -> Result<Vec<Answer>, Failure> {
+    let Some(legs) = question::through_door(model, from, to, now)? else {
+        let question = question::resolve(model, from, to, port, now)?;
+        return answer::answer(model, &question).map_err(Failure::new);
+    };
+    if let Some(port) = port {
+        return Err(Failure::new(format!("`{to}` is a door, and `{port}` a port of a receiver"))
+            .hint(Hint::Change("leave the port out: it follows from the door".into())));
+    }
+    let legs = legs.iter().map(|leg| Ok(question::of_door(answer::answer(model, leg).map_err(Failure::new)?)));
+    Ok(legs.collect::<Result<Vec<_>, Failure>>()?.into_iter().flatten().collect())
 }

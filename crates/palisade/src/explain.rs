@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use palisade_model::access_policy::Mode;
-use palisade_model::verdict::{Direction, RuleRef, Verdict};
+use palisade_model::verdict::{Because, Direction, RuleRef, Verdict};
 use palisade_model::{Problem, Timestamp};
 use palisade_policy::explain::{EndExplanation, Explanation, RuleAction, RuleExplanation};
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub fn run(arguments: &QuestionArguments, settings: &Settings) -> Result<ExitSta
             input::print_problems(&asked.problems);
         }
         OutputFormat::Json => {
-            let report = Report { version: VERSION, at: asked.question.now, explained, problems: &asked.problems };
+            let report = Report { version: VERSION, at: asked.now, explained, problems: &asked.problems };
             report::write_json(&mut output, &report)?;
         }
     }
@@ -68,7 +68,7 @@ fn explain<'a>(asked: &Asked, answer: &'a Answer) -> Result<Explained<'a>, Failu
     let explanations = answer
         .links
         .iter()
-        .map(|link| asked.model.explain(&link.link, asked.question.now, answer.grant).map_err(Failure::new))
+        .map(|link| asked.model.explain(&link.link, asked.now, answer.grant).map_err(Failure::new))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Explained { answer, explanations })
 }
@@ -109,6 +109,9 @@ fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
     if answer.would_be != answer.verdict {
         let _ = writeln!(text, "\nwith the policies in Audit enforced: {}", answer.would_be);
     }
+    answer.plugin_lines().for_each(|line| {
+        let _ = writeln!(text, "\n{line}");
+    });
 }
 
 fn end_word(direction: Direction) -> &'static str {
@@ -123,6 +126,14 @@ fn render_obstacle(text: &mut String, explanation: &Explanation) {
     let enforced = &explanation.judgement.enforced;
     for verdict in [&enforced.egress, &enforced.ingress] {
         let Verdict::Deny(because) = verdict else { continue };
+        if let Because::Native { opened_by, .. } = because {
+            let _ = writeln!(
+                text,
+                "\nno AccessPolicy can open this: the network plugin asks NetworkPolicies alone. Lower {} to one",
+                opened_by.object
+            );
+            return;
+        }
         if let Some(rule) = because.rule().filter(|rule| rule.rule.is_some()) {
             let _ = writeln!(text, "\nno Allow can open this: {rule} denies it ({})", rule.place);
             return;

@@ -1,5 +1,6 @@
 //! Who asks about whom: the words of `check` and `explain`, resolved against the model.
 
+mod door;
 mod entity;
 mod port;
 mod receiver;
@@ -13,6 +14,7 @@ use palisade_policy::Model;
 
 use self::port::WantedPort;
 use self::receiver::Receiver;
+use crate::answer::Answer;
 use crate::failure::{Failure, Hint};
 
 /// As many pairs of a sender and a target as one question may come down to: some seconds, and a screen
@@ -98,6 +100,19 @@ pub fn senders(model: &Model, from: &str) -> Result<Vec<Sender>, Failure> {
 pub fn targets(model: &Model, to: &str, port: Option<&str>) -> Result<Vec<Target>, Failure> {
     let port = port.map(WantedPort::parse).transpose()?;
     Receiver::parse(model, to)?.targets(model, to, port.as_ref())
+}
+
+/// The questions on the way through a door, when `to` is one: an Ingress, a Gateway, a route or a host.
+///
+/// # Errors
+/// When no such door is in the input, or `from` means nothing in it.
+pub fn through_door(model: &Model, from: &str, to: &str, now: Timestamp) -> Result<Option<Vec<Question>>, Failure> {
+    door::legs(model, from, to, now)
+}
+
+/// Of the answers to a question on the way through a door those that count: one process that gets through is enough.
+pub fn of_door(answers: Vec<Answer>) -> Vec<Answer> {
+    door::best(answers)
 }
 
 /// Resolves the words of a question.

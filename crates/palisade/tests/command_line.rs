@@ -50,6 +50,7 @@ fn help_teaches_by_example() {
         (vec!["explain", "--help"], "explain"),
         (vec!["net", "--help"], "net"),
         (vec!["net", "diff", "--help"], "net-diff"),
+        (vec!["net", "exposure", "--help"], "net-exposure"),
         (vec!["net", "map", "--help"], "net-map"),
         (vec!["net", "matrix", "--help"], "net-matrix"),
         (vec!["net", "lint", "--help"], "net-lint"),

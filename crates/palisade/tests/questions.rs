@@ -1089,3 +1089,64 @@ fn online_boutique_works_under_its_published_policies() {
     let text = run(&format!("check {files} default/adservice default/redis-cart 6379"), "");
     assert!(text.starts_with("denied") && text.ends_with("[exit 1]\n"), "{text}");
 }
+
+const BESIDE_A_PLUGIN: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: web, image: x}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: db, image: x, ports: [{containerPort: 5432}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {podSelector: {matchLabels: {app: db}}}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: db, namespace: shop}
+spec: {rules: [{action: Allow, from: [{workload: web}], to: [{workload: db}], ports: [{port: 5432}]}]}
+";
+
+#[test]
+fn an_answer_says_with_which_network_plugin_it_would_be_another() {
+    expect![[r#"
+        allowed    shop/web -> shop/db 5432
+          egress  allowed: AccessPolicy shop/db rules[0] (<stdin>:24)
+          ingress allowed: AccessPolicy shop/db rules[0] (<stdin>:24)
+          with the network plugin calico or cilium: denied
+        [exit 0]
+    "#]]
+    .assert_eq(&run("check -f - shop/web shop/db", BESIDE_A_PLUGIN));
+    expect![[r#"
+        denied     shop/web -> shop/db 5432
+
+        sender shop/web (egress): allowed: AccessPolicy shop/db rules[0] (<stdin>:24)
+          rules about this end
+          + AccessPolicy shop/db rules[0] (<stdin>:24): allows it
+
+        receiver shop/db (ingress): denied: closed by NetworkPolicy shop/db, which the network plugin enforces itself: AccessPolicy shop/db rules[0] cannot open it (<stdin>:16)
+          closed by
+            NetworkPolicy shop/db (<stdin>:16)
+          rules about this end
+          + AccessPolicy shop/db rules[0] (<stdin>:24): allows it
+
+        no AccessPolicy can open this: the network plugin asks NetworkPolicies alone. Lower AccessPolicy shop/db to one
+
+        with the network plugin generic or flannel: allowed
+        [exit 1]
+    "#]].assert_eq(&run("explain -f - --cni calico shop/web shop/db", BESIDE_A_PLUGIN));
+    let json = run("check -f - -o json shop/web shop/db", BESIDE_A_PLUGIN);
+    let json: serde_json::Value = serde_json::from_str(json.trim_end_matches("[exit 0]\n")).expect("it is JSON");
+    let expected = serde_json::json!([{"cni": ["calico", "cilium"], "verdict": "denied"}]);
+    assert_eq!(json["answers"][0]["withOtherCni"], expected);
+    assert!(run("check -f - --cni nothing shop/web shop/db", BESIDE_A_PLUGIN).ends_with("[exit 2]\n"));
+}

@@ -325,7 +325,7 @@ pub fn reason(because: &Because) -> Reason {
         Because::Rule { .. } => Reason::Rule,
         Because::Exception { .. } => Reason::Exception,
         Because::OwnNode { .. } => Reason::OwnNode,
-        Because::Closed { .. } => Reason::Closed,
+        Because::Closed { .. } | Because::Native { .. } => Reason::Closed,
         Because::Open => Reason::Open,
         Because::OwnAddress => Reason::OwnAddress,
         Because::NotGuarded => Reason::NotGuarded,

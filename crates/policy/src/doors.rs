@@ -8,6 +8,7 @@ pub(crate) mod controller;
 mod gateway;
 mod host;
 mod ingress;
+mod request;
 mod service;
 
 use std::net::IpAddr;
@@ -17,6 +18,8 @@ use palisade_model::port::Protocol;
 use palisade_model::verdict::Missing;
 use palisade_model::{IpNet, Place, Problem};
 use serde::Serialize;
+
+pub use request::for_request;
 
 use crate::dial::Backend;
 use crate::model::{Model, PodIndex};

@@ -392,6 +392,7 @@ fn render_network_policy_mismatch(why: WhyNot, peer: &NetworkPolicyPeer, namespa
     match &peer.target {
         NetworkPolicyTarget::IpBlock { cidr, .. } => match why {
             WhyNot::Except => format!("ipBlock {cidr}: {whom} lies in its `except`"),
+            WhyNot::IpBlockOfNode => format!("ipBlock {cidr}: with this CNI it never means nodes, and {whom} is one"),
             WhyNot::IpBlockOfPod => format!("ipBlock {cidr}: with this CNI it never means pods, and {whom} is one"),
             _ => format!("ipBlock {cidr}: {}", plain_reason(why, &whom)),
         },
@@ -459,7 +460,9 @@ fn plain_reason(why: WhyNot, whom: &str) -> String {
         WhyNot::Family => format!("{whom} is of the other address family"),
         WhyNot::Cidr => format!("{whom} lies outside"),
         WhyNot::Except => format!("{whom} lies in its `except`"),
-        WhyNot::CidrOfKnownAddress | WhyNot::IpBlockOfPod => format!("{whom} is a known party, not just an address"),
+        WhyNot::CidrOfKnownAddress | WhyNot::IpBlockOfPod | WhyNot::IpBlockOfNode => {
+            format!("{whom} is a known party, not just an address")
+        }
         WhyNot::Entity => format!("{whom} is not that party"),
         WhyNot::FqdnNotYet => "`fqdn` is not resolved yet, so it grants nothing".to_owned(),
         WhyNot::HttpNotYet => "`http` is not judged yet, so it grants nothing".to_owned(),

@@ -15,6 +15,7 @@ use palisade_model::Timestamp;
 use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Mode};
 use palisade_model::link::{Link, OWN_NODE};
 use palisade_model::network_policy::NetworkPolicyRule;
+use palisade_model::object::Kind;
 use palisade_model::perimeter::Loopback;
 use palisade_model::tiered_policy::Tier;
 use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, RuleList, RuleRef, Verdict, Word};
@@ -196,7 +197,7 @@ impl Model {
         }
         let closers: Vec<Closer> = self.closing(pod, situation, direction, objects).collect();
         if let Some(because) = self.allowed(pod, &closers, (situation, direction, objects, rules), &mut doubts) {
-            return doubts.settle(Verdict::Allow(because));
+            return doubts.settle(self.beside_plugin(because, &closers, situation, direction));
         }
         if let Some(closer) = closers.first() {
             let closed_by = self.closer_ref(*closer, direction);
@@ -207,6 +208,62 @@ impl Model {
         }
         let baseline = self.tier_outcomes(pod, Tier::Baseline, situation, direction);
         doubts.settle(baseline.settle(|| Verdict::Allow(Because::Open)))
+    }
+
+    /// What an Allow comes to beside a plugin that enforces NetworkPolicies itself: it asks them alone.
+    fn beside_plugin(
+        &self,
+        because: Because,
+        closers: &[Closer],
+        situation: &Situation<'_>,
+        direction: Direction,
+    ) -> Verdict {
+        if !self.settings.cni.native {
+            return Verdict::Allow(because);
+        }
+        let opened_by = match &because {
+            Because::Rule { rule } | Because::Exception { perimeter: rule, .. } => rule,
+            Because::OwnNode { .. }
+            | Because::Closed { .. }
+            | Because::Native { .. }
+            | Because::Open
+            | Because::OwnAddress
+            | Because::NotGuarded => return Verdict::Allow(because),
+        };
+        let policies: Vec<Closer> = closers.iter().copied().filter(is_network_policy).collect();
+        let Some(first) = policies.first() else { return Verdict::Allow(because) };
+        if opened_by.object.kind == Kind::NetworkPolicy {
+            return Verdict::Allow(because);
+        }
+        let mut unknown = None;
+        for (position, index) in self.network_rules(&policies, Rules::All, direction) {
+            match self.network_policy_covers(position, index, situation, direction) {
+                Cover::Yes(_) => return Verdict::Allow(because),
+                Cover::No(_) => {}
+                Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
+            }
+        }
+        match (unknown, self.reaches_own_node(&policies, situation, direction)) {
+            (_, OwnNode::Yes) => Verdict::Allow(because),
+            (Some(missing), _) | (None, OwnNode::Unknown(missing)) => Verdict::Undecided(missing),
+            (None, OwnNode::No) => Verdict::Deny(Because::Native {
+                closed_by: self.closer_ref(*first, direction),
+                opened_by: opened_by.clone(),
+            }),
+        }
+    }
+
+    /// Whether NetworkPolicies, which alone close the end, let the other end through as the own node.
+    fn reaches_own_node(&self, policies: &[Closer], situation: &Situation<'_>, direction: Direction) -> OwnNode {
+        let other = match direction {
+            Direction::Ingress => Side::From,
+            Direction::Egress if !self.settings.cni.egress_to_own_node => return OwnNode::No,
+            Direction::Egress => Side::To,
+        };
+        match (policies.first(), deciding_pod(situation, direction)) {
+            (Some(_), Some(pod)) => own_node(pod, situation.party(other)),
+            _ => OwnNode::No,
+        }
     }
 
     /// Step 3, in its order, with the Perimeters that may close the end.
@@ -251,7 +308,7 @@ impl Model {
         }
         let only_network_policies = closers.iter().all(is_network_policy);
         let own_node = match closers.first() {
-            Some(_) if only_network_policies => own_node(pod, situation.party(other)),
+            Some(_) if only_network_policies => self.reaches_own_node(closers, situation, direction),
             Some(_) | None => OwnNode::No,
         };
         if let OwnNode::Unknown(missing) = &own_node {

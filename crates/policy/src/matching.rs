@@ -43,6 +43,7 @@ pub(crate) enum WhyNot {
     Except,
     CidrOfKnownAddress,
     IpBlockOfPod,
+    IpBlockOfNode,
     Entity,
     FqdnNotYet,
     HttpNotYet,
@@ -143,6 +144,7 @@ pub(crate) fn network_policy_peer(
 fn ip_block(model: &Model, cidr: &IpNet, except: &[IpNet], party: &Party<'_>) -> Match {
     match party {
         Party::Pod { .. } if !model.settings.ip_block_matches_pods => Match::No(WhyNot::IpBlockOfPod),
+        Party::Node { .. } if !model.settings.cni.ip_block_matches_nodes => Match::No(WhyNot::IpBlockOfNode),
         Party::Pod { .. } | Party::Node { .. } | Party::Address { .. } => block(cidr, except, party),
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use palisade_model::access_policy::{AccessPolicy, Mode};
+use palisade_model::cni::CniProfile;
 use palisade_model::inventory::{Inventory, Unreadable};
 use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::object::{Name, ObjectRef};
@@ -228,6 +229,13 @@ impl Model {
     /// The cluster's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The same model beside another network plugin: only what is judged changes, nothing is resolved anew.
+    #[must_use]
+    pub fn with_cni(mut self, profile: &CniProfile) -> Self {
+        self.settings = self.settings.with_cni(profile);
+        self
     }
 
     /// The spec of `pod`, of its object or of its workload's template.

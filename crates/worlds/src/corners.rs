@@ -50,7 +50,9 @@ pub(crate) fn corners(
     }
     let (reference, rule) = match because {
         Because::Rule { rule } => (rule, Some(rule)),
-        Because::Closed { closed_by } | Because::OwnNode { closed_by } => (closed_by, None),
+        Because::Closed { closed_by } | Because::OwnNode { closed_by } | Because::Native { closed_by, .. } => {
+            (closed_by, None)
+        }
         Because::Exception { .. } | Because::Open | Because::OwnAddress | Because::NotGuarded => return found,
     };
     if reference.object.kind != Kind::NetworkPolicy {

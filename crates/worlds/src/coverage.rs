@@ -266,6 +266,7 @@ impl Coverage {
             }
             Because::OwnNode { .. } => self.add("step:own-node"),
             Because::Closed { .. } => self.add("step:closed"),
+            Because::Native { .. } => self.add("step:native"),
             Because::Open => self.add("step:open"),
             Because::OwnAddress => self.add("step:own-address"),
             Because::NotGuarded => self.add("step:not-guarded"),

@@ -9,7 +9,7 @@ use palisade_model::Timestamp;
 use super::diff::DiffArguments;
 use super::lint::LintArguments;
 use super::map::MapArguments;
-use super::{ManifestArguments, OutputFormat};
+use super::{CniArguments, ManifestArguments, OutputFormat};
 
 /// What to ask.
 #[derive(Debug, Subcommand)]
@@ -24,17 +24,6 @@ pub enum NetCommand {
     Exposure(ExposureArguments),
     /// Answer a list of probes: who reaches whom on which port
     Matrix(MatrixArguments),
-}
-
-/// How the cluster's network plugin reads what the API leaves open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Cni {
-    /// `ipBlock` means pods too, and a node's address alone exempts nobody
-    Generic,
-    /// As generic
-    Calico,
-    /// `ipBlock` never means pods
-    Cilium,
 }
 
 /// `palisade net matrix`
@@ -53,9 +42,8 @@ pub struct MatrixArguments {
     /// The probes
     #[arg(long, value_name = "FILE")]
     pub probes: PathBuf,
-    /// The network plugin
-    #[arg(long, value_name = "NAME", default_value = "generic")]
-    pub cni: Cni,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// The instant to decide for (RFC 3339); rules may expire. Default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
@@ -103,6 +91,8 @@ Examples:
 pub struct ExposureArguments {
     #[command(flatten)]
     pub manifests: ManifestArguments,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// Ask for this source address alone. Default: for everybody outside, told apart as policies do
     #[arg(long, value_name = "ADDRESS")]
     pub from: Option<IpAddr>,

@@ -58,7 +58,7 @@ struct Report<'a> {
 pub fn run(arguments: &ExposureArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
     let newcomer = arguments.newcomer.as_deref().map(parse_newcomer).transpose()?;
     let read = input::read(&Source::from(&arguments.manifests))?;
-    let cluster = ClusterSettings::of(&read.value);
+    let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
     let others = doors_not_read(&read.value.other_kinds);
     let outcome = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::arguments::OutputFormat;
-use crate::arguments::net::{Cni, MatrixArguments};
+use crate::arguments::net::MatrixArguments;
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
 use crate::input;
@@ -70,11 +70,7 @@ pub fn run(arguments: &MatrixArguments, settings: &Settings) -> Result<ExitStatu
     }
     let probes = read_probes(&arguments.probes)?;
     let read = input::read(&Source::from(&arguments.manifests))?;
-    let mut cluster = ClusterSettings::of(&read.value);
-    cluster.ip_block_matches_pods = match arguments.cni {
-        Cni::Generic | Cni::Calico => true,
-        Cni::Cilium => false,
-    };
+    let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
     let outcome = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;
     problems.extend(outcome.problems);

@@ -206,7 +206,7 @@ fn service_target(model: &Model, service: &Service, port: &ServicePort, name: St
     Target { name, protocol: port.protocol, port: port.port, receivers, translating: None }
 }
 
-fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16) {
+pub(super) fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16) {
     match backend.end {
         BackendEnd::Pod(index) => {
             let pod = model.pod(index);

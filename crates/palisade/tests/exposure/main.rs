@@ -13,8 +13,11 @@ fn root() -> &'static Path {
 
 /// Standard output, then the exit code; problems of the input are tested elsewhere.
 fn run_in(folder: &Path, arguments: &str, input: &str) -> String {
+    run_command(folder, &format!("net exposure {arguments}"), input)
+}
+
+fn run_command(folder: &Path, arguments: &str, input: &str) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-        .args(["net", "exposure"])
         .args(arguments.split_whitespace())
         .current_dir(folder)
         .stdin(Stdio::piped())
@@ -332,4 +335,112 @@ fn a_policy_that_closes_the_pods_closes_each_door() {
     let open: Vec<&str> = output.lines().filter(|line| line.starts_with("  OPEN")).collect();
     // No policy reaches the host network.
     assert_eq!(open, ["  OPEN       its node, port 9100 (host network) -> 9100"], "{output}");
+}
+
+#[test]
+fn a_door_is_asked_for_by_its_name_or_by_a_request() {
+    let ask = |to: &str| run_command(root(), &format!("check {DOORS} world {to}"), "");
+    expect![[r#"
+        allowed    world -> edge/svc/nginx (by its load balancer) 80
+          backend edge/nginx port 80: allowed
+            egress  allowed: not a pod with an address of its own
+            ingress allowed: nothing closes it
+        allowed    world -> edge/svc/nginx (by every node) 30080
+          backend edge/nginx port 80: allowed
+            egress  allowed: not a pod with an address of its own
+            ingress allowed: nothing closes it
+        allowed    edge/deployment/nginx -> shop/svc/web (by Ingress shop/shop, shop.example.com /*) 80
+          backend shop/web port 8080: allowed
+            egress  allowed: nothing closes it
+            ingress allowed: nothing closes it
+        undecided  edge/deployment/nginx -> shop/svc/db (by Ingress shop/shop, shop.example.com = /admin) 5432
+          backend shop/db port 5432: undecided
+            egress  allowed: nothing closes it
+            ingress undecided: the address of pod `edge/nginx` is not known
+          with the network plugin cilium: denied
+        [exit 3]
+    "#]]
+    .assert_eq(&ask("shop/ingress/shop"));
+    expect![[r#"
+        allowed    edge/deployment/edge-envoy -> shop/svc/web (by HTTPRoute shop/api, api.example.com /v1/*) 80
+          backend shop/web port 8080: allowed
+            egress  allowed: nothing closes it
+            ingress allowed: nothing closes it
+        [exit 0]
+    "#]]
+    .assert_eq(&ask("edge/gateway/edge"));
+    expect![[r#"
+        allowed    world -> edge/svc/nginx (by its load balancer) 80
+          backend edge/nginx port 80: allowed
+            egress  allowed: not a pod with an address of its own
+            ingress allowed: nothing closes it
+        allowed    world -> edge/svc/nginx (by every node) 30080
+          backend edge/nginx port 80: allowed
+            egress  allowed: not a pod with an address of its own
+            ingress allowed: nothing closes it
+        undecided  edge/deployment/nginx -> shop/svc/db (by Ingress shop/shop, shop.example.com = /admin) 5432
+          backend shop/db port 5432: undecided
+            egress  allowed: nothing closes it
+            ingress undecided: the address of pod `edge/nginx` is not known
+          with the network plugin cilium: denied
+        [exit 3]
+    "#]]
+    .assert_eq(&ask("shop.example.com/admin"));
+    assert_eq!(ask("shop/httproute/api"), ask("api.example.com/v1/orders"));
+    assert!(ask("shop/ingress/nothing").ends_with("[exit 2]\n") && ask("other.example.com").ends_with("[exit 2]\n"));
+    let with_port = run_command(root(), &format!("check {DOORS} world shop/ingress/shop 80"), "");
+    assert!(with_port.ends_with("[exit 2]\n"));
+    let explained = run_command(root(), &format!("explain {DOORS} world shop.example.com/"), "");
+    assert!(explained.contains("receiver shop/web (ingress): allowed: nothing closes it"), "{explained}");
+}
+
+/// One program of the gateway is named by the rules: that the others are refused does not close the door.
+#[test]
+fn a_door_works_when_one_process_of_its_gateway_gets_through() {
+    let ingress = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: shop}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: ClusterSettings
+metadata: {name: default}
+spec: {gateways: [{namespace: edge, selector: {matchLabels: {app: gateway}}}]}
+";
+    let manifests = ["app.yaml", "policies.yaml"]
+        .map(|file| std::fs::read_to_string(root().join("examples/shop").join(file)).expect("the example is there"));
+    let text = manifests.join("\n---\n") + "---" + ingress;
+    let output = run_command(root(), "check -f - --at 2026-11-22T00:00:00Z world shop/ingress/shop", &text);
+    expect![[r#"
+        allowed    world -> edge/svc/gateway (by every node) 30080
+          backend edge/gateway port 8080: allowed
+            egress  allowed: not a pod with an address of its own
+            ingress allowed: AccessPolicy edge/gateway rules[0] "visitors" (<stdin>:443)
+        allowed    edge/deployment/gateway -> shop/svc/web (by Ingress shop/shop, any host) 80
+          backend shop/web port 8080: allowed
+            egress  allowed: AccessPolicy edge/gateway rules[1] "gateway-to-web" (<stdin>:448)
+            ingress allowed: AccessPolicy shop/storefront rules[0] "from-gateway" (<stdin>:460)
+        [exit 0]
+    "#]]
+    .assert_eq(&output);
+    let output = run_in(root(), "-f - --at 2026-11-22T00:00:00Z", &text);
+    expect![[r#"
+        edge Deployment/gateway
+          guarded    every node, port 30080, Service edge/gateway 80 -> 8080
+                     allowed: AccessPolicy edge/gateway rules[0] "visitors"
+                       (<stdin>:443)
+
+        shop Deployment/web
+          guarded    Ingress shop/shop: any host, Service shop/web 80 -> 8080
+                     served by the gateways that ClusterSettings names
+                     world -> edge/gateway 8080: allowed: AccessPolicy edge/gateway
+                       rules[0] "visitors" (<stdin>:443)
+                     edge/gateway -> shop/web 8080: allowed: AccessPolicy edge/gateway
+                       rules[1] "gateway-to-web" (<stdin>:448)
+
+        2 ways in from world: 2 guarded
+        [exit 0]
+    "#]]
+    .assert_eq(&output);
 }

@@ -17,5 +17,6 @@
 //! ```
 
 mod corners;
+mod plugins;
 mod tiers;
 mod world;
