@@ -36,15 +36,7 @@ pub fn read_docker(
     let mut problems = Vec::new();
     for (index, name) in saved.layers.iter().enumerate() {
         let layer = layer(index, &stored, "", "application/vnd.docker.image.rootfs.diff.tar");
-        match files.file(name) {
-            Ok(file) => problems.extend(read_layer(file, &layer, reader)),
-            Err(error) => {
-                let message = format!("layer {index}: `{name}` of the archive cannot be opened: {error}");
-                problems.push(palisade_model::Problem::error("image-layer-missing", message));
-                reader.begin_layer(&layer);
-                reader.end_layer(0, 0);
-            }
-        }
+        problems.extend(read_layer(&|| files.file(name), &layer, reader));
     }
     let mut config = stored.into_config();
     config.config_digest = config_digest;

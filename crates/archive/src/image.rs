@@ -240,16 +240,7 @@ fn read_image(
     }
     for (index, descriptor) in layers.iter().enumerate() {
         let layer = layer(index, &stored, &descriptor.digest, &descriptor.media_type);
-        match blobs.open(&descriptor.digest) {
-            Ok(blob) => problems.extend(read_layer(blob, &layer, reader)),
-            Err(error) => {
-                let message = format!("{}: its blob cannot be opened: {error}", crate::layer::name(&layer));
-                problems.push(Problem::error("image-layer-missing", message));
-                // Its place is kept: what is above is not below it.
-                reader.begin_layer(&layer);
-                reader.end_layer(0, 0);
-            }
-        }
+        problems.extend(read_layer(&|| blobs.open(&descriptor.digest), &layer, reader));
     }
     let mut image = stored.into_config();
     image.digest = digest.to_owned();

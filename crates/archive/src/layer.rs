@@ -25,10 +25,24 @@ const MOST_BYTES: u64 = 256 << 30;
 
 /// Reads a stored layer, and says what is wrong with it. `layer` says which digests it should have; an empty one is not
 /// compared.
-pub fn read_layer(stored: impl Read, layer: &Layer, reader: &mut impl LayerReader) -> Vec<Problem> {
+///
+/// The stream is opened by `open`, and once more where the reader asks for it.
+pub fn read_layer<R: Read>(
+    open: &dyn Fn() -> io::Result<R>,
+    layer: &Layer,
+    reader: &mut impl LayerReader,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let name = name(layer);
     reader.begin_layer(layer);
+    let stored = match open() {
+        Ok(stored) => stored,
+        Err(error) => {
+            // Its place is kept: what is above is not below it.
+            reader.end_layer(0, 0);
+            return vec![Problem::error("image-layer-missing", format!("{name}: it cannot be opened: {error}"))];
+        }
+    };
     let mut stored = BufReader::with_capacity(BUFFER, Hashing::new(stored));
     let mut noticed = Noticed::default();
     let (outcome, diff_id, bytes) = read_unpacked(&mut stored, reader, &mut noticed);
@@ -38,6 +52,14 @@ pub fn read_layer(stored: impl Read, layer: &Layer, reader: &mut impl LayerReade
     // The rest of a stream that broke off is read for its digest alone.
     let drained = io::copy(&mut stored, &mut io::sink());
     let (digest, stored_bytes) = stored.into_inner().finish();
+    if reader.again()
+        && let Ok(stored) = open()
+    {
+        // What is wrong with it was told the first time.
+        let mut stored = BufReader::with_capacity(BUFFER, Hashing::new(stored));
+        let _ = read_unpacked(&mut stored, reader, &mut Noticed::default());
+        reader.again();
+    }
     reader.end_layer(stored_bytes, bytes);
     problems.extend(of_noticed(&noticed, &name));
     if drained.is_err() {

@@ -2,6 +2,8 @@
 
 mod interest;
 
+use std::collections::BTreeMap;
+
 use palisade_model::Problem;
 
 use crate::catalogue::{Catalogue, Distribution, ImageConfig, Layer};
@@ -63,6 +65,9 @@ pub struct Options {
 /// problem that says so.
 const MOST_FACTS: usize = 1_000_000;
 
+/// Hard links of one layer that wait for their files; a store of packages has one for each `package.json`.
+const MOST_LINKS: usize = 200_000;
+
 /// Problems that are told one by one.
 const MOST_PROBLEMS: usize = 200;
 
@@ -75,6 +80,10 @@ pub struct Collector {
     problems: Vec<Problem>,
     more_problems: usize,
     current: Option<Current>,
+    /// Files of this layer that only a hard link names by what they are: the links by their targets.
+    links: BTreeMap<String, Vec<String>>,
+    /// Whether the layer is read for those links alone.
+    is_second_pass: bool,
     /// The bytes of the current file; its memory is used again for the next one.
     body: Vec<u8>,
     capture: Capture,
@@ -85,6 +94,8 @@ pub struct Collector {
 struct Current {
     path: String,
     interest: Interest,
+    /// Its other names.
+    others: Vec<String>,
 }
 
 impl Collector {
@@ -132,8 +143,19 @@ impl LayerReader for Collector {
         }
     }
 
+    fn again(&mut self) -> bool {
+        self.is_second_pass = !self.is_second_pass && !self.links.is_empty();
+        if !self.is_second_pass {
+            self.links.clear();
+        }
+        self.is_second_pass
+    }
+
     fn entry(&mut self, entry: &Entry<'_>) -> Want {
         self.current = None;
+        if self.is_second_pass {
+            return self.linked(entry);
+        }
         if let Some(layer) = self.layers.last_mut() {
             layer.entries += 1;
             layer.whiteouts += u64::from(whiteout(entry.path).is_some());
@@ -165,7 +187,7 @@ impl LayerReader for Collector {
     }
 
     fn end(&mut self, whole: bool) {
-        let Some(Current { path, interest }) = self.current.take() else { return };
+        let Some(Current { path, interest, others }) = self.current.take() else { return };
         let body = std::mem::take(&mut self.body);
         let fact = match &interest {
             Interest::Program => self.capture.finish(self.options.functions).map(Fact::Program),
@@ -174,6 +196,7 @@ impl LayerReader for Collector {
         };
         self.body = body;
         if let Some(fact) = fact {
+            others.iter().for_each(|other| self.hold(other, fact.clone()));
             self.hold(&path, fact);
         }
     }
@@ -195,12 +218,38 @@ impl Collector {
                 // A link to itself would lose what it links to.
                 if target != entry.path {
                     self.files.replace(entry.path);
-                    self.files.link(entry.path, target);
+                    self.link(entry, target);
                 }
                 Want::Nothing
             }
             EntryKind::File => self.file(entry),
         }
+    }
+
+    /// Another name of a file. What is known of the file holds for it; where nothing is, the name may tell what to look for.
+    fn link(&mut self, entry: &Entry<'_>, target: &str) {
+        if self.files.link(entry.path, target) || self.links.len() >= MOST_LINKS {
+            return;
+        }
+        // Every file has been looked at for a program, whatever its name.
+        match Interest::of(entry, self.options.lock_files) {
+            None | Some(Interest::Program | Interest::UnknownDatabase) => {}
+            Some(_) => self.links.entry(target.to_owned()).or_default().push(entry.path.to_owned()),
+        }
+    }
+
+    /// In the second pass: a file that links wait for is read under the name of the first.
+    fn linked(&mut self, entry: &Entry<'_>) -> Want {
+        let links = if entry.kind == EntryKind::File { self.links.remove(entry.path) } else { None };
+        let Some((path, others)) = links.and_then(|mut links| Some((links.pop()?, links))) else {
+            return Want::Nothing;
+        };
+        let Some(interest) = Interest::of(&Entry { path: &path, ..*entry }, self.options.lock_files) else {
+            return Want::Nothing;
+        };
+        self.body.clear();
+        self.current = Some(Current { path, interest, others });
+        Want::Bytes
     }
 
     fn file(&mut self, entry: &Entry<'_>) -> Want {
@@ -215,7 +264,7 @@ impl Collector {
             Interest::Program => self.capture.begin(entry.size),
             _ => {}
         }
-        self.current = Some(Current { path: entry.path.to_owned(), interest });
+        self.current = Some(Current { path: entry.path.to_owned(), interest, others: Vec::new() });
         Want::Bytes
     }
 

@@ -48,6 +48,12 @@ pub trait LayerReader {
     /// The next layer, above those before. What is known only once it was read is not in `layer` yet.
     fn begin_layer(&mut self, layer: &Layer);
 
+    /// Whether the layer has to be read once more, from its beginning: asked at its end, before [`Self::end_layer`]. A
+    /// hard link may have the name that matters, of a file that passed before under a name that says nothing.
+    fn again(&mut self) -> bool {
+        false
+    }
+
     /// The layer's end: bytes as they are stored, and uncompressed.
     fn end_layer(&mut self, stored_bytes: u64, bytes: u64);
 

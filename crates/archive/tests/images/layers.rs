@@ -42,6 +42,20 @@ fn a_hard_link_is_the_file_that_it_names() {
     assert_eq!(paths, ["/app/node_modules/a/package.json", "/srv/node_modules/a/package.json"]);
 }
 
+/// As pnpm leaves it: the store has the bytes under names that say nothing.
+#[test]
+fn a_hard_link_may_have_the_only_name_that_matters() {
+    let (path, body) = node("a", "1.0.0");
+    let layer = Tar::default()
+        .file(".store/ab/cdef", &body)
+        .link(b'1', &path, ".store/ab/cdef")
+        .link(b'1', "srv/node_modules/a/package.json", ".store/ab/cdef")
+        .link(b'1', "srv/node_modules/b/package.json", "nowhere");
+    let catalogue = read_only(&layout_of(&[layer.end(), Tar::default().file("srv/.wh.node_modules", b"").end()]));
+    assert_eq!(summary(&catalogue), "a 1.0.0@0");
+    assert_eq!((&*catalogue.packages[0].path, catalogue.layers[0].entries), ("/app/node_modules/a/package.json", 4));
+}
+
 #[test]
 fn long_paths_are_read_in_both_forms() {
     for form in [LongPath::Gnu, LongPath::Pax] {

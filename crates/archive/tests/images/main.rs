@@ -2,6 +2,7 @@
 
 mod bill;
 mod damaged;
+mod elf_writer;
 mod hostile;
 mod layers;
 mod layout;

@@ -1,7 +1,10 @@
 //! Packages of every ecosystem in one image: what is found, and what is said not to be.
 
+use std::io::Write as _;
+
 use palisade_image::{Catalogue, Evidence};
 
+use crate::elf_writer::{ADDRESS, START, elf};
 use crate::layout::{layout_of, node, read_only};
 use crate::tar_writer::Tar;
 use crate::zip_writer::{Method, zip};
@@ -104,4 +107,56 @@ fn programs_that_nobody_answers_for_are_listed() {
     let catalogue = read_only(&layout_of(&[layer.end()]));
     let unknown: Vec<String> = catalogue.unidentified.iter().map(|it| format!("{} {:?}", it.path, it.why)).collect();
     assert_eq!(unknown, ["/usr/bin/stray ProgramWithoutBuildInfo", "/var/lib/rpm/Packages UnknownDatabase"]);
+}
+
+#[test]
+fn the_crates_of_a_rust_program_are_those_that_it_was_built_of() {
+    let list = br#"{"packages":[{"name":"app","version":"0.1.0","source":"local","root":true},
+        {"name":"serde","version":"1.0.1","source":"crates.io"},
+        {"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"}]}"#;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(list).expect("memory can be written");
+    let packed = encoder.finish().expect("memory can be written");
+    let layer = Tar::default()
+        .file("usr/bin/app", &elf(&[(".dep-v0", &packed)]))
+        .file("usr/bin/bare", &elf(&[(".comment", b"rustc version 1.90.0\0")]))
+        .file("usr/bin/broken", &elf(&[(".dep-v0", &packed[..9]), (".comment", b"rustc version 1.90.0\0")]));
+    let catalogue = read_only(&layout_of(&[layer.end()]));
+    assert_eq!(rows(&catalogue), ["app 0.1.0", "serde 1.0.1"]);
+    let unknown: Vec<String> = catalogue.unidentified.iter().map(|it| format!("{} {:?}", it.path, it.why)).collect();
+    assert_eq!(unknown, ["/usr/bin/bare RustWithoutDependencies", "/usr/bin/broken RustWithoutDependencies"]);
+}
+
+/// Build information as Go wrote it from 1.13 to 1.17: pointers to the headers of two texts.
+fn old_build_info(version: &str, modules: &str) -> Vec<u8> {
+    let modules = [&[b'<'; 16][..], modules.as_bytes(), &[b'>'; 16][..]].concat();
+    let texts = START + 32 + 32;
+    let mut bytes = b"\xff Go buildinf:\x08\x00".to_vec();
+    for word in
+        [START + 32, START + 48, texts, version.len() as u64, texts + version.len() as u64, modules.len() as u64]
+            .iter()
+            .enumerate()
+            .map(|(index, word)| if matches!(index, 3 | 5) { *word } else { *word + ADDRESS })
+    {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(version.as_bytes());
+    bytes.extend(modules);
+    bytes
+}
+
+#[test]
+fn the_modules_of_an_old_go_program_with_what_replaces_them() {
+    let modules = "path\texample.test/app\nmod\texample.test/app\tv1.0.0\t\ndep\tgolang.org/x/Text\tv0.3.0\th1:x\n\
+                   dep\ta.test/b\tv1.0.0\n=>\t./local\t\n";
+    let layer = Tar::default()
+        .file("old", &elf(&[(".go.buildinfo", &old_build_info("go1.16.5", modules))]))
+        .file("bare", &elf(&[(".gopclntab", b"x")]));
+    let catalogue = read_only(&layout_of(&[layer.end()]));
+    assert_eq!(
+        rows(&catalogue),
+        ["a.test/b (devel)", "example.test/app v1.0.0", "golang.org/x/Text v0.3.0", "stdlib 1.16.5"]
+    );
+    assert_eq!(catalogue.packages[2].purl, "pkg:golang/golang.org/x/text@v0.3.0");
+    assert_eq!((catalogue.unidentified.len(), &*catalogue.unidentified[0].path), (1, "/bare"));
 }
