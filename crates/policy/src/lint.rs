@@ -10,6 +10,7 @@
 mod access;
 mod and_or;
 mod contained_rule;
+mod containing;
 mod containment;
 mod duplicate_policy;
 mod every_port;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use palisade_model::Place;
-use palisade_model::access_policy::{Action, Mode};
+use palisade_model::access_policy::Mode;
 use palisade_model::finding::{Finding, Rule, Severity};
 use palisade_model::object::ObjectRef;
 
 use super::access::{self, AccessRuleAt};
+use super::containing::Containing;
 use super::view::{NetworkPeer, NetworkRule, View};
 use super::{containment, duplicate_policy};
 use crate::model::Closer;
@@ -168,37 +169,37 @@ fn access_rules(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
             && outer.lasts_as_long_as(inner)
             && inner.is_contained_in(outer)
     };
+    let index = Containing::new(&all);
     // As above: what contains one that is told of is not told of itself.
     let mut told: BTreeSet<usize> = BTreeSet::new();
     for (place, inner) in all.iter().enumerate().rev() {
-        let others = all.iter().enumerate().filter(|(other, _)| *other != place && !told.contains(other));
-        if others.into_iter().any(|(_, outer)| contains(outer, inner)) {
+        let mut others = index.candidates(inner).into_iter();
+        if others.any(|other| other != place && !told.contains(&other) && contains(&all[other], inner)) {
             told.insert(place);
         }
     }
     told.iter()
         .filter_map(|place| {
             let inner = &all[*place];
-            let mut others = all.iter().enumerate().filter(|(other, _)| !told.contains(other));
-            let (_, outer) = others.find(|(_, outer)| contains(outer, inner))?;
+            let others = index.candidates(inner).into_iter().filter(|other| !told.contains(other));
+            let outer = others.map(|other| &all[other]).find(|outer| contains(outer, inner))?;
             let finding = tell(rule, Proof::Always, (&outer.policy.meta.reference, &outer.part(), &outer.rule.place));
             Some(finding.of(&inner.policy.meta.reference).part(inner.part()).at(&inner.rule.place))
         })
         .collect()
 }
 
-/// An Allow that a Deny covers as a whole.
+/// An Allow that a Deny covers as a whole; `index` is of `denies`.
 pub(super) fn overriding<'a, 'm>(
     view: &View<'_>,
-    inner: &AccessRuleAt<'m>,
-    all: &'a [AccessRuleAt<'m>],
+    allow: &AccessRuleAt<'m>,
+    (denies, index): (&'a [AccessRuleAt<'m>], &Containing),
 ) -> Option<&'a AccessRuleAt<'m>> {
-    all.iter().find(|outer| {
-        inner.rule.action == Action::Allow
-            && outer.rule.action == Action::Deny
-            && outer.acts_wherever(inner)
-            && outer.policy.mode == Mode::Enforce
-            && inner.grants(view.now)
-            && inner.is_contained_in(outer)
+    let denies = index.candidates(allow).into_iter().map(|place| &denies[place]);
+    denies.into_iter().find(|deny| {
+        allow.grants(view.now)
+            && deny.acts_wherever(allow)
+            && deny.policy.mode == Mode::Enforce
+            && allow.is_contained_in(deny)
     })
 }

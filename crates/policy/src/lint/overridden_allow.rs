@@ -1,9 +1,11 @@
 //! Allows that a Deny takes back as a whole.
 
+use palisade_model::access_policy::Action;
 use palisade_model::finding::{Finding, Rule, Severity};
 
 use super::access::{self, AccessRuleAt};
 use super::contained_rule;
+use super::containing::Containing;
 use super::view::View;
 
 pub(super) fn rule() -> Rule {
@@ -17,8 +19,11 @@ pub(super) fn rule() -> Rule {
 }
 
 pub(super) fn find(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
-    let all: Vec<AccessRuleAt<'_>> = access::rules(view.model).collect();
-    let overridden = all.iter().filter_map(|inner| Some((inner, contained_rule::overriding(view, inner, &all)?)));
+    let (denies, allows): (Vec<AccessRuleAt<'_>>, Vec<_>) =
+        access::rules(view.model).partition(|at| at.rule.action == Action::Deny);
+    let index = Containing::new(&denies);
+    let overridden =
+        allows.iter().filter_map(|allow| Some((allow, contained_rule::overriding(view, allow, (&denies, &index))?)));
     overridden
         .map(|(allow, deny)| {
             let deny_text = format!("{} {}", deny.policy.meta.reference, deny.part());
