@@ -1,14 +1,19 @@
 //! `palisade advisories`: the database that `palisade image scan` judges by.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use palisade_advisories::database::Contents;
+use palisade_feeds::http::Http;
 use palisade_feeds::store::{OpenError, Opened, Store};
+use palisade_feeds::update::{self, Change, Feeds};
 use palisade_model::Timestamp;
 use serde::Serialize;
 
 use crate::arguments::OutputFormat;
-use crate::arguments::advisories::{AdvisoriesCommand, ImportArguments, StatusArguments, StoreArguments};
+use crate::arguments::advisories::{
+    AdvisoriesCommand, ImportArguments, StatusArguments, StoreArguments, UpdateArguments,
+};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
 use crate::report::write_json;
@@ -22,6 +27,7 @@ use crate::table::Table;
 pub fn run(command: &AdvisoriesCommand, settings: &Settings) -> Result<ExitStatus, Failure> {
     match command {
         AdvisoriesCommand::Import(arguments) => import(arguments, settings),
+        AdvisoriesCommand::Update(arguments) => update(arguments, settings),
         AdvisoriesCommand::Status(arguments) => status(arguments, settings),
     }
 }
@@ -48,6 +54,43 @@ fn import(arguments: &ImportArguments, settings: &Settings) -> Result<ExitStatus
     let opened = store.current().map_err(Failure::new)?;
     print(&opened, settings.now, arguments.output)?;
     Ok(ExitStatus::Clean)
+}
+
+fn update(arguments: &UpdateArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
+    let feeds = arguments.config.as_deref().map(read_feeds).transpose()?.unwrap_or_default();
+    if arguments.show_config {
+        write_json(&mut io::stdout().lock(), &feeds)?;
+        return Ok(ExitStatus::Clean);
+    }
+    let store = store(&arguments.store, settings)?;
+    let http = Http { program: concat!("palisade/", env!("CARGO_PKG_VERSION")) };
+    let (changes, imported) = update::update(&store, &feeds, &http).map_err(|error| {
+        let hint = match store.current() {
+            Ok(_) => "scans go on with the database that is there: palisade advisories status",
+            Err(_) => "palisade advisories import FOLDER, with exports that came another way",
+        };
+        Failure::new(error).hint(Hint::Run(hint.into()))
+    })?;
+    let mut stderr = io::stderr().lock();
+    for (ecosystem, change) in &changes {
+        match change {
+            Change::None => writeln!(stderr, "{ecosystem}: nothing new")?,
+            Change::Whole { bytes } => writeln!(stderr, "{ecosystem}: fetched whole, {} kB", bytes.div_ceil(1000))?,
+            Change::Records { count } => writeln!(stderr, "{ecosystem}: {count} changed")?,
+        }
+    }
+    for example in &imported.examples {
+        writeln!(stderr, "left out: {example}")?;
+    }
+    let opened = store.current().map_err(Failure::new)?;
+    print(&opened, settings.now, arguments.output)?;
+    Ok(ExitStatus::Clean)
+}
+
+fn read_feeds(path: &Path) -> Result<Feeds, Failure> {
+    let context = || format!("cannot use the configuration `{}`", path.display());
+    let text = std::fs::read(path).map_err(|error| Failure::new(error).context(context()))?;
+    serde_json::from_slice(&text).map_err(|error| Failure::new(error).context(context()))
 }
 
 fn status(arguments: &StatusArguments, settings: &Settings) -> Result<ExitStatus, Failure> {

@@ -1,5 +1,6 @@
 //! `palisade advisories`, as a reader sees it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -149,4 +150,63 @@ fn the_status_is_there_for_programs() {
     "#]],
     );
     assert!(Path::new(&world.0).join("store/current").exists());
+}
+
+#[test]
+fn an_update_fetches_from_a_server_and_a_failed_one_says_what_is_used_now() {
+    let world = World::new("update");
+    let export = std::fs::read(world.0.join("exports/npm.zip")).expect("there");
+    let catalogue = std::fs::read(world.0.join("exports/kev.json")).expect("there");
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address");
+    let serving = std::thread::spawn(move || {
+        // One connection a request, as many as the update makes.
+        for _ in 0..3 {
+            let (mut stream, _) = server.accept().expect("a connection");
+            let mut request = String::new();
+            BufRead::read_line(&mut BufReader::new(&stream), &mut request).expect("a request");
+            let body: &[u8] = match request.split(' ').nth(1) {
+                Some("/osv/npm/modified_id.csv") => b"2026-08-21T00:00:00Z,GHSA-1\n",
+                Some("/osv/npm/all.zip") => &export,
+                Some("/kev.json") => &catalogue,
+                other => panic!("{other:?} was asked for"),
+            };
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("answered");
+        }
+    });
+    let config =
+        format!(r#"{{"osv":"http://{address}/osv","ecosystems":["npm"],"exploited":"http://{address}/kev.json"}}"#);
+    std::fs::write(world.0.join("feeds.json"), config).expect("written");
+    world.session(&["advisories", "update", "--config", "feeds.json"], expect![[r#"
+        SOURCE    RECORDS  NEWEST      AGE       DIGEST
+        kev.json  2        2026-08-25  DAYS days   8c0d9145f4c5
+        npm.zip   1        2026-08-21  DAYS days  a6f8f8e04a7f
+
+        sha256:02e45078853a: 1 advisory, 2 known to be exploited
+        npm: fetched whole, 1 kB
+        left out: npm.zip: GHSA-2.json: it is no OSV record
+    "#]]);
+    serving.join().expect("everything was asked for");
+    std::fs::write(world.0.join("gone.json"), r#"{"osv":"http://127.0.0.1:1/osv","ecosystems":["npm"]}"#)
+        .expect("written");
+    world.session(&["advisories", "update", "--config", "gone.json"], expect![[r#"
+        error: cannot fetch `http://127.0.0.1:1/osv/npm/modified_id.csv`: Connection refused (os error 111)
+
+        hint: scans go on with the database that is there: palisade advisories status
+        [exit 2]
+    "#]]);
+    world.session(&["advisories", "status"], expect![[r#"
+        SOURCE    RECORDS  NEWEST      AGE       DIGEST
+        kev.json  2        2026-08-25  DAYS days   8c0d9145f4c5
+        npm.zip   1        2026-08-21  DAYS days  a6f8f8e04a7f
+
+        sha256:02e45078853a: 1 advisory, 2 known to be exploited
+    "#]]);
+    std::fs::write(world.0.join("bad.json"), r#"{"url":"x"}"#).expect("written");
+    world.session(&["advisories", "update", "--config", "bad.json"], expect![[r#"
+        error: cannot use the configuration `bad.json`
+          caused by: unknown field `url`, expected one of `osv`, `ecosystems`, `exploited` at line 1 column 6
+        [exit 2]
+    "#]]);
 }

@@ -69,6 +69,7 @@ fn help_teaches_by_example() {
         (vec!["advisories", "--help"], "advisories"),
         (vec!["advisories", "import", "--help"], "advisories-import"),
         (vec!["advisories", "status", "--help"], "advisories-status"),
+        (vec!["advisories", "update", "--help"], "advisories-update"),
     ] {
         let path = format!("help/{file}.txt");
         expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)].assert_eq(&run(&command, ""));

@@ -11,6 +11,8 @@ use super::OutputFormat;
 pub enum AdvisoriesCommand {
     /// Make exports of advisories into the database that scans use
     Import(ImportArguments),
+    /// Fetch what has changed, and make it into the database that scans use
+    Update(UpdateArguments),
     /// Say what is in the database, and how old it is
     Status(StatusArguments),
 }
@@ -56,6 +58,33 @@ pub struct StatusArguments {
     #[command(flatten)]
     pub store: StoreArguments,
     /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
+}
+
+/// `palisade advisories update`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Fetches OSV.dev's exports whole the first time, later only the records that have changed, and CISA's catalogue of known
+exploited vulnerabilities. When it fails, the database stays as it was, and scans go on with it.
+
+FILE is JSON: {\"osv\": URL, \"ecosystems\": [NAME, ...], \"exploited\": URL}; what it leaves out is as without it. A mirror in
+the cluster is named there, over http: https is not spoken yet. --show-config prints what is in force.
+
+Examples:
+  palisade advisories update
+  palisade advisories update --show-config > feeds.json
+  palisade advisories update --config feeds.json")]
+pub struct UpdateArguments {
+    /// Where to fetch from, and what
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the configuration and fetch nothing
+    #[arg(long)]
+    pub show_config: bool,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    /// How to print what was made
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
 }
