@@ -276,7 +276,7 @@ impl Model {
     ) -> Option<Because> {
         let access = self.access_rules(pod, rules, objects, Action::Allow);
         let access = access.map(|(policy, index, rule)| self.covers(policy, index, rule, situation));
-        let network = self.network_rules(closers, rules, direction);
+        let network = self.network_rules(closers, rules, (situation, direction));
         let network =
             network.map(|(position, index)| self.network_policy_covers(position, index, situation, direction));
         for cover in access.chain(network) {
@@ -355,28 +355,59 @@ impl Model {
         (policy, index, &policy.rules[index])
     }
 
-    /// Rules of the NetworkPolicies among `closers`, as position of the policy and index.
+    /// Rules of the NetworkPolicies among `closers` that could name the other end, as position of the policy and index.
     fn network_rules<'r>(
         &self,
         closers: &[Closer],
         rules: Rules<'r, '_>,
-        direction: Direction,
+        (situation, direction): (&Situation<'_>, Direction),
     ) -> impl Iterator<Item = (usize, usize)> + use<'r> {
         let (all, relevant) = match rules {
-            Rules::All | Rules::Named(_) => {
-                let of = |closer: &Closer| match closer {
-                    Closer::NetworkPolicy(position) => Some(*position),
-                    Closer::Perimeter(_) => None,
-                };
-                let positions = closers.iter().filter_map(of);
-                let rules = positions.flat_map(|position| {
-                    (0..self.network_policy_rules(position, direction).len()).map(move |index| (position, index))
-                });
-                (rules.collect::<Vec<_>>(), None)
-            }
             Rules::Relevant(relevant) => (Vec::new(), Some(relevant.network.iter().copied())),
+            Rules::All | Rules::Named(_) => (self.network_rules_of(closers, situation, direction), None),
         };
         all.into_iter().chain(relevant.into_iter().flatten())
+    }
+
+    fn network_rules_of(
+        &self,
+        closers: &[Closer],
+        situation: &Situation<'_>,
+        direction: Direction,
+    ) -> Vec<(usize, usize)> {
+        /// Asking each of so few costs less than finding those that could name the other end.
+        const FEW: usize = 24;
+        let network = self.rules.network(direction);
+        let positions = closers.iter().filter_map(|closer| match closer {
+            Closer::NetworkPolicy(position) => Some(*position),
+            Closer::Perimeter(_) => None,
+        });
+        let ranges: Vec<std::ops::Range<RuleNumber>> =
+            positions.map(|position| network.of_policy(position)).filter(|range| !range.is_empty()).collect();
+        let count: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+        let at = |number: RuleNumber| network.rules[number as usize];
+        if count <= FEW {
+            return ranges.into_iter().flatten().map(at).collect();
+        }
+        let (other, side) = match direction {
+            Direction::Ingress => (&situation.from, Side::From),
+            Direction::Egress => (&situation.to, Side::To),
+        };
+        let lists = network.peers.naming(self, other, side);
+        if lists.iter().map(|list| list.len()).sum::<usize>() >= count {
+            return ranges.into_iter().flatten().map(at).collect();
+        }
+        // Closers are in the order of policies, and so are the numbers of their rules.
+        let is_of_closer = |number: &RuleNumber| {
+            let position = ranges.partition_point(|range| range.end <= *number);
+            ranges.get(position).is_some_and(|range| range.contains(number))
+        };
+        let named = lists.into_iter().flatten().map(|at| at.rule).filter(is_of_closer);
+        let open = ranges.iter().flat_map(|range| network.open_in(range.clone()));
+        let mut numbers: Vec<RuleNumber> = named.chain(open).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.into_iter().map(at).collect()
     }
 
     /// The policies that close `pod` in `direction` for this link.

@@ -53,11 +53,19 @@ pub(crate) struct NetworkRules {
     pub(crate) rules: Vec<(usize, usize)>,
     /// The first rule's number by the policy's position, and one more.
     first: Vec<RuleNumber>,
+    /// Those that name everyone, in order.
+    open: Vec<RuleNumber>,
     /// Their peers.
     pub(crate) peers: PeerIndex,
 }
 
 impl NetworkRules {
+    /// Those of `range` that name everyone.
+    pub(crate) fn open_in(&self, range: std::ops::Range<RuleNumber>) -> impl Iterator<Item = RuleNumber> {
+        let first = self.open.partition_point(|rule| *rule < range.start);
+        self.open[first..].iter().copied().take_while(move |rule| *rule < range.end)
+    }
+
     /// The numbers of the rules of the policy at `position`.
     pub(crate) fn of_policy(&self, position: usize) -> std::ops::Range<RuleNumber> {
         self.first[position]..self.first[position + 1]
@@ -164,8 +172,8 @@ impl RuleIndex {
 }
 
 fn network_rules(inventory: &Inventory, direction: Direction) -> NetworkRules {
-    let mut network =
-        NetworkRules { rules: Vec::new(), first: Vec::new(), peers: PeerIndex::new(BlockReach::Everybody) };
+    let peers = PeerIndex::new(BlockReach::Everybody);
+    let mut network = NetworkRules { rules: Vec::new(), first: Vec::new(), open: Vec::new(), peers };
     for (position, policy) in inventory.network_policies.iter().enumerate() {
         network.first.push(position_u32(network.rules.len()));
         let rules = match direction {
@@ -175,6 +183,9 @@ fn network_rules(inventory: &Inventory, direction: Direction) -> NetworkRules {
         for (index, rule) in rules.iter().flatten().enumerate() {
             let number = position_u32(network.rules.len());
             network.rules.push((position, index));
+            if rule.peers.is_empty() {
+                network.open.push(number);
+            }
             for (peer, content) in rule.peers.iter().enumerate() {
                 let at = PeerAt { rule: number, peer: position_u32(peer), is_exact: false };
                 network.peers.add_network(at, &content.target, policy.meta.reference.namespace.as_ref());
