@@ -178,7 +178,9 @@ fn an_update_fetches_from_a_server_and_a_failed_one_says_what_is_used_now() {
     let config =
         format!(r#"{{"osv":"http://{address}/osv","ecosystems":["npm"],"exploited":"http://{address}/kev.json"}}"#);
     std::fs::write(world.0.join("feeds.json"), config).expect("written");
-    world.session(&["advisories", "update", "--config", "feeds.json"], expect![[r#"
+    world.session(
+        &["advisories", "update", "--config", "feeds.json"],
+        expect![[r#"
         SOURCE    RECORDS  NEWEST      AGE       DIGEST
         kev.json  2        2026-08-25  DAYS days   8c0d9145f4c5
         npm.zip   1        2026-08-21  DAYS days  a6f8f8e04a7f
@@ -186,27 +188,37 @@ fn an_update_fetches_from_a_server_and_a_failed_one_says_what_is_used_now() {
         sha256:02e45078853a: 1 advisory, 2 known to be exploited
         npm: fetched whole, 1 kB
         left out: npm.zip: GHSA-2.json: it is no OSV record
-    "#]]);
+    "#]],
+    );
     serving.join().expect("everything was asked for");
     std::fs::write(world.0.join("gone.json"), r#"{"osv":"http://127.0.0.1:1/osv","ecosystems":["npm"]}"#)
         .expect("written");
-    world.session(&["advisories", "update", "--config", "gone.json"], expect![[r#"
+    world.session(
+        &["advisories", "update", "--config", "gone.json"],
+        expect![[r#"
         error: cannot fetch `http://127.0.0.1:1/osv/npm/modified_id.csv`: Connection refused (os error 111)
 
         hint: scans go on with the database that is there: palisade advisories status
         [exit 2]
-    "#]]);
-    world.session(&["advisories", "status"], expect![[r#"
+    "#]],
+    );
+    world.session(
+        &["advisories", "status"],
+        expect![[r#"
         SOURCE    RECORDS  NEWEST      AGE       DIGEST
         kev.json  2        2026-08-25  DAYS days   8c0d9145f4c5
         npm.zip   1        2026-08-21  DAYS days  a6f8f8e04a7f
 
         sha256:02e45078853a: 1 advisory, 2 known to be exploited
-    "#]]);
+    "#]],
+    );
     std::fs::write(world.0.join("bad.json"), r#"{"url":"x"}"#).expect("written");
-    world.session(&["advisories", "update", "--config", "bad.json"], expect![[r#"
+    world.session(
+        &["advisories", "update", "--config", "bad.json"],
+        expect![[r#"
         error: cannot use the configuration `bad.json`
           caused by: unknown field `url`, expected one of `osv`, `ecosystems`, `exploited` at line 1 column 6
         [exit 2]
-    "#]]);
+    "#]],
+    );
 }
