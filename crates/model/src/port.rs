@@ -162,6 +162,18 @@ impl PortSet {
         after > 0 && self.0[after - 1].contains(port)
     }
 
+    /// The same set without `port`.
+    #[must_use]
+    pub fn without(&self, port: u16) -> Self {
+        let pieces = self.0.iter().flat_map(|range| {
+            let before = port.checked_sub(1).map(|last| (range.first, range.last.min(last)));
+            let after = port.checked_add(1).map(|first| (range.first.max(first), range.last));
+            let pieces = [before, after].into_iter().flatten();
+            pieces.filter_map(|(first, last)| PortRange::new(first, last).ok())
+        });
+        Self::new(pieces)
+    }
+
     /// Its ranges, in order.
     pub fn ranges(&self) -> &[PortRange] {
         &self.0
@@ -227,6 +239,15 @@ mod tests {
     fn the_last_port_does_not_overflow() {
         let set = PortSet::new([range(65535, 65535), range(0, 65535)]);
         assert_eq!(set, PortSet::all());
+    }
+
+    #[test]
+    fn a_port_is_taken_out_of_a_set() {
+        let set = PortSet::new([range(80, 82), range(443, 443)]);
+        assert_eq!(set.without(81).to_string(), "80,82,443");
+        assert_eq!(set.without(443).to_string(), "80-82");
+        assert_eq!(PortSet::all().without(0).to_string(), "1-65535");
+        assert_eq!(PortSet::all().without(65535).to_string(), "0-65534");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `palisade explain`: why may FROM reach TO, or why not?
 
+mod change;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use palisade_model::access_policy::Mode;
-use palisade_model::verdict::{Because, Direction, RuleRef, Verdict};
+use palisade_model::verdict::{Because, RuleRef, Verdict};
 use palisade_model::{Problem, Timestamp};
 use palisade_policy::explain::{EndExplanation, Explanation, RuleAction, RuleExplanation};
 use serde::Serialize;
@@ -15,6 +17,7 @@ use crate::check::Asked;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::settings::Settings;
+use crate::wrapped::wrap;
 use crate::{input, report};
 
 /// The JSON form.
@@ -86,25 +89,10 @@ fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
         }
         render_end(text, &explanation.egress, "sender");
         render_end(text, &explanation.ingress, "receiver");
-        for (position, consent) in explanation.consents.iter().enumerate() {
-            let opens: Vec<&str> = consent.opens.iter().map(|direction| end_word(*direction)).collect();
-            let lead = if position == 0 { "what is missing" } else { "and also" };
-            let _ = writeln!(
-                text,
-                "\n{lead}: an object of namespace `{}`, which opens the {} end. Ready to apply:\n",
-                consent.object.namespace.as_deref().unwrap_or_default(),
-                opens.join(" and the ")
-            );
-            for line in consent.yaml.lines() {
-                let _ = writeln!(text, "    {line}");
-            }
-            if position + 1 < explanation.consents.len() {
-                let _ = writeln!(text, "    ---");
-            }
-        }
         if explanation.consents.is_empty() {
             render_obstacle(text, explanation);
         }
+        change::render(text, explanation);
     }
     if answer.would_be != answer.verdict {
         let _ = writeln!(text, "\nwith the policies in Audit enforced: {}", answer.would_be);
@@ -112,13 +100,6 @@ fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
     answer.plugin_lines().for_each(|line| {
         let _ = writeln!(text, "\n{line}");
     });
-}
-
-fn end_word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Egress => "sender's",
-        Direction::Ingress => "receiver's",
-    }
 }
 
 /// Why no consent is shown though the link is denied: a Deny stands in the way.
@@ -135,21 +116,23 @@ fn render_obstacle(text: &mut String, explanation: &Explanation) {
             return;
         }
         if let Some(rule) = because.rule().filter(|rule| rule.rule.is_some()) {
-            let _ = writeln!(text, "\nno Allow can open this: {rule} denies it ({})", rule.place);
+            text.push('\n');
+            wrap(text, &format!("no Allow can open this: {rule} denies it ({})", rule.place), 0, 2);
             return;
         }
     }
 }
 
 fn render_end(text: &mut String, end: &EndExplanation, word: &str) {
-    let _ = writeln!(text, "\n{word} {} ({}): {}", end.end, end.direction, render_verdict(&end.enforced));
+    text.push('\n');
+    wrap(text, &format!("{word} {} ({}): {}", end.end, end.direction, render_verdict(&end.enforced)), 0, 4);
     if end.would_be != end.enforced {
-        let _ = writeln!(text, "  would be {}", render_verdict(&end.would_be));
+        wrap(text, &format!("would be {}", render_verdict(&end.would_be)), 2, 4);
     }
     if !end.closed_by.is_empty() {
         let _ = writeln!(text, "  closed by");
         for closer in &end.closed_by {
-            let _ = writeln!(text, "    {}", reference(closer));
+            wrap(text, &reference(closer), 4, 6);
         }
     }
     if !end.rules.is_empty() {
@@ -173,12 +156,12 @@ fn render_rule(text: &mut String, rule: &RuleExplanation) {
         (Some(false), RuleAction::Pass) => (" ", "does not pass it on"),
         (None, _) => ("?", "may cover it"),
     };
-    let _ = writeln!(text, "  {mark} {}: {verb}", reference(&rule.rule));
+    wrap(text, &format!("{mark} {}: {verb}", reference(&rule.rule)), 2, 6);
     for line in &rule.why_not {
-        let _ = writeln!(text, "      {line}");
+        wrap(text, line, 6, 8);
     }
     if let Some(hint) = &rule.hint {
-        let _ = writeln!(text, "      hint: {hint}");
+        wrap(text, &format!("hint: {hint}"), 6, 8);
     }
 }
 

@@ -22,6 +22,7 @@ mod report;
 mod settings;
 mod table;
 mod terminal;
+mod wrapped;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,8 @@ use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
+mod comparison;
+mod convert;
 mod diff;
 mod exposure;
 mod lint;
@@ -21,6 +23,7 @@ pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Fail
         NetCommand::Lint(arguments) => lint::run(arguments, settings),
         NetCommand::Diff(arguments) => diff::run(arguments, settings),
         NetCommand::Map(arguments) => map::run(arguments, settings),
+        NetCommand::Convert(arguments) => convert::run(arguments, settings),
         NetCommand::Exposure(arguments) => exposure::run(arguments, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),
     }

@@ -4,9 +4,6 @@
 //! closed needs one object in each. What is shown has been evaluated: with the objects added the
 //! link is allowed.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-
 use palisade_model::access_policy::{
     AccessPolicy, AccessRule, Action, Entity, Mode, Peer, PeerTarget, PodPeer, WorkloadRef,
 };
@@ -21,6 +18,7 @@ use crate::explain::render_party;
 use crate::matching::{self, Side};
 use crate::model::{Model, PodFacts};
 use crate::party::{AddressKind, Party, Situation, Transport};
+use crate::written;
 
 /// Whom the proposed objects name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +49,7 @@ pub(crate) fn propose(
     link: &Link,
     judgement: &Judgement,
     grant: Grant,
-) -> Vec<Consent> {
+) -> Vec<(AccessPolicy, Vec<Direction>)> {
     let ends = [(Direction::Egress, &judgement.enforced.egress), (Direction::Ingress, &judgement.enforced.ingress)];
     let closed: Vec<Direction> = ends
         .iter()
@@ -73,43 +71,40 @@ pub(crate) fn propose(
     }
     let proposed: Option<Vec<(AccessPolicy, Vec<Direction>)>> = namespaces
         .into_iter()
-        .map(|(namespace, opens)| Some((proposal(model, situation, &namespace, grant)?, opens)))
+        .map(|(namespace, opens)| Some((proposal(model, situation, &namespace, grant, Action::Allow)?, opens)))
         .collect();
-    let Some(proposed) = proposed else { return Vec::new() };
-    if proposed.is_empty() || !opens_link(model, link, situation, proposed.iter().map(|(policy, _)| policy)) {
-        return Vec::new();
+    let proposed = proposed.unwrap_or_default();
+    let policies: Vec<AccessPolicy> = proposed.iter().map(|(policy, _)| policy.clone()).collect();
+    if model.opens_with(situation, link, &policies) { proposed } else { Vec::new() }
+}
+
+impl Consent {
+    pub(crate) fn new(policy: &AccessPolicy, opens: Vec<Direction>) -> Self {
+        Self { object: policy.meta.reference.clone(), opens, yaml: written::access_policy(policy) }
     }
-    proposed
-        .into_iter()
-        .map(|(policy, opens)| Consent { object: policy.meta.reference.clone(), opens, yaml: render(&policy) })
-        .collect()
 }
 
 /// The object of `namespace` that would open its end, in YAML, not evaluated: for many links at once.
 pub(crate) fn sketch(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: Grant) -> Option<String> {
-    proposal(model, situation, namespace, grant).map(|policy| render(&policy))
+    proposal(model, situation, namespace, grant, Action::Allow).map(|policy| written::access_policy(&policy))
 }
 
-fn opens_link<'p>(
+/// An AccessPolicy of `namespace` with one rule for just this link.
+pub(crate) fn proposal(
     model: &Model,
-    link: &Link,
     situation: &Situation<'_>,
-    policies: impl Iterator<Item = &'p AccessPolicy>,
-) -> bool {
-    let mut inventory = (*model.inventory).clone();
-    inventory.access_policies.extend(policies.cloned());
-    let with = Model::new(Arc::new(inventory), model.settings.clone()).value;
-    with.judge(link, situation.now).is_ok_and(|judgement| judgement.enforced.is_allowed())
-}
-
-fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: Grant) -> Option<AccessPolicy> {
+    namespace: &Name,
+    grant: Grant,
+    action: Action,
+) -> Option<AccessPolicy> {
     let place = Place::new("(proposed)", 0);
-    let peer = |side| Some(Peer { place: place.clone(), target: target(model, situation, side, namespace, grant)? });
+    let peer =
+        |side| Some(Peer { place: place.clone(), target: target(model, situation, side, Some(namespace), grant)? });
     let (from, to) = (peer(Side::From)?, peer(Side::To)?);
     let object = ObjectRef {
         kind: Kind::AccessPolicy,
         namespace: Some(namespace.clone()),
-        name: free_name(model, situation, namespace),
+        name: free_name(model, situation, namespace, action),
     };
     let ports = match situation.transport {
         Transport::Port { protocol, port } => {
@@ -120,7 +115,7 @@ fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: G
     let rule = AccessRule {
         place: place.clone(),
         name: None,
-        action: Action::Allow,
+        action,
         from: vec![from],
         to: vec![to],
         ports,
@@ -129,26 +124,27 @@ fn proposal(model: &Model, situation: &Situation<'_>, namespace: &Name, grant: G
         owner: None,
         reason: None,
     };
-    let meta = Meta {
-        reference: object,
-        place,
-        labels: Labels::default(),
-        annotations: Labels::default(),
-        uid: None,
-        owner: None,
-    };
-    Some(AccessPolicy { meta, mode: Mode::Enforce, rules: vec![rule] })
+    Some(AccessPolicy { meta: new_meta(object, place), mode: Mode::Enforce, rules: vec![rule] })
+}
+
+/// The metadata of an object that is not there yet.
+pub(crate) fn new_meta(reference: ObjectRef, place: Place) -> Meta {
+    Meta { reference, place, labels: Labels::default(), annotations: Labels::default(), uid: None, owner: None }
 }
 
 /// A name that no AccessPolicy of the namespace has: applying the proposal replaces nothing. It has the
 /// port, so that proposals for several ports do not replace each other either.
-fn free_name(model: &Model, situation: &Situation<'_>, namespace: &Name) -> Name {
+fn free_name(model: &Model, situation: &Situation<'_>, namespace: &Name, action: Action) -> Name {
     let port = match situation.transport {
         Transport::Port { protocol: Protocol::Tcp, port } => format!("-{port}"),
         Transport::Port { protocol, port } => format!("-{port}-{}", protocol.as_str().to_ascii_lowercase()),
         Transport::Portless | Transport::AnyPort(_) => String::new(),
     };
-    let wanted = format!("{}-to-{}{port}", short_name(situation, Side::From), short_name(situation, Side::To));
+    let word = match action {
+        Action::Allow => "to",
+        Action::Deny => "not-to",
+    };
+    let wanted = format!("{}-{word}-{}{port}", short_name(situation, Side::From), short_name(situation, Side::To));
     let taken = |name: &str| {
         let mut policies = model.inventory.access_policies.iter();
         policies.any(|policy| policy.meta.reference.namespace.as_ref() == Some(namespace) && policy.meta.name() == name)
@@ -166,7 +162,14 @@ fn short_name(situation: &Situation<'_>, side: Side) -> String {
     }
 }
 
-fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name, grant: Grant) -> Option<PeerTarget> {
+/// The end at `side` as a peer of a policy of `namespace`; of a cluster-wide one without.
+pub(crate) fn target(
+    model: &Model,
+    situation: &Situation<'_>,
+    side: Side,
+    namespace: Option<&Name>,
+    grant: Grant,
+) -> Option<PeerTarget> {
     if side == Side::To && matching::entity_is(model, Entity::Dns, situation, side) {
         return Some(PeerTarget::Entity(Entity::Dns));
     }
@@ -193,70 +196,14 @@ fn target(model: &Model, situation: &Situation<'_>, side: Side, namespace: &Name
     }
 }
 
-fn pod_peer(pod: &PodFacts, container: Option<Name>, program: Option<Name>, namespace: &Name) -> PodPeer {
+fn pod_peer(pod: &PodFacts, container: Option<Name>, program: Option<Name>, namespace: Option<&Name>) -> PodPeer {
     PodPeer {
         workload: Some(WorkloadRef { kind: None, name: pod.workload.name.clone() }),
-        namespace: (pod.namespace != *namespace).then(|| pod.namespace.clone()),
+        namespace: (Some(&pod.namespace) != namespace).then(|| pod.namespace.clone()),
         container,
         program,
         ..PodPeer::default()
     }
-}
-
-fn render(policy: &AccessPolicy) -> String {
-    let ObjectRef { name, namespace, .. } = &policy.meta.reference;
-    let mut yaml = String::new();
-    let namespace = namespace.as_deref().unwrap_or_default();
-    let rule = &policy.rules[0];
-    let peer = |peer: &Peer| match &peer.target {
-        PeerTarget::Pods(pods) => {
-            let field =
-                |key: &str, value: &Option<Name>| value.as_ref().map(|value| format!("{key}: {}", quoted(value)));
-            let workload =
-                pods.workload.as_ref().map(|workload| format!("workload: {}", quoted(&workload.to_string())));
-            let fields = [
-                workload,
-                field("namespace", &pods.namespace),
-                field("container", &pods.container),
-                field("program", &pods.program),
-            ];
-            fields.into_iter().flatten().collect::<Vec<_>>().join(", ")
-        }
-        PeerTarget::Cidr { cidr, .. } => format!("cidr: \"{cidr}\""),
-        PeerTarget::Entity(entity) => format!("entity: {entity}"),
-        PeerTarget::Fqdn(name) => format!("fqdn: {}", quoted(name)),
-    };
-    let ports = match rule.ports.first() {
-        None => String::new(),
-        Some(PortRule { protocol: Protocol::Tcp, port: PortMatch::Range(range) }) => {
-            format!("    ports: [{{port: {range}}}]\n")
-        }
-        Some(PortRule { protocol, port: PortMatch::Range(range) }) => {
-            format!("    ports: [{{port: {range}, protocol: {protocol}}}]\n")
-        }
-        Some(PortRule { protocol, port: PortMatch::Any | PortMatch::Name(_) }) => {
-            format!("    ports: [{{protocol: {protocol}}}]\n")
-        }
-    };
-    let _ = write!(
-        yaml,
-        "apiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {{name: {}, namespace: {namespace}}}\nspec:\n  rules:\n  - action: Allow\n    from: [{{{}}}]\n    to: [{{{}}}]\n{ports}",
-        quoted(name),
-        peer(&rule.from[0]),
-        peer(&rule.to[0]),
-    );
-    yaml
-}
-
-/// A YAML flow scalar: quoted unless it can be nothing but a string.
-fn quoted(text: &str) -> String {
-    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
-        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-./_".contains(letter))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
-        );
-    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
 
 impl Model {

@@ -12,6 +12,7 @@ use palisade_model::verdict::{Because, Direction, Judgement, RuleRef, Verdict};
 use palisade_model::{Labels, Selector};
 use serde::Serialize;
 
+use crate::change::Changes;
 use crate::consent::{self, Consent, Grant};
 use crate::findings::{nearest, render_peer};
 use crate::judge::{Cover, Objects, Rules, access_ref, deciding_pod};
@@ -32,6 +33,8 @@ pub struct Explanation {
     /// The objects that would open what is closed, one a namespace that has to consent; empty when
     /// the link is allowed, or when no consent can help.
     pub consents: Vec<Consent>,
+    /// What would turn the verdict, the smallest change first.
+    pub changes: Changes,
 }
 
 /// One end: what it says and why.
@@ -113,8 +116,11 @@ impl Model {
         let judgement = self.judge_situation(&situation);
         let egress = self.explain_end(&situation, Direction::Egress, &judgement);
         let ingress = self.explain_end(&situation, Direction::Ingress, &judgement);
-        let consents = consent::propose(self, &situation, link, &judgement, grant);
-        Ok(Explanation { judgement, egress, ingress, consents })
+        let proposed = consent::propose(self, &situation, link, &judgement, grant);
+        let policies: Vec<AccessPolicy> = proposed.iter().map(|(policy, _)| policy.clone()).collect();
+        let changes = self.changes(&situation, link, &judgement, grant, &policies);
+        let consents = proposed.into_iter().map(|(policy, opens)| Consent::new(&policy, opens)).collect();
+        Ok(Explanation { judgement, egress, ingress, consents, changes })
     }
 
     fn explain_end(&self, situation: &Situation<'_>, direction: Direction, judgement: &Judgement) -> EndExplanation {

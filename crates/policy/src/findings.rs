@@ -145,6 +145,14 @@ fn means_nobody(meta: &Meta, place: &Place, message: String, selector: &Selector
 
 /// A label of the pods that is a slip of the pen away from one that the selector asks for.
 pub(crate) fn nearest<'l>(selector: &Selector, labels: impl Iterator<Item = &'l Labels> + Clone) -> Option<String> {
+    nearest_label(selector, labels).map(|(key, value)| format!("did you mean `{key}: {value}`?"))
+}
+
+/// The same as key and value.
+pub(crate) fn nearest_label<'l>(
+    selector: &Selector,
+    labels: impl Iterator<Item = &'l Labels> + Clone,
+) -> Option<(Name, Name)> {
     /// Two letters added, dropped or changed: `cart` and `carts`, but not `web` and `db`.
     const SLIP: usize = 2;
     selector.match_labels.0.iter().find_map(|(key, value)| {
@@ -157,7 +165,7 @@ pub(crate) fn nearest<'l>(selector: &Selector, labels: impl Iterator<Item = &'l 
             .map(|candidate| (distance(candidate, value), candidate))
             .filter(|(distance, _)| *distance <= SLIP && *distance < value.len().min(4))
             .min()
-            .map(|(_, candidate)| format!("did you mean `{key}: {candidate}`?"))
+            .map(|(_, candidate)| (key.clone(), candidate.into()))
     })
 }
 

@@ -4,18 +4,21 @@
 //!
 //! ```text
 //! Inventory --Model::new--> Model --judge--> Judgement      (one link)
-//!                             |-----explain-> Explanation    (why, and what is missing)
 //!                             |-----reach---> Reach          (all links, by class)
 //!                             |-----difference-> Difference (of two: what opens and closes)
+//!                             |-----explain-> Explanation    (why, and the smallest change that would turn it)
 //!                             |-----dial----> Dial           (a Service: per backend)
 //!                             '-----compile-> NodeRules      (what one node's kernel needs)
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod change;
 mod classes;
+pub mod compare;
 pub mod compile;
 mod consent;
+pub mod convert;
 pub mod dial;
 pub mod difference;
 pub mod doors;
@@ -25,6 +28,7 @@ pub mod exposure;
 mod findings;
 mod judge;
 pub mod lint;
+pub mod loss;
 pub mod map;
 mod matching;
 mod model;
@@ -32,11 +36,13 @@ mod nodes;
 mod outside;
 mod party;
 mod pod_index;
+pub mod proof;
 pub mod reach;
 mod rule_index;
 mod service_index;
 mod tiers;
 mod workloads;
+pub mod written;
 
 pub use consent::{Consent, Grant};
 pub use judge::{Enforcement, WhereJudged};

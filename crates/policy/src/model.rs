@@ -13,7 +13,7 @@ use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::{Phase, PodSpec};
 use palisade_model::service::Service;
 use palisade_model::settings::Settings;
-use palisade_model::tiered_policy::Tier;
+use palisade_model::tiered_policy::{Tier, TieredPolicy};
 use palisade_model::verdict::{Direction, RuleList, RuleRef};
 use palisade_model::workload::WorkloadKind;
 use palisade_model::{Labels, Outcome, Place};
@@ -335,12 +335,14 @@ fn sorted(inventory: Arc<Inventory>) -> Arc<Inventory> {
     mutable.pods.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
     mutable.workloads.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
     mutable.nodes.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    // Equal priority is undefined in the API: by kind and name then.
-    mutable
-        .tiered_policies
-        .sort_by(|a, b| (a.tier, a.priority, &a.meta.reference).cmp(&(b.tier, b.priority, &b.meta.reference)));
+    sorted_tiers(&mut mutable.tiered_policies);
     mutable.unreadable.sort();
     inventory
+}
+
+/// Sorts policies of administrators as they are asked. Equal priority is undefined in the API: by kind and name then.
+pub(crate) fn sorted_tiers(policies: &mut [TieredPolicy]) {
+    policies.sort_by(|a, b| (a.tier, a.priority, &a.meta.reference).cmp(&(b.tier, b.priority, &b.meta.reference)));
 }
 
 fn implied_labels(namespace: &str) -> Labels {

@@ -150,6 +150,11 @@ impl Model {
         })
     }
 
+    /// The party of an end about whose other end nothing is known.
+    pub(crate) fn party_of(&self, end: &End) -> Result<Party<'_>, UnknownEnd> {
+        self.party(end, None)
+    }
+
     fn party<'m>(&'m self, end: &End, sender: Option<&'m PodFacts>) -> Result<Party<'m>, UnknownEnd> {
         match end {
             End::Pod(end) => {

@@ -7,7 +7,12 @@ use palisade_model::object::{Name, Owner};
 use palisade_model::pod::Pod;
 use palisade_model::workload::{Workload, WorkloadKind};
 
-use crate::model::WorkloadId;
+use crate::model::{PodFacts, WorkloadId};
+
+/// Whether both are pods of one workload.
+pub(crate) fn same_workload(one: &PodFacts, other: &PodFacts) -> bool {
+    one.namespace == other.namespace && one.workload == other.workload
+}
 
 /// Finds owners by (namespace, kind, name).
 pub(crate) struct Owners<'i> {

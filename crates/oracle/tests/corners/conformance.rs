@@ -11,7 +11,9 @@ use std::fmt::Write;
 
 use palisade_manifests::load_text;
 use palisade_model::settings::Settings;
-use palisade_model::tiered_policy::Tier;
+use palisade_model::tiered_policy::{Tier, TieredPolicy};
+use palisade_model::{Inventory, Kind};
+use palisade_policy::written;
 
 use crate::decide;
 
@@ -49,10 +51,32 @@ fn stage() -> String {
 #[track_caller]
 fn probe(policies: &str, questions: &[(&str, bool)]) {
     let outcome = load_text("world.yaml", &format!("{}{policies}", stage()));
+    probe_converted(&outcome.value, questions);
     for (question, expected) in questions {
         let decision = decide(&outcome.value, &Settings::default(), question);
         let word = if *expected { "allowed" } else { "denied" };
         assert_eq!(decision.link().1.word(), word, "{question}: {decision:?}\n{policies}\n{:?}", outcome.problems);
+    }
+}
+
+/// The same of what the older version is converted to.
+#[track_caller]
+fn probe_converted(before: &Inventory, questions: &[(&str, bool)]) {
+    let (converted, losses) = palisade_policy::convert::policies(before);
+    if converted.is_empty() {
+        return;
+    }
+    let yaml: String = converted.iter().map(|one| format!("---\n{}", written::tiered_policy(one))).collect();
+    let read = load_text("converted.yaml", &yaml).value.tiered_policies;
+    assert!(losses.is_empty(), "{losses:?}");
+    assert_eq!(read.len(), converted.len(), "{yaml}");
+    let mut after = before.clone();
+    after.tiered_policies.retain(|policy: &TieredPolicy| policy.meta.reference.kind == Kind::ClusterNetworkPolicy);
+    after.tiered_policies.extend(read);
+    for (question, expected) in questions {
+        let decision = decide(&after, &Settings::default(), question);
+        let word = if *expected { "allowed" } else { "denied" };
+        assert_eq!(decision.link().1.word(), word, "{question}: {decision:?}\n{yaml}");
     }
 }
 

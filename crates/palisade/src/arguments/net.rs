@@ -24,6 +24,40 @@ pub enum NetCommand {
     Exposure(ExposureArguments),
     /// Answer a list of probes: who reaches whom on which port
     Matrix(MatrixArguments),
+    /// Write AdminNetworkPolicies as ClusterNetworkPolicies, and compare what both decide
+    Convert(ConvertArguments),
+}
+
+/// How to print policies that were written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WrittenFormat {
+    /// The manifests on standard output, ready to apply; what was lost and compared on standard error
+    Yaml,
+    /// What was lost and compared, without the manifests
+    Text,
+    /// For programs; stable and versioned
+    Json,
+}
+
+/// `palisade net convert`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1, writes ClusterNetworkPolicy v1alpha2. What both
+decide is compared over all pods of the input and over pods that may come. Ends with 1 when something was lost or
+differs.
+
+Examples:
+  palisade net convert -f policies/ > converted.yaml
+  kubectl get anp,banp,pods,ns,svc -A -o yaml | palisade net convert -f - -o text")]
+pub struct ConvertArguments {
+    #[command(flatten)]
+    pub manifests: ManifestArguments,
+    /// The instant to decide for (RFC 3339); rules may expire. Default: now
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "yaml")]
+    pub output: WrittenFormat,
 }
 
 /// `palisade net matrix`
