@@ -236,7 +236,7 @@ impl Model {
             return Verdict::Allow(because);
         }
         let mut unknown = None;
-        for (position, index) in self.network_rules(&policies, Rules::All, direction) {
+        for (position, index) in self.network_rules(&policies, Rules::All, (situation, direction)) {
             match self.network_policy_covers(position, index, situation, direction) {
                 Cover::Yes(_) => return Verdict::Allow(because),
                 Cover::No(_) => {}
