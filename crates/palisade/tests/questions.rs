@@ -430,7 +430,7 @@ spec: {podSelector: {matchLabels: {app: db}}}
 }
 
 #[test]
-fn a_source_that_a_node_may_translate_is_not_guessed() {
+fn corner_11_a_source_that_a_node_may_translate_is_not_guessed() {
     let world = "
 apiVersion: v1
 kind: Node

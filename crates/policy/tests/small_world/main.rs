@@ -17,6 +17,7 @@
 //! ```
 
 mod corners;
+mod faults;
 mod plugins;
 mod tiers;
 mod world;
