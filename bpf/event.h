@@ -3,7 +3,7 @@
 #ifndef PALISADE_EVENT_H
 #define PALISADE_EVENT_H
 
-/* The agent looks by itself every few milliseconds; it is woken early when this much waits. */
+/* When this much waits, the agent is woken once more. */
 const volatile __u64 wake_bytes = 1 << 16;
 
 static __always_inline void start_event(struct event_header *header, __u32 kind, __u64 now)
@@ -15,17 +15,16 @@ static __always_inline void start_event(struct event_header *header, __u32 kind,
 
 /*
  * Waking a reader costs more than the event itself (an interrupt to ourselves),
- * so only the event that crosses a multiple of wake_bytes does it: a reader
- * that sleeps is woken in time, one that is dead costs nothing.
+ * so two events alone do it: the first after all were read, which is what the
+ * kernel does by default, and the one that crosses a multiple of wake_bytes. The
+ * agent sleeps on after the former to take what follows along. A reader that is
+ * dead costs nothing.
  */
 static __always_inline void submit(void *event, __u64 size)
 {
 	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	__u64 flags = BPF_RB_NO_WAKEUP;
 
-	if (waiting / wake_bytes != (waiting - size) / wake_bytes)
-		flags = BPF_RB_FORCE_WAKEUP;
-	bpf_ringbuf_submit(event, flags);
+	bpf_ringbuf_submit(event, waiting / wake_bytes != (waiting - size) / wake_bytes ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
 #define SUBMIT(EVENT) submit((EVENT), sizeof(*(EVENT)))

@@ -11,6 +11,7 @@ use palisade_manifests::Kept;
 use palisade_model::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::guards::{self, Guards};
 use crate::history::History;
@@ -25,9 +26,8 @@ use crate::status::{STATUS_VERSION, Status, resident_bytes};
 use crate::view::View;
 use crate::watch::{Change, Watch};
 
-/// How long the agent sleeps when nothing wakes it. The kernel wakes it only when much waits, so this is also how old a
-/// record may be before it is told.
-const TICK: Duration = Duration::from_millis(20);
+/// How often manifests are looked at that somebody writes while the agent starts.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Some pods had no cgroup or no first process yet when they were last looked at: again after this long, and after twice
 /// as long each time, up to the second.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
@@ -120,6 +120,7 @@ pub struct Agent {
     failing: BTreeSet<String>,
     view: View,
     nodes: Vec<Node>,
+    batch: Batch,
     history: History,
     listeners: Listeners,
     loads: u64,
@@ -167,6 +168,7 @@ impl Agent {
             failing: BTreeSet::new(),
             view,
             nodes: Vec::new(),
+            batch: Batch::default(),
             history: History::default(),
             listeners: Listeners::default(),
             loads: 1,
@@ -240,7 +242,7 @@ impl Agent {
     /// When waiting or reading the kernel's events fails.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            self.wait()?;
+            let called = self.wait()?;
             let changed = self.take_changes();
             if changed {
                 self.retry_after = RETRY[0];
@@ -251,8 +253,9 @@ impl Agent {
                 }
                 self.reload();
             }
-            self.nodes.iter_mut().for_each(Node::sweep);
-            self.read_events()?;
+            if self.is_time_to_read(called) {
+                self.read_events()?;
+            }
             self.serve();
             if self.unloads {
                 self.nodes.clear();
@@ -262,20 +265,44 @@ impl Agent {
         Ok(())
     }
 
-    fn wait(&self) -> Result<()> {
-        let mut waits: Vec<PollFd<'_>> = Vec::new();
+    /// Sleeps until somebody calls or something is due. True when it was another than the kernel with its events: they
+    /// wait for each other.
+    fn wait(&self) -> Result<bool> {
+        let mut waits: Vec<PollFd<'_>> = self.nodes.iter().map(|node| readable(node.descriptor())).collect();
+        let events = waits.len();
         waits.push(readable(self.watch.descriptor()));
         waits.push(readable(self.server.descriptor()));
-        waits.extend(self.nodes.iter().map(|node| readable(node.descriptor())));
         waits.extend(self.server.clients(&self.history).map(|(descriptor, writes)| {
             let flags = if writes { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             PollFd::from_borrowed_fd(descriptor, flags)
         }));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as i64 };
+        let left = self.sleeps_until().saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
         match poll(&mut waits, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(_) => Ok(waits[events..].iter().any(|wait| !wait.revents().is_empty())),
+            Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(Error::Poll(error.into())),
         }
+    }
+
+    /// When the next thing is due that nobody calls for.
+    fn sleeps_until(&self) -> Instant {
+        let due = [self.batch.due(), self.retry_at, self.settles_at, self.unfinished_until];
+        let of_nodes = self.nodes.iter().filter_map(Node::looks_at);
+        due.into_iter().flatten().chain(of_nodes).fold(self.clock_check_at, Instant::min)
+    }
+
+    /// Whether the kernel's events are to be read now: because they waited long enough, the nodes have something due that
+    /// may make some, or somebody is served anyway.
+    fn is_time_to_read(&mut self, called: bool) -> bool {
+        let now = Instant::now();
+        let mut due = called;
+        for node in &mut self.nodes {
+            due |= node.looks_at().is_some_and(|at| now >= at);
+            node.sweep();
+            self.batch.note(node.waiting(), now);
+        }
+        due || self.batch.due().is_some_and(|at| now >= at)
     }
 
     fn is_time_to_retry(&mut self) -> bool {
@@ -345,7 +372,7 @@ impl Agent {
             if began.elapsed() > UNFINISHED_FOR {
                 self.kept.take_halves();
             }
-            std::thread::sleep(TICK);
+            std::thread::sleep(LOOK_AGAIN);
             self.load()?;
         }
     }
@@ -461,7 +488,8 @@ impl Agent {
     }
 
     fn read_events(&mut self) -> Result<()> {
-        let Self { nodes, history, listeners, view, .. } = self;
+        self.batch.take();
+        let Self { nodes, batch, history, listeners, view, .. } = self;
         for node in nodes {
             node.read(listeners, &mut |told| match told {
                 Told::Record(mut record) => {
@@ -470,6 +498,8 @@ impl Agent {
                 }
                 Told::Lost(lost) => history.push(lost_line(lost)),
             })?;
+            // One reading takes only so many; and nobody tells of what came while it ended.
+            batch.note(node.waiting(), Instant::now());
         }
         Ok(())
     }

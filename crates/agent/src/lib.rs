@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod agent;
+mod batch;
 mod container_cgroup;
 mod directory;
 mod error;

@@ -11,12 +11,12 @@ use palisade_bpf::layout::constants as c;
 use palisade_bpf::layout::{FlowEvent, JudgedEvent};
 use palisade_bpf::node_links::NodeLink;
 use palisade_bpf::tables::UnknownPods;
-use palisade_bpf::{Event, Guard, HandOver, Options, RING_BYTES, Tables, address, clock, network};
+use palisade_bpf::{Event, Guard, HandOver, Options, RING_BYTES, Tables, Waiting, address, clock, network};
+use palisade_model::Timestamp;
 use palisade_model::flow::{
     Dialled, FLOW_VERSION, FlowDirection, FlowOutcome, FlowPhase, FlowRecord, Reporter, VerdictWord,
 };
 use palisade_model::port::Protocol;
-use palisade_model::{Timestamp, settings};
 use palisade_policy::compile::NodeRules;
 
 use crate::directory::{Answer, Directory};
@@ -37,9 +37,11 @@ use crate::view::View;
 const REVISIONS_KEPT: usize = 8;
 /// Flows that no packet comes of are looked at this often: a rule's time ends for them as well.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
-
 /// Connections inside pods that no packet passes on: how often they are looked at while rules have an end.
 const IDLE_EVERY: Duration = Duration::from_millis(500);
+
+/// Connects whose outcome is not known: how often they are looked at, for those that will have none.
+const OUTCOMES_EVERY: Duration = Duration::from_millis(100);
 
 /// A node that this agent guards.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub(crate) struct Node {
     /// Whether every veth of the live tables and every uplink is guarded.
     attached: bool,
     sweep_at: Instant,
+    /// When connects without outcome are looked at, if there are any.
+    outcomes_at: Option<Instant>,
     /// For which revision connections inside pods were judged without a packet, and when.
     idle_judged: Option<(u64, Instant)>,
     live: Option<Live>,
@@ -79,10 +83,7 @@ struct Live {
 
 /// What the cluster's settings say of pods that this node does not know.
 fn unknown_pods(view: &View) -> UnknownPods {
-    match view.model.inventory().settings.as_ref().map(|settings| settings.unknown_pods).unwrap_or_default() {
-        settings::UnknownPods::Refuse => UnknownPods::Refuse,
-        settings::UnknownPods::Record => UnknownPods::Record,
-    }
+    view.model.inventory().settings.as_ref().map(|settings| settings.unknown_pods).unwrap_or_default()
 }
 
 impl Node {
@@ -101,6 +102,7 @@ impl Node {
             uplinks: Vec::new(),
             attached: false,
             sweep_at: Instant::now(),
+            outcomes_at: None,
             idle_judged: None,
             live: None,
             directories: VecDeque::new(),
@@ -196,6 +198,12 @@ impl Node {
         Ok(())
     }
 
+    /// When something is due that no event tells of.
+    pub(crate) fn looks_at(&self) -> Option<Instant> {
+        let sweep_at = self.live.as_ref().map(|_| self.sweep_at);
+        sweep_at.into_iter().chain(self.outcomes_at).min()
+    }
+
     /// Lets the kernel judge flows anew that no packet comes of, and forget those that are over.
     pub(crate) fn sweep(&mut self) {
         if Instant::now() < self.sweep_at || self.live.is_none() {
@@ -255,9 +263,14 @@ impl Node {
         self.live.as_ref().map_or(0, |live| live.tables.revision)
     }
 
-    /// Readable when the kernel has much to tell.
+    /// Readable when the kernel begins to have something to tell, and when it is much.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.guard.descriptor()
+    }
+
+    /// How much the kernel has to tell.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.guard.waiting()
     }
 
     /// Reads what the kernel has to tell; hands each record and each count of lost events on. Who listens is noted for
@@ -322,6 +335,7 @@ impl Node {
         for record in self.flows.due(clock::since_boot()) {
             tell(Told::Record(Box::new(record)));
         }
+        self.outcomes_at = (self.flows.len() > 0).then(|| Instant::now() + OUTCOMES_EVERY);
         let lost = self.guard.lost().unwrap_or(self.lost);
         if lost > self.lost {
             tell(Told::Lost(lost - self.lost));

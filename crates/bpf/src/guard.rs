@@ -20,7 +20,7 @@ use crate::install::{self, TABLES};
 use crate::layout::constants::{COUNTER_LOST, STATE_REVISION_SHIFT};
 use crate::memory::{self, Memory};
 use crate::pins::{self, Generation};
-use crate::ring::Ring;
+use crate::ring::{self, Ring, Waiting};
 use crate::skeleton::GuardSkelBuilder;
 use crate::tables::Tables;
 use crate::veth;
@@ -267,9 +267,15 @@ impl Guard {
         self.ring.poll(timeout, each)
     }
 
-    /// Becomes readable when much waits in the ring; what little waits is there without it, see [`Guard::events`].
+    /// Becomes readable with the first event after all were read, and when much waits; [`Guard::waiting`] tells which, and
+    /// takes that back.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.ring.descriptor()
+    }
+
+    /// How much there is for [`Guard::events`].
+    pub fn waiting(&self) -> Waiting {
+        self.ring.waiting()
     }
 
     /// What the programs counted, all processors together.
@@ -348,7 +354,7 @@ fn load_programs(root: &cgroup::Identity, options: &Options, generation: &Genera
         open.maps.rodata_data.as_deref_mut().ok_or_else(|| Error::Missing("the object has no settings".to_string()))?;
     settings.root_cgroup = root.id;
     settings.root_level = root.level;
-    settings.wake_bytes = u64::from(options.ring_bytes / 8);
+    settings.wake_bytes = u64::from(ring::wake_bytes(options.ring_bytes));
     open.maps
         .events
         .set_max_entries(options.ring_bytes)

@@ -30,6 +30,7 @@ pub use event::{Event, Exec, address};
 pub use guard::{Guard, Options, Origin, RING_BYTES};
 pub use hand_over::HandOver;
 pub use memory::Memory;
+pub use ring::Waiting;
 pub use tables::Tables;
 
 #[allow(clippy::all, clippy::pedantic, dead_code, unused_imports, missing_docs)]

@@ -1,11 +1,14 @@
 //! The ring of events. Records stay in it while no agent reads, up to its size.
+//!
+//! The programs wake a reader twice: with the first event after all were read, and when much waits. Between the two
+//! whoever reads sleeps, and takes what came together.
 
 use std::ffi::{c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use libbpf_rs::MapHandle;
+use libbpf_rs::{MapCore, MapHandle};
 
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -13,12 +16,30 @@ use crate::event::Event;
 /// Events that one call takes at most: a container that floods the ring must not keep its reader from everything else.
 const EVENTS_AT_ONCE: libbpf_sys::size_t = 2048;
 
+/// When this much waits of a ring of that size, its reader is waked: it has time to come before the rest is full.
+pub(crate) fn wake_bytes(ring_bytes: u32) -> u32 {
+    ring_bytes / 8
+}
+
 type Receiver<'a> = &'a mut dyn FnMut(Event);
+
+/// Events of the kernel that nobody has read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// None.
+    Nothing,
+    /// Some, for which there is room.
+    Some,
+    /// So many that some will be lost if they are not read now.
+    Much,
+}
 
 /// A reader of one ring.
 #[derive(Debug)]
 pub(crate) struct Ring {
     reader: NonNull<libbpf_sys::ring_buffer>,
+    /// So many bytes are much.
+    much: usize,
     /// Where the callback finds the receiver of the poll that runs. Boxed: libbpf keeps its address.
     place: Box<Place>,
 }
@@ -41,16 +62,49 @@ impl Ring {
             unsafe { libbpf_sys::ring_buffer__new(map.as_fd().as_raw_fd(), Some(receive), context, std::ptr::null()) };
         let reader = NonNull::new(reader)
             .ok_or_else(|| Error::path("read the ring", "events", std::io::Error::last_os_error()))?;
-        Ok(Self { reader, place })
+        let ring = Self { reader, much: wake_bytes(map.max_entries()) as usize, place };
+        ring.tell_wakes_once(map)?;
+        Ok(ring)
     }
 
-    /// Readable when much waits.
+    /// Has the descriptor tell of each waking once: what waits would else keep it readable until it is read.
+    fn tell_wakes_once(&self, map: &MapHandle) -> Result<()> {
+        let map = map.as_fd().as_raw_fd();
+        // libbpf finds the ring by its place in the list of rings, which is 0.
+        let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
+        // SAFETY: both are open, and libbpf has added the one to the other.
+        if unsafe { libc::epoll_ctl(self.descriptor().as_raw_fd(), libc::EPOLL_CTL_MOD, map, &mut event) } < 0 {
+            return Err(Error::path("read the ring", "events", std::io::Error::last_os_error()));
+        }
+        Ok(())
+    }
+
+    /// Readable when the programs have waked a reader since [`Ring::waiting`] was asked.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         // SAFETY: the reader is live, and its descriptor as long as it is.
         unsafe { BorrowedFd::borrow_raw(libbpf_sys::ring_buffer__epoll_fd(self.reader.as_ptr())) }
     }
 
-    /// The programs wake nobody for a few events, so what waits is taken also when the time has passed.
+    /// What waits; wakings until now are taken.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: room for one event, as the count says.
+        unsafe { libc::epoll_wait(self.descriptor().as_raw_fd(), &mut event, 1, 0) };
+        match self.waiting_bytes() {
+            0 => Waiting::Nothing,
+            bytes if bytes < self.much => Waiting::Some,
+            _ => Waiting::Much,
+        }
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        // SAFETY: the reader is live, and has one ring.
+        let bytes =
+            unsafe { libbpf_sys::ring__avail_data_size(libbpf_sys::ring_buffer__ring(self.reader.as_ptr(), 0)) };
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Takes what waits, once that is much or the time has passed.
     pub(crate) fn poll(&mut self, timeout: Duration, mut receiver: Receiver<'_>) -> Result<()> {
         self.wait(timeout)?;
         self.place.receiver = std::ptr::from_mut(&mut receiver).cast::<c_void>();
@@ -64,19 +118,22 @@ impl Ring {
     }
 
     fn wait(&self, timeout: Duration) -> Result<()> {
-        if timeout.is_zero() {
-            return Ok(());
-        }
-        let mut wait = libc::pollfd { fd: self.descriptor().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: one valid entry, as the count says.
-        if unsafe { libc::poll(&mut wait, 1, milliseconds) } < 0 {
-            let error = std::io::Error::last_os_error();
-            if error.kind() != std::io::ErrorKind::Interrupted {
-                return Err(Error::path("read the ring", "events", error));
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.waiting() == Waiting::Much {
+                return Ok(());
+            }
+            let mut wait = libc::pollfd { fd: self.descriptor().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            let milliseconds = i32::try_from(left.as_millis()).map_or(i32::MAX, |milliseconds| milliseconds.max(1));
+            // SAFETY: one valid entry, as the count says.
+            if unsafe { libc::poll(&mut wait, 1, milliseconds) } < 0 {
+                let error = std::io::Error::last_os_error();
+                if error.kind() != std::io::ErrorKind::Interrupted {
+                    return Err(Error::path("read the ring", "events", error));
+                }
             }
         }
-        Ok(())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use palisade_model::settings::UnknownPods;
+
 /// All tables of one revision. [`crate::Guard::install`] makes them the live ones at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
@@ -99,16 +101,6 @@ pub struct ReceiverCell {
     pub protocol: u8,
     /// Index into [`Tables::port_tables`].
     pub port_table: u32,
-}
-
-/// What becomes of a pod that nobody knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnknownPods {
-    /// Its connects are refused.
-    #[default]
-    Refuse,
-    /// Its connects pass and are recorded.
-    Record,
 }
 
 /// An entry for a cgroup.

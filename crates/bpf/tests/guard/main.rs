@@ -17,6 +17,7 @@ mod puppet;
 mod routes;
 mod switch;
 mod veth;
+mod wake;
 mod wire;
 mod world;
 
