@@ -37,12 +37,7 @@ static __always_inline void reached(const struct flow_key *key, struct flow_valu
 	sender->peer_port = packet->key.pod_port;
 	if (sender->cause != CAUSE_MIXED)
 		return;
-	sender->state = receiver->state;
-	sender->expires = receiver->expires;
-	sender->decision = receiver->decision;
-	sender->enforced = receiver->enforced;
-	sender->would = receiver->would;
-	sender->cause = receiver->cause;
+	take_verdict(sender, receiver);
 	if (sender->enforced == VERDICT_ALLOW)
 		return;
 	veth = find_veth(state_word, sender->interface);

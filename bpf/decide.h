@@ -42,31 +42,56 @@ static __always_inline bool is_loopback(const __u8 *address)
 	return words[0] == 0 && words[1] == 0 && words[2] == 0 && (words[3] == 0 || words[3] == bpf_htonl(1));
 }
 
+/* The keys that an address is looked up by, one after the other: the stack is small. */
+union address_key {
+	struct frontend_key frontend;
+	struct destination_key network;
+};
+
+/*
+ * What the rules say of an address: of that one alone, which most are, or of the
+ * longest prefix that it is in. A search by prefix takes longer the more
+ * prefixes there are; that for one address does not.
+ */
+static __always_inline struct destination_value *find_address(__u32 slot, const __u8 *address, union address_key *key)
+{
+	struct destination_value *found;
+	void *table = LIVE(frontends, slot);
+
+	__builtin_memcpy(key->frontend.address, address, 16);
+	key->frontend.port = 0;
+	key->frontend.protocol = 0;
+	key->frontend.unused = 0;
+	found = table ? bpf_map_lookup_elem(table, key) : NULL;
+	if (found)
+		return found;
+	table = LIVE(destinations, slot);
+	if (!table)
+		return NULL;
+	key->network.prefix_length = 128;
+	__builtin_memcpy(key->network.address, address, 16);
+	return bpf_map_lookup_elem(table, key);
+}
+
 static __always_inline __u32 find_destination(__u32 slot, __u32 subject, const struct target *target)
 {
-	struct frontend_key frontend;
-	struct destination_key key;
 	struct destination_value *found;
+	union address_key key;
 	void *table;
 
 	if (is_loopback(target->address))
 		return DESTINATION_SELF;
 	table = LIVE(frontends, slot);
-	if (table) {
-		__builtin_memcpy(frontend.address, target->address, 16);
-		frontend.port = target->port;
-		frontend.protocol = target->protocol;
-		frontend.unused = 0;
-		found = bpf_map_lookup_elem(table, &frontend);
+	if (table && target->port) {
+		__builtin_memcpy(key.frontend.address, target->address, 16);
+		key.frontend.port = target->port;
+		key.frontend.protocol = target->protocol;
+		key.frontend.unused = 0;
+		found = bpf_map_lookup_elem(table, &key);
 		if (found)
 			return found->destination;
 	}
-	table = LIVE(destinations, slot);
-	if (!table)
-		return DESTINATION_NONE;
-	key.prefix_length = 128;
-	__builtin_memcpy(key.address, target->address, 16);
-	found = bpf_map_lookup_elem(table, &key);
+	found = find_address(slot, target->address, &key);
 	if (!found)
 		return DESTINATION_NONE;
 	if (found->own_subject && found->own_subject - 1 == subject)

@@ -51,11 +51,11 @@ struct program_value {
 	__u32 class;
 };
 
-/* An address, protocol and port that is a Service's. */
+/* An address, protocol and port that is a Service's; or an address alone that rules tell from all others. */
 struct frontend_key {
 	__u8 address[16];
-	__u16 port;
-	__u8 protocol;
+	__u16 port; /* of an address alone: 0 */
+	__u8 protocol; /* the same */
 	__u8 unused;
 };
 

@@ -20,6 +20,14 @@ static __always_inline bool is_of_own_node(struct __sk_buff *skb, __u64 state_wo
 	return container && (container->flags & CONTAINER_HOST_NETWORK);
 }
 
+/* Whether the sender's verdict is on this very link: nothing was translated on the way, and no rules changed. */
+static __always_inline bool is_same_link(const struct flow_value *sender, const struct flow_key *original,
+					 const struct packet *packet, __u64 state_word)
+{
+	return sender->cause == CAUSE_TABLE && !is_stale(sender, state_word) && has_ports(packet->key.protocol) &&
+	       original->remote_port == packet->key.pod_port && same_address(original->remote, packet->destination);
+}
+
 /*
  * The first packet of a flow to the pod: the receiver's end is judged by who can
  * be proven to have sent it.
@@ -66,6 +74,9 @@ static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, cons
 		flow->state = state_word;
 		flow->cause = CAUSE_NO_SENDER;
 		flow->decision = DECISION_NONE;
+	} else if (sender && flow->strength == STRENGTH_SAME_NODE &&
+		   is_same_link(sender, &original, packet, state_word)) {
+		take_verdict(flow, sender);
 	} else {
 		answer(&packet->key, flow, state_word);
 		if (sender && flow->strength == STRENGTH_SAME_NODE && flow->dialled_port &&

@@ -125,15 +125,9 @@ static __always_inline __u32 find_source(__u64 state_word, const __u8 *address)
 /* True for the address of a pod of this node: nobody else sends from there. */
 static __always_inline bool is_of_this_node(__u64 state_word, const __u8 *address)
 {
-	struct destination_key key;
-	struct destination_value *found;
-	void *table = LIVE(destinations, slot_of(state_word));
+	union address_key key;
+	struct destination_value *found = find_address(slot_of(state_word), address, &key);
 
-	if (!table)
-		return false;
-	key.prefix_length = 128;
-	__builtin_memcpy(key.address, address, 16);
-	found = bpf_map_lookup_elem(table, &key);
 	return found && found->own_subject;
 }
 
@@ -155,6 +149,17 @@ static __always_inline void ask_about(const struct flow_key *key, bool out, stru
 	question->target.protocol = has_ports(key->protocol) ? key->protocol : PROTOCOL_PORTLESS;
 	question->target.port = has_ports(key->protocol) ? (out ? key->remote_port : key->pod_port) : 0;
 	question->target.unused = 0;
+}
+
+/* Another flow's verdict on the same link. */
+static __always_inline void take_verdict(struct flow_value *flow, const struct flow_value *of)
+{
+	flow->state = of->state;
+	flow->expires = of->expires;
+	flow->decision = of->decision;
+	flow->enforced = of->enforced;
+	flow->would = of->would;
+	flow->cause = of->cause;
 }
 
 static __always_inline void keep_answer(struct flow_value *flow, const struct question *question)

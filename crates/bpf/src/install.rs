@@ -16,7 +16,7 @@ use crate::layout::{
     CellKey, CellValue, ContainerValue, DecisionValue, DestinationKey, DestinationValue, FrontendKey, ListenerKey,
     ListenerValue, Plain, PortSpan, ProgramKey, ProgramValue, ReceiverCellKey, SourceValue, VethValue,
 };
-use crate::tables::{ContainerKind, PacketHook, Refusal, Tables, UnknownPods, Verdict};
+use crate::tables::{ContainerKind, Network, PacketHook, Refusal, Tables, UnknownPods, Verdict};
 
 /// The outer maps, in the order in which [`rows`] builds their contents.
 pub(crate) const TABLES: [&str; 11] = [
@@ -217,6 +217,7 @@ fn programs(tables: &Tables) -> Rows {
     rows
 }
 
+/// Services' addresses, and beside them the addresses that are a destination alone: no Service is at port 0.
 fn frontends(tables: &Tables) -> Rows {
     let mut rows = Rows::hash::<FrontendKey, DestinationValue>();
     for frontend in &tables.frontends {
@@ -228,17 +229,30 @@ fn frontends(tables: &Tables) -> Rows {
         };
         rows.push(key.bytes(), DestinationValue { destination: frontend.destination, own_subject: 0 }.bytes());
     }
+    for alone in tables.destinations.iter().filter(|network| is_alone(network)) {
+        let key = FrontendKey { address: address_bytes(alone.address), port: 0, protocol: 0, unused: 0 };
+        rows.push(key.bytes(), destination(alone).bytes());
+    }
     rows
 }
 
 fn destinations(tables: &Tables) -> Result<Rows> {
     let mut rows = Rows::new::<DestinationKey, DestinationValue>(MapType::LpmTrie, libbpf_sys::BPF_F_NO_PREALLOC);
-    for network in &tables.destinations {
+    for network in tables.destinations.iter().filter(|network| !is_alone(network)) {
         let key = network_key(tables, network.address, network.prefix)?;
-        let own_subject = network.own_subject.map_or(0, |subject| subject + 1);
-        rows.push(key.bytes(), DestinationValue { destination: network.destination, own_subject }.bytes());
+        rows.push(key.bytes(), destination(network).bytes());
     }
     Ok(rows)
+}
+
+fn destination(network: &Network) -> DestinationValue {
+    let own_subject = network.own_subject.map_or(0, |subject| subject + 1);
+    DestinationValue { destination: network.destination, own_subject }
+}
+
+/// Whether it is one address.
+fn is_alone(network: &Network) -> bool {
+    network.prefix == if network.address.is_ipv4() { 32 } else { 128 }
 }
 
 fn network_key(tables: &Tables, address: IpAddr, prefix: u8) -> Result<DestinationKey> {

@@ -191,6 +191,30 @@ fn a_service_address_and_the_ports_decide() {
 }
 
 #[test]
+fn an_address_alone_goes_before_every_prefix() {
+    privileged(|| {
+        let world = World::new();
+        let (web, id) = world.make_cgroup("pod1/web");
+        let program = world.program("program");
+        let mut guard = world.guard();
+        let mut rules = tables(1);
+        rules.containers = vec![container(id, 0, 10)];
+        let networks = [("10.9.9.0", 24, 20), ("10.9.9.8", 31, 21), ("10.9.9.9", 32, 22), ("fd00::", 64, 23)];
+        rules.destinations.extend(networks.map(|(address, prefix, number)| network(address, prefix, number)));
+        rules.destinations.push(network("fd00::9", 128, 24));
+        rules.cells = (20..25).chain([WORLD]).map(|number| cell(10, number, DENY)).collect();
+        guard.install(&rules).expect("installed");
+        let mut puppet = Puppet::start(&program, &web);
+        let places =
+            [("10.9.9.9", 22), ("10.9.9.8", 21), ("10.9.9.10", 20), ("10.9.10.9", WORLD), ("::ffff:10.9.9.9", 22)];
+        for (address, number) in places.into_iter().chain([("fd00::9", 24), ("fd00::8", 23), ("fd01::9", WORLD)]) {
+            assert_eq!(puppet.connect(SocketAddr::new(address.parse().expect("an address"), 80)), REFUSED, "{address}");
+            assert_eq!(await_judged(&mut guard, puppet.pid()).destination, number, "{address}");
+        }
+    });
+}
+
+#[test]
 fn a_socket_of_another_container_needs_both_to_be_allowed() {
     privileged(|| {
         let world = World::new();
