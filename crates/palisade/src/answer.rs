@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use palisade_model::cni::{CniProfile, PROFILES};
 use palisade_model::link::{End, Link};
+use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Direction, Judgement, Missing, Verdict};
 use palisade_model::{Problem, Protocol, Timestamp};
 use palisade_policy::compile::{ServiceVerdict, ServiceWord};
@@ -36,6 +37,9 @@ pub struct Answer {
     /// What a Service answers as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceVerdict>,
+    /// Of a Service whose backends differ: what becomes of a connection to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixed_service: Option<MixedServices>,
     /// What is not known, when that leaves the question open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
@@ -88,11 +92,15 @@ pub fn answer(model: &Model, question: &Question) -> Result<Vec<Answer>, Unknown
     let mut answers = Vec::new();
     for target in &question.targets {
         let mut groups: Vec<(Vec<&Sender>, Vec<LinkAnswer>)> = Vec::new();
+        let mixed_of = |links: &[LinkAnswer]| mixed_service(model, target, links);
         for sender in &question.senders {
             let links = target.links(sender).into_iter();
             let links = links.map(|(to, link)| link_answer(model, question, to, link, target.translating.is_some()));
             let links = links.collect::<Result<Vec<_>, _>>()?;
-            match groups.iter_mut().find(|(_, of_group)| same(of_group, &links)) {
+            match groups
+                .iter_mut()
+                .find(|(_, of_group)| same(of_group, &links) && mixed_of(of_group) == mixed_of(&links))
+            {
                 Some((senders, _)) => senders.push(sender),
                 None => groups.push((vec![sender], links)),
             }
@@ -128,6 +136,20 @@ fn link_answer(
         }
     };
     Ok(LinkAnswer { by_source, to, port: link.port, judgement, judged: enforcement.judged, comes_about, link })
+}
+
+/// What becomes of a connection to a Service whose backends differ, if they do.
+fn mixed_service(model: &Model, target: &Target, links: &[LinkAnswer]) -> Option<MixedServices> {
+    let End::Pod(sender) = &links.first()?.link.from else { return None };
+    let node = model.pod_named(&sender.namespace, &sender.name)?.node.as_deref();
+    let judgements: Vec<Judgement> = links.iter().map(|link| link.judgement.clone()).collect();
+    let ServiceVerdict { enforced, would_be } = model.service_verdict(&judgements);
+    let backends = links.iter().filter_map(|link| match &link.link.to {
+        End::Address(address) => Some(*address),
+        End::Pod(_) | End::Node { .. } => None,
+    });
+    let differ = [enforced, would_be].contains(&ServiceWord::Mixed);
+    differ.then(|| model.mixed_service(node, target.dialled, backends))
 }
 
 fn same(a: &[LinkAnswer], b: &[LinkAnswer]) -> bool {
@@ -169,6 +191,7 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
         Receivers::Service(_) => (Some(model.service_verdict(&judgements)), None),
         Receivers::Unknown(missing) => (None, Some(missing.clone())),
     };
+    let mixed_service = mixed_service(model, target, &links);
     let word = |of: fn(&Judgement) -> &Decision, service: Option<ServiceWord>| match missing {
         Some(_) => "undecided",
         None => word_of(&judgements, of, service),
@@ -181,6 +204,7 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
         verdict: word(|judgement| &judgement.enforced, service.map(|service| service.enforced)),
         would_be: word(|judgement| &judgement.would_be, service.map(|service| service.would_be)),
         service,
+        mixed_service,
         missing,
         grant,
         links,
@@ -302,6 +326,11 @@ impl Answer {
         let allowed = self.links.iter().filter(|link| link.judgement.enforced.is_allowed()).count();
         let _ = match service.enforced {
             ServiceWord::NoEndpoints => writeln!(text, "  no ready endpoint: refused, and not by policy"),
+            ServiceWord::Mixed if self.mixed_service == Some(MixedServices::Refused) => writeln!(
+                text,
+                "  {allowed} of {total} backends allowed: refused as service-mixed,\n  \
+                 since no program of the sender's node sees which one a connection reaches"
+            ),
             ServiceWord::Mixed => writeln!(
                 text,
                 "  {allowed} of {total} backends allowed: each connection is judged by the one that it reaches"

@@ -7,6 +7,8 @@ mod receiver;
 mod reference;
 mod sender;
 
+use std::net::IpAddr;
+
 use palisade_model::link::{End, Link};
 use palisade_model::verdict::Missing;
 use palisade_model::{Protocol, Timestamp};
@@ -59,6 +61,8 @@ pub struct Target {
     /// The Service on whose way a node may translate the sender's address: it is reached by a node's
     /// address, an external one or a load balancer's.
     pub translating: Option<String>,
+    /// A Service or `hostPort` that is asked for by an address: that one.
+    pub dialled: Option<IpAddr>,
 }
 
 /// Who answers.

@@ -11,9 +11,10 @@ use std::net::{IpAddr, SocketAddr};
 use palisade_lab::stand_in::attempt::Try;
 use palisade_model::flow::{FlowOutcome, VerdictWord};
 use palisade_model::link::{End, Link, PodEnd, Which};
-use palisade_model::settings::Settings;
+use palisade_model::settings::{MixedServices, Settings};
 use palisade_model::{Protocol, Timestamp};
 use palisade_policy::Model;
+use palisade_policy::dial::Dial;
 
 use lab::Lab;
 
@@ -63,6 +64,70 @@ fn yaml() -> String {
         POLICIES.to_owned(),
     ]
     .concat()
+}
+
+/// A Service of node ports, and one with a backend on node1's own network.
+const UNSEEN: &str = "---
+apiVersion: v1
+kind: Service
+metadata: {name: at-nodes, namespace: shop}
+spec: {type: NodePort, selector: {app: orders}, ports: [{name: tcp, port: 80, targetPort: 8080, nodePort: 30080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: near-host, namespace: shop, labels: {app: hosts, track: none}, annotations: {lab.palisade.dev/program.main: /app/main}}
+spec: {hostNetwork: true, nodeSelector: {kubernetes.io/hostname: node1}, containers: [{name: main, image: x, ports: [{containerPort: 7070}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: far-pod, namespace: shop, labels: {app: hosts, track: stable}, annotations: {lab.palisade.dev/program.main: /app/main}}
+spec: {nodeSelector: {kubernetes.io/hostname: node2}, containers: [{name: main, image: x, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hosts, namespace: shop}
+spec: {selector: {app: hosts}, ports: [{name: tcp, port: 80, targetPort: 8080}]}
+";
+
+/// What no program of the sender's node sees translated is refused at connect, and the engine that `check` asks says so.
+#[test]
+fn the_kernel_refuses_a_mixed_service_as_service_mixed_where_the_engine_says_so() {
+    if !lab::can_run() {
+        return;
+    }
+    let lab = Lab::up("unseen", &(yaml() + UNSEEN), 2);
+    let agent = lab.agent();
+    agent.wait_until_guarded(&lab);
+    let inventory = lab.inventory();
+    let model = Model::new(std::sync::Arc::new(inventory.clone()), Settings::default()).value;
+    let node = |name: &str| {
+        let node = inventory.nodes.iter().find(|node| node.meta.name() == name).expect("it is there");
+        *node.addresses.iter().find(|address| address.is_ipv4()).expect("it has one")
+    };
+    let service = |name: &str| {
+        let service = inventory.services.iter().find(|service| service.meta.name() == name).expect("it is there");
+        *service.cluster_ips.iter().find(|address| address.is_ipv4()).expect("it has one")
+    };
+    let dialled = [
+        (node("node1"), 30080, MixedServices::JudgedOnThePacket),
+        (node("node2"), 30080, MixedServices::Refused),
+        (service("at-nodes"), 80, MixedServices::JudgedOnThePacket),
+        (service("hosts"), 80, MixedServices::Refused),
+    ];
+    let attempts: Vec<Try> =
+        dialled.iter().map(|(address, port, _)| Try::tcp(SocketAddr::new(*address, *port).to_string())).collect();
+    let answers = lab.try_all("shop/web", "main", "/app/main", &attempts);
+    let records = agent.records(dialled.len(), |record| record.from.name.as_deref() == Some("web"));
+    for (((address, port, wanted), answer), record) in dialled.iter().zip(&answers).zip(&records) {
+        let who = format!("{address}:{port}: {answer:?} {record:?}");
+        assert_eq!((record.dialled.address, record.dialled.port), (*address, *port), "{who}");
+        let Dial::Service { service, port } = model.dial(*address, Protocol::Tcp, *port) else { panic!("{who}") };
+        let backends = model.backends(service, port, Some(true)).expect("they are known");
+        let backends = backends.iter().filter_map(|backend| backend.address);
+        assert_eq!(model.mixed_service(Some("node1"), Some(*address), backends), *wanted, "{who}");
+        let refused = (record.verdict.reason.as_str(), answer.errno) == ("service-mixed", Some(13));
+        assert_eq!(refused, *wanted == MixedServices::Refused, "{who}");
+    }
 }
 
 #[test]

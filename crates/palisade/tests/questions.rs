@@ -133,6 +133,22 @@ spec: {podSelector: {matchLabels: {track: canary}}}
         [exit 1]
     "#]]
     .assert_eq(&run("check -f - shop/web shop/svc/orders", world));
+    // No program of web's node sees what another node makes of its port.
+    let nodes = world
+        .replace(
+            "metadata: {name: web, namespace: shop}\nspec: {",
+            "metadata: {name: web, namespace: shop}\nspec: {nodeName: one, ",
+        )
+        .replace("targetPort: http}", "targetPort: http, nodePort: 30080}")
+        .replace("spec: {selector: {app: orders}", "spec: {type: NodePort, selector: {app: orders}")
+        + "---\napiVersion: v1\nkind: Node\nmetadata: {name: one}\nstatus: {addresses: [{type: InternalIP, address: 172.31.0.11}]}\n\
+           ---\napiVersion: v1\nkind: Node\nmetadata: {name: two}\nstatus: {addresses: [{type: InternalIP, address: 172.31.0.12}]}\n";
+    let second_line = |to: &str| {
+        let said = run(&format!("check -f - shop/web {to} 30080"), &nodes);
+        said.lines().skip(1).take(2).map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    expect!["1 of 2 backends allowed: each connection is judged by the one that it reaches backend shop/orders-1 port 8080: allowed"].assert_eq(&second_line("172.31.0.11"));
+    expect!["1 of 2 backends allowed: refused as service-mixed, since no program of the sender's node sees which one a connection reaches"].assert_eq(&second_line("172.31.0.12"));
     expect![[r#"
         denied     shop/web -> shop/svc/nobody 80
           no ready endpoint: refused, and not by policy

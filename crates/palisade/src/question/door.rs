@@ -204,7 +204,7 @@ impl Legs<'_> {
             (Some(_), Some(service)) => service.port,
             _ => door.port.unwrap_or_default(),
         };
-        Target { name: name(door), protocol: door.protocol, port, receivers, translating: None }
+        Target { name: name(door), protocol: door.protocol, port, receivers, translating: None, dialled: None }
     }
 }
 

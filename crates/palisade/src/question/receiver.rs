@@ -130,6 +130,7 @@ impl Pods<'_> {
                 port,
                 receivers: Receivers::End(end.clone()),
                 translating: None,
+                dialled: None,
             }));
         }
         match (targets.is_empty(), without) {
@@ -203,7 +204,7 @@ fn service_target(model: &Model, service: &Service, port: &ServicePort, name: St
         Ok(backends) => Receivers::Service(backends.iter().map(|backend| backend_end(model, backend)).collect()),
         Err(missing) => Receivers::Unknown(missing),
     };
-    Target { name, protocol: port.protocol, port: port.port, receivers, translating: None }
+    Target { name, protocol: port.protocol, port: port.port, receivers, translating: None, dialled: None }
 }
 
 pub(super) fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16) {
@@ -241,12 +242,24 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
                     let shown = format!("{name} (Service {}/{})", service.meta.namespace(), service.meta.name());
                     let name = format!("{}/{}", service.meta.namespace(), service.meta.name());
                     let translating = (!service.cluster_ips.contains(address)).then_some(name);
-                    Target { port: number, translating, ..service_target(model, service, port, shown) }
+                    Target {
+                        port: number,
+                        translating,
+                        dialled: Some(*address),
+                        ..service_target(model, service, port, shown)
+                    }
                 }
                 Dial::HostPort { backends } => {
                     let backends = backends.iter().map(|backend| backend_end(model, backend)).collect();
                     let name = format!("{name} (hostPort)");
-                    Target { name, protocol, port: number, receivers: Receivers::Service(backends), translating: None }
+                    Target {
+                        name,
+                        protocol,
+                        port: number,
+                        receivers: Receivers::Service(backends),
+                        translating: None,
+                        dialled: Some(*address),
+                    }
                 }
                 Dial::NoSuchPort { service } => {
                     let service = format!("{}/{}", service.meta.namespace(), service.meta.name());
@@ -257,6 +270,7 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
                         port: number,
                         receivers,
                         translating: None,
+                        dialled: None,
                     }
                 }
                 Dial::Direct => Target {
@@ -265,6 +279,7 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
                     port: number,
                     receivers: Receivers::End(end.clone()),
                     translating: None,
+                    dialled: None,
                 },
             },
             End::Pod(_) | End::Node { .. } => Target {
@@ -273,6 +288,7 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
                 port: number,
                 receivers: Receivers::End(end.clone()),
                 translating: None,
+                dialled: None,
             },
         })
         .collect())

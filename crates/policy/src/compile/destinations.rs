@@ -140,17 +140,15 @@ fn of_backends<'m>(
     senders.service(compiler, protocol, Some(&backends), mixed)
 }
 
-/// What becomes of a Service when its backends' answers differ. A packet to the sender's own node passes no program
-/// after its translation.
 fn mixed_services(compiler: &Compiler<'_>, backends: &[(Party<'_>, u16)], translated: Translated) -> MixedServices {
-    let is_own_node = |party: &Party<'_>| match party {
-        Party::Node { name, .. } => name.as_deref().is_none_or(|name| *name == *compiler.node),
-        Party::Pod { .. } | Party::Address { .. } => false,
-    };
-    if translated == Translated::Elsewhere || backends.iter().any(|(party, _)| is_own_node(party)) {
-        return MixedServices::Refused;
+    let on_nodes = backends.iter().flat_map(|(party, _)| match party {
+        Party::Node { addresses, .. } => addresses.as_slice(),
+        Party::Pod { .. } | Party::Address { .. } => &[],
+    });
+    match translated {
+        Translated::BySender => compiler.model.mixed_service(Some(&compiler.node), None, on_nodes.copied()),
+        Translated::Elsewhere => MixedServices::Refused,
     }
-    compiler.model.settings.mixed_services
 }
 
 fn resolved<'m>(
