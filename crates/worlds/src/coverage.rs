@@ -149,11 +149,20 @@ impl Coverage {
         "port:range",
         "port:name",
         "port:service",
+        "object:AdminNetworkPolicy",
+        "object:BaselineAdminNetworkPolicy",
+        "object:ClusterNetworkPolicy",
+        "tier:Admin-Accept",
+        "tier:Admin-Deny",
+        "tier:Baseline-Accept",
+        "tier:Baseline-Deny",
     ];
 
     /// What the lab's worlds must meet besides, over every protocol and family and from nodes: the corners of NetworkPolicy
-    /// that a connection can show, and what only a node's process meets.
+    /// that a connection can show, what only a node's process meets, and the tiers' rules that pass a link on.
     pub const IN_THE_KERNEL: &[&str] = &[
+        "tier:Admin-Pass",
+        "tier:Baseline-Pass",
         "entity:kubelet",
         "corner:1",
         "corner:2",

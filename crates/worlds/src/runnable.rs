@@ -292,11 +292,16 @@ pub fn generate(seed: u64) -> RunnableWorld {
         cluster_perimeters: random.weighted(&[70, 30]),
         access_policies: random.between(3, 5),
         cluster_access_policies: random.weighted(&[40, 60]),
-        cluster_network_policies: 0,
-        admin_network_policies: 0,
-        baseline_admin_network_policies: 0,
+        cluster_network_policies: random.weighted(&[45, 35, 20]),
+        admin_network_policies: random.weighted(&[60, 30, 10]),
+        baseline_admin_network_policies: random.weighted(&[60, 40]),
     };
     shared.extend(Generator { random: &mut random, scene: &scene, taste: &taste() }.policies(&counts));
+    // Rules of the baseline that pass on seldom meet one that they pass by.
+    let mut apart = Random::new(seed ^ 0xba5e_11e5);
+    if apart.chance(50) {
+        shared.extend(Generator { random: &mut apart, scene: &scene, taste: &taste() }.passing_on("Baseline"));
+    }
     let of_user = scene.workloads.iter().map(user_object);
     let of_user = of_user.chain(scene.services.iter().map(|service| manifest::service(service, false)));
     let of_user = of_user.chain([user_object_of_dns()]);

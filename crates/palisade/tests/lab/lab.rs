@@ -107,6 +107,21 @@ impl Lab {
         self.start_agent(Some(node), None)
     }
 
+    /// Starts an agent by another state folder of that name, which tells of the same nodes and containers.
+    pub fn agent_beside(&self, name: &str) -> Agent {
+        Self { name: name.to_owned(), folder: self.folder.clone() }.kept(|beside| beside.start_agent(None, None))
+    }
+
+    /// Runs `palisade ARGUMENTS` on a state folder beside.
+    pub fn palisade_on(&self, name: &str, arguments: &[&str]) -> String {
+        Self { name: name.to_owned(), folder: self.folder.clone() }.kept(|beside| beside.palisade(arguments))
+    }
+
+    /// Not a lab of its own: nothing ends with it.
+    fn kept<T>(self, act: impl FnOnce(&Self) -> T) -> T {
+        act(&std::mem::ManuallyDrop::new(self))
+    }
+
     fn start_agent(&self, node: Option<&str>, rules: Option<(&str, &str)>) -> Agent {
         let name = node.map_or("agent".to_owned(), |node| format!("agent-{node}"));
         let log = self.folder.join(format!("{name}.log"));

@@ -7,9 +7,11 @@
 //! A refusal needs its own record: a timeout without one is a failure. `PALISADE_WORLDS` sets the number of worlds,
 //! `PALISADE_SEED` the first seed.
 
+mod block_yaml;
 #[path = "../lab/lab.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod lab;
+mod mistakes;
 mod receiver;
 mod sender;
 mod ways;
@@ -66,5 +68,13 @@ fn the_kernel_does_what_the_engine_says() {
         }
         let words = [Coverage::RUNNABLE, Coverage::IN_THE_KERNEL].concat();
         assert_eq!(whole.coverage().below(&words, FLOOR), [], "these decide too rarely");
+    }
+}
+
+/// The comparison would be worth nothing if it let mistakes of the compiler through.
+#[test]
+fn seeded_faults_of_the_compiler_are_caught_in_the_kernel() {
+    if lab::can_run() {
+        mistakes::are_caught();
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use palisade_lab::stand_in::attempt;
 use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
 use palisade_model::link::{End, Link, Which};
+use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Judgement, Verdict};
 use palisade_model::{Inventory, Protocol};
 use palisade_policy::Model;
@@ -56,6 +57,8 @@ impl Expected {
             .collect();
         let answers = &reached;
         let word = if differ { model.service_verdict(answers) } else { word };
+        // Refused at connect by what is enforced: of the rest it is known alone that a packet would be judged.
+        let would_pass = word.enforced == ServiceWord::Denied && judged_on_the_packet(model, dial);
         let no_such_port = is_service && !service_has_port(inventory, each, dial.protocol);
         let verdict = |word: ServiceWord, of: fn(&Judgement) -> &Decision| {
             let fixed =
@@ -63,7 +66,7 @@ impl Expected {
             match word {
                 ServiceWord::NoEndpoints if no_such_port => fixed(Reason::NoServicePort),
                 ServiceWord::NoEndpoints => fixed(Reason::NoEndpoints),
-                ServiceWord::Mixed => fixed(Reason::ServiceMixed),
+                ServiceWord::Mixed => ExpectedVerdict { allowed: would_pass, ..fixed(Reason::ServiceMixed) },
                 ServiceWord::Allowed | ServiceWord::Denied => ExpectedVerdict {
                     allowed: word == ServiceWord::Allowed,
                     because: answers.iter().map(|answer| because(of(answer).link().1)).collect(),
@@ -138,6 +141,15 @@ impl Expected {
         }
         wrong
     }
+}
+
+fn judged_on_the_packet(model: &Model, dial: &Dial) -> bool {
+    let node = model.pod_named(&dial.pod.0, &dial.pod.1).and_then(|pod| pod.node.as_deref());
+    let backends = dial.links.iter().filter_map(|link| match link.to {
+        End::Address(address) => Some(address),
+        End::Pod(_) | End::Node { .. } => None,
+    });
+    model.mixed_service(node, Some(dial.address), backends) == MixedServices::JudgedOnThePacket
 }
 
 fn leads_to(link: &Link, backend: SocketAddr) -> bool {

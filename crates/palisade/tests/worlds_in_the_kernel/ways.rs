@@ -11,6 +11,7 @@ use palisade_model::flow::{FlowRecord, Strength};
 use palisade_model::link::{End, Link};
 use palisade_model::perimeter::OnRefusal;
 use palisade_model::settings::{Guarded, Settings};
+use palisade_model::tiered_policy::{Tier, TierAction};
 use palisade_model::verdict::{Decision, Direction, Judgement, Verdict};
 use palisade_model::{Inventory, Protocol, Timestamp};
 use palisade_policy::Model;
@@ -111,7 +112,8 @@ pub fn run(world: &RunnableWorld) -> Outcome {
         agent.wait_for("both nodes guarded", |agent| unguarded(agent).is_empty());
     }
     let inventory = lab.inventory();
-    let stage = Stage { seed: world.seed, lab: &lab, inventory: &inventory, now: Timestamp::now() };
+    let passes = Passes::of(&inventory);
+    let stage = Stage { seed: world.seed, lab: &lab, inventory: &inventory, passes, now: Timestamp::now() };
     stage.both(&world.tries, &agents, &mut outcome);
     stage.nodes_themselves(&world.from_node, &agents, &mut outcome);
 
@@ -128,6 +130,24 @@ pub fn run(world: &RunnableWorld) -> Outcome {
     outcome
 }
 
+/// Makes tries with every node guarded by one agent; what is not as the engine says.
+pub fn all_guarded(lab: &Lab, agent: &Agent, seed: u64, tries: &[Try]) -> String {
+    let (mut outcome, inventory) = (Outcome::default(), lab.inventory());
+    let passes = Passes::of(&inventory);
+    let stage = Stage { seed, lab, inventory: &inventory, passes, now: Timestamp::now() };
+    let model = stage.model(&NODES);
+    let mut made = Vec::new();
+    for each in tries {
+        let Some(dial) = each.dial(&inventory) else { continue };
+        let answers = stage.judge(&model, &dial, &mut Coverage::default());
+        made.push(Made { each, dial, is_unconnected: false, way: Way::Both, answers, refusal: None });
+    }
+    let begun = Timestamp::now();
+    let done = stage.make(made);
+    stage.compare_senders(&model, agent, begun, done.iter(), &mut outcome);
+    outcome.failures
+}
+
 fn unguarded(agent: &Agent) -> Vec<String> {
     let status = agent.ask(r#"{"status":{}}"#).expect("the agent answers");
     serde_json::from_value(status["unguarded"].clone()).expect("names")
@@ -138,7 +158,45 @@ struct Stage<'a> {
     seed: u64,
     lab: &'a Lab,
     inventory: &'a Inventory,
+    passes: Passes,
     now: Timestamp,
+}
+
+/// Tells where a tier's rules that pass a link on make a difference: verdicts do not name them.
+struct Passes {
+    with: Model,
+    /// For each tier that has such rules: without them.
+    without: Vec<(Tier, Model)>,
+}
+
+impl Passes {
+    fn of(inventory: &Inventory) -> Self {
+        let model = |inventory: Inventory| {
+            let settings = Settings::of(&inventory);
+            Model::new(Arc::new(inventory), settings).value
+        };
+        let without = [Tier::Admin, Tier::Baseline].into_iter().filter_map(|tier| {
+            let mut without = inventory.clone();
+            for policy in without.tiered_policies.iter_mut().filter(|policy| policy.tier == tier) {
+                policy.ingress.retain(|rule| rule.action != TierAction::Pass);
+                policy.egress.retain(|rule| rule.action != TierAction::Pass);
+            }
+            (without != *inventory).then(|| (tier, model(without)))
+        });
+        Self { without: without.collect(), with: model(inventory.clone()) }
+    }
+
+    fn count(&self, link: &Link, now: Timestamp, coverage: &mut Coverage) {
+        let words = |model: &Model| {
+            let Decision { egress, ingress } = model.judge(link, now).expect("the ends are in the lab").enforced;
+            [egress.word(), ingress.word()]
+        };
+        for (tier, without) in &self.without {
+            if words(without) != words(&self.with) {
+                coverage.count_pass(*tier);
+            }
+        }
+    }
 }
 
 /// Pod, container and program.
@@ -392,6 +450,7 @@ impl<'a> Stage<'a> {
             let answer = model.judge(link, self.now).expect("the ends are in the lab");
             let Decision { egress, ingress } = &answer.enforced;
             coverage.count(self.inventory, link, &answer.enforced);
+            self.passes.count(link, self.now, coverage);
             for end in [(Direction::Egress, egress), (Direction::Ingress, ingress)] {
                 coverage.count_corners(self.inventory, link, dialled(dial, link), end);
             }

@@ -4,7 +4,7 @@ use palisade_model::port::Protocol;
 
 use super::{Generator, Side, object};
 use crate::scene::{NODE_LABELS, ScenePort, SceneWorkload};
-use crate::text::{Yaml, list, map, plain, text};
+use crate::text::{Yaml, labels, list, map, plain, text};
 
 /// Few, so that they collide.
 const PRIORITIES: &[u16] = &[0, 10, 10, 20, 1000];
@@ -27,6 +27,23 @@ impl Generator<'_> {
         let spec = self.with_subject_and_rules(spec, Dialect::Cluster);
         object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", None, &format!("cnp{index}"))
             .with("spec", spec)
+    }
+
+    /// A tier's rule that passes on what one of the same tier refuses after it.
+    pub(crate) fn passing_on(&mut self, tier: &str) -> [Yaml; 2] {
+        let subject = self.workload(None);
+        let policy = |name: &str, priority: u16, action: &str| {
+            let everybody = map([("namespaces", map([]))]);
+            let subject = map([(
+                "pods",
+                map([("namespaceSelector", map([])), ("podSelector", map([("matchLabels", labels(&subject.labels))]))]),
+            )]);
+            let rule = map([("action", text(action)), ("from", list([everybody]))]);
+            let spec = map([("tier", text(tier)), ("priority", plain(priority))]);
+            object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", None, name)
+                .with("spec", spec.with("subject", subject).with("ingress", list([rule])))
+        };
+        [policy("passes-on", 5, "Pass"), policy("refuses", 500, "Deny")]
     }
 
     pub(super) fn admin_network_policy(&mut self, index: usize) -> Yaml {
@@ -100,7 +117,8 @@ impl Generator<'_> {
     }
 
     fn ingress_peer(&mut self, other: &SceneWorkload) -> Yaml {
-        if self.random.chance(3) { map([("serviceAccounts", map([]))]) } else { self.pods(other) }
+        let is_unknown = self.taste.unsupported && self.random.chance(3);
+        if is_unknown { map([("serviceAccounts", map([]))]) } else { self.pods(other) }
     }
 
     /// A peer, and whether it may stand beside ports by name.
@@ -108,6 +126,7 @@ impl Generator<'_> {
         match self.random.weighted(&[46, 24, 23, 4, 3]) {
             1 => (map([("nodes", self.node_selector())]), false),
             2 => (map([("networks", self.networks(other))]), false),
+            3 | 4 if !self.taste.unsupported => (self.pods(other), true),
             3 if action != "Deny" && action != "Pass" && dialect != Dialect::Baseline => {
                 (map([("domainNames", list([text("*.example.com")]))]), false)
             }
