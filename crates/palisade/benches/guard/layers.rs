@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::figures::{percentile, ratio};
-use crate::lab::{Agent, Lab};
+use crate::figures::{Beside, Rounds, in_turn, percentile};
+use crate::lab::{Agent, Caller, Lab};
 use crate::load::Load;
 use crate::packet_filter::PacketFilter;
 use crate::world::{LOAD_PORT, PORT, client, open_to_container, servers};
@@ -12,7 +12,6 @@ use crate::world::{LOAD_PORT, PORT, client, open_to_container, servers};
 /// How the client's node is guarded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layer {
-    Bare,
     /// The programs at connect alone, nobody reads.
     Connects,
     /// The programs at the veths alone, nobody reads.
@@ -30,8 +29,7 @@ enum Layer {
     },
 }
 
-const LAYERS: [(Layer, &str); 9] = [
-    (Layer::Bare, "no agent"),
+const LAYERS: [(Layer, &str); 8] = [
     (Layer::Connects, "hooks at connect alone, agent killed"),
     (Layer::Veths, "veth programs alone, agent killed"),
     (Layer::NotInside, "both, agent killed"),
@@ -47,8 +45,8 @@ const LAYERS: [(Layer, &str); 9] = [
 const SERVERS: usize = 20;
 /// Rules of the peer.
 const PEER_RULES: usize = 1000;
-/// A link that nobody holds any more is let go of by the kernel a moment later.
-const LET_GO: Duration = Duration::from_millis(200);
+/// A link that nobody holds any more is let go of by the kernel a moment later, and so is what was installed or taken away.
+const SETTLES: Duration = Duration::from_millis(500);
 
 /// How much is measured of each layer in one round.
 struct Amount {
@@ -58,52 +56,94 @@ struct Amount {
     bulk: Duration,
 }
 
-#[derive(Default)]
+/// What was measured of one layer in one round.
+#[derive(Clone, Copy, Default)]
 struct Measured {
-    connects: Vec<u64>,
-    requests: Vec<u64>,
-    late_requests: Vec<u64>,
-    bulk: Vec<u64>,
+    /// p50 and p99, in microseconds.
+    connects: [u64; 2],
+    /// p50 and p99, in nanoseconds.
+    requests: [u64; 2],
+    /// Bytes a second.
+    bulk: u64,
+}
+
+/// The figures of one layer, in the order in which they are printed.
+#[derive(Default)]
+struct Figures {
+    connect: Rounds,
+    late_connect: Rounds,
+    request: Rounds,
+    late_request: Rounds,
+    bulk: Rounds,
+}
+
+impl Figures {
+    fn add(&mut self, before: Measured, one: Measured, after: Measured) {
+        let beside = |of: fn(Measured) -> u64| Beside::new(of(one), of(before), of(after));
+        self.connect.push(beside(|one| one.connects[0]));
+        self.late_connect.push(beside(|one| one.connects[1]));
+        self.request.push(beside(|one| one.requests[0]));
+        self.late_request.push(beside(|one| one.requests[1]));
+        self.bulk.push(beside(|one| one.bulk));
+    }
 }
 
 pub fn measure(quick: bool) {
     let amount = match quick {
         true => Amount { rounds: 1, connects: 50, requests: 50, bulk: Duration::from_millis(50) },
-        false => Amount { rounds: 7, connects: 2000, requests: 20_000, bulk: Duration::from_secs(1) },
+        false => Amount { rounds: 8, connects: 2000, requests: 10_000, bulk: Duration::from_millis(700) },
     };
     let lab = Lab::up("bench-layers", &open_to_container(SERVERS + 1), 1);
     let mut server = Load::start(&lab, "bench/server-0");
     server.tell("serve");
-    let mut load = Load::start(&lab, "bench/client");
-    let mut measured: Vec<Measured> = LAYERS.iter().map(|_| Measured::default()).collect();
-    for _ in 0..amount.rounds {
-        for ((layer, _), measured) in LAYERS.iter().zip(&mut measured) {
+    let mut traffic = Traffic { client: client(&lab), load: Load::start(&lab, "bench/client"), lab: &lab };
+    let mut figures: Vec<Figures> = LAYERS.iter().map(|_| Figures::default()).collect();
+    let mut bare = vec![traffic.measure(&amount)];
+    for round in 0..amount.rounds {
+        for (index, (layer, _)) in in_turn(&LAYERS, round) {
             let guard = Guarded::new(&lab, *layer);
-            one_round(&lab, &amount, &mut load, measured);
+            let measured = traffic.measure(&amount);
             drop(guard);
             lab.palisade(&["agent", "unload"]);
+            let before = bare[bare.len() - 1];
+            let after = traffic.measure(&amount);
+            bare.push(after);
+            figures[index].add(before, measured, after);
         }
     }
-    print(&amount, &mut measured);
+    print(&amount, &bare, &figures);
 }
 
-fn one_round(lab: &Lab, amount: &Amount, load: &mut Load, measured: &mut Measured) {
-    let targets = servers(lab, SERVERS);
-    let mut client = client(lab);
-    for target in targets.iter().cycle().take(amount.connects / 10) {
-        client.call(target);
+/// Who connects and sends, the same for all that is measured.
+struct Traffic<'a> {
+    client: Caller,
+    load: Load,
+    lab: &'a Lab,
+}
+
+impl Traffic<'_> {
+    fn measure(&mut self, amount: &Amount) -> Measured {
+        std::thread::sleep(SETTLES);
+        let targets = servers(self.lab, SERVERS);
+        for target in targets.iter().cycle().take(amount.connects / 10) {
+            self.client.call(target);
+        }
+        let times = targets.iter().cycle().take(amount.connects).map(|target| {
+            let answer = self.client.call(target);
+            assert!(answer.ok, "the rule allows it: {answer:?}");
+            answer.micros
+        });
+        let mut times: Vec<u64> = times.collect();
+        let to = self.lab.address_of("server-0", LOAD_PORT);
+        self.load.tell(&format!("requests {to} {}", amount.requests / 10));
+        let requests = self.load.tell(&format!("requests {to} {}", amount.requests));
+        let bulk = self.load.tell(&format!("bulk {to} {}", amount.bulk.as_millis()));
+        Measured {
+            connects: [percentile(&mut times, 50), percentile(&mut times, 99)],
+            requests: [requests[0], requests[1]],
+            bulk: bulk[0],
+        }
     }
-    let times = targets.iter().cycle().take(amount.connects).map(|target| client.call(target));
-    measured.connects.extend(times.map(|answer| {
-        assert!(answer.ok, "the rule allows it: {answer:?}");
-        answer.micros
-    }));
-    let to = lab.address_of("server-0", LOAD_PORT);
-    load.tell(&format!("requests {to} {}", amount.requests / 10));
-    let requests = load.tell(&format!("requests {to} {}", amount.requests));
-    measured.requests.push(requests[0]);
-    measured.late_requests.push(requests[1]);
-    measured.bulk.extend(load.tell(&format!("bulk {to} {}", amount.bulk.as_millis())));
 }
 
 /// What a layer needs while it is measured.
@@ -117,7 +157,6 @@ impl Guarded {
     fn new(lab: &Lab, layer: Layer) -> Self {
         let mut guarded = Self { _agent: None, _observer: None, _filter: None };
         match layer {
-            Layer::Bare => return guarded,
             Layer::PacketFilter { established_first } => {
                 let client = lab.address_of("client", 0);
                 let client = client.split(':').next().unwrap_or_default();
@@ -125,7 +164,7 @@ impl Guarded {
                 guarded._filter = Some(filter);
                 return guarded;
             }
-            _ => {}
+            Layer::Connects | Layer::Veths | Layer::NotInside | Layer::DeadAgent | Layer::Agent | Layer::Observed => {}
         }
         let agent = lab.agent();
         agent.wait_until_guarded(lab);
@@ -147,7 +186,7 @@ impl Guarded {
                 guarded._agent = Some(agent);
                 guarded._observer = Some(Observer::start(lab));
             }
-            _ => guarded._agent = Some(agent),
+            Layer::Agent | Layer::PacketFilter { .. } => guarded._agent = Some(agent),
         }
         guarded
     }
@@ -172,7 +211,6 @@ fn remove_links(lab: &Lab, which: impl Fn(&str) -> bool) {
         }
     }
     assert!(removed > 0, "there were links of this kind");
-    std::thread::sleep(LET_GO);
 }
 
 /// A reader of the records, ended when dropped.
@@ -192,33 +230,48 @@ impl Drop for Observer {
     }
 }
 
-fn print(amount: &Amount, measured: &mut [Measured]) {
-    println!("two pods of one node, {} rounds of all variants in turn", amount.rounds);
+fn print(amount: &Amount, bare: &[Measured], figures: &[Figures]) {
     println!(
-        "  {} connects a round to {SERVERS} servers; {} requests of 100 bytes on a kept connection; bulk on one connection",
+        "two pods of one node, {} rounds of all variants in turn, each between two measurements without agent",
+        amount.rounds
+    );
+    println!(
+        "  {} connects a time to {SERVERS} servers; {} requests of 100 bytes on a kept connection; bulk on one connection",
         amount.connects, amount.requests
     );
     println!(
-        "  {:<36} {:>7} {:>7} {:>6} {:>6} | {:>9} {:>9} {:>6} | {:>8} {:>6}",
-        "", "con p50", "p99 us", "x", "p99 x", "req p50ns", "p99", "x", "MB/s", "x"
+        "  x: to what was measured just before and after without agent; the median, and where half of the rounds lie"
     );
-    let mut base = None;
-    for ((_, name), layer) in LAYERS.iter().zip(measured) {
-        let connect = (percentile(&mut layer.connects, 50), percentile(&mut layer.connects, 99));
-        let request = (percentile(&mut layer.requests, 50), percentile(&mut layer.late_requests, 50));
-        let bulk = percentile(&mut layer.bulk, 50);
-        let (base_connect, base_request, base_bulk) = *base.get_or_insert((connect, request, bulk));
+    println!(
+        "  {:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>6} {:>16}",
+        "", "con p50", "x", "p99 us", "x", "req p50ns", "x", "p99", "MB/s", "x"
+    );
+    let middle = |of: fn(&Measured) -> u64| percentile(&mut bare.iter().map(of).collect::<Vec<_>>(), 50);
+    println!(
+        "  {:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>6} {:>16}",
+        "no agent",
+        middle(|one| one.connects[0]),
+        "",
+        middle(|one| one.connects[1]),
+        "",
+        middle(|one| one.requests[0]),
+        "",
+        middle(|one| one.requests[1]),
+        middle(|one| one.bulk) / 1_000_000,
+        ""
+    );
+    for ((_, name), of) in LAYERS.iter().zip(figures) {
         println!(
-            "  {name:<36} {:>7} {:>7} {:>6.2} {:>6.2} | {:>9} {:>9} {:>6.2} | {:>8} {:>6.2}",
-            connect.0,
-            connect.1,
-            ratio(connect.0, base_connect.0),
-            ratio(connect.1, base_connect.1),
-            request.0,
-            request.1,
-            ratio(request.0, base_request.0),
-            bulk / 1_000_000,
-            ratio(bulk, base_bulk)
+            "  {name:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>6} {:>16}",
+            of.connect.value(),
+            of.connect.ratio().to_string(),
+            of.late_connect.value(),
+            of.late_connect.ratio().to_string(),
+            of.request.value(),
+            of.request.ratio().to_string(),
+            of.late_request.value(),
+            of.bulk.value() / 1_000_000,
+            of.bulk.ratio().to_string()
         );
     }
 }
