@@ -1383,7 +1383,8 @@ fn an_answer_says_with_which_network_plugin_it_would_be_another() {
 
         with the network plugin generic or flannel: allowed
         [exit 1]
-    "#]].assert_eq(&run("explain -f - --cni calico shop/web shop/db", BESIDE_A_PLUGIN));
+    "#]]
+    .assert_eq(&run("explain -f - --cni calico shop/web shop/db", BESIDE_A_PLUGIN));
     let json = run("check -f - -o json shop/web shop/db", BESIDE_A_PLUGIN);
     let json: serde_json::Value = serde_json::from_str(json.trim_end_matches("[exit 0]\n")).expect("it is JSON");
     let expected = serde_json::json!([{"cni": ["calico", "cilium"], "verdict": "denied"}]);
