@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use palisade_model::cni::PROFILES;
 use palisade_model::link::{End, Link, PodEnd, Which};
 use palisade_model::port::Protocol;
 use palisade_model::settings::Settings;
@@ -37,6 +38,20 @@ fn a_class_gets_what_judge_says_of_each_of_its_members_in_stranger_worlds() {
         compared += compare(seed, inventory, &world.settings, world.now);
     }
     assert!(compared > 100_000, "only {compared} links were compared");
+}
+
+/// Beside a network plugin that enforces NetworkPolicy itself, too.
+#[test]
+fn a_class_gets_what_judge_says_of_each_of_its_members_with_each_network_plugin() {
+    let mut compared = 0;
+    for seed in 0..12 {
+        let world = anything::generate(seed);
+        let inventory = palisade_manifests::load_text("world", &world.yaml).value;
+        for profile in PROFILES.iter().filter(|profile| profile.behaviour.native) {
+            compared += compare(seed, inventory.clone(), &world.settings.clone().with_cni(profile), world.now);
+        }
+    }
+    assert!(compared > 15_000, "only {compared} links were compared");
 }
 
 fn compare(seed: u64, inventory: Inventory, settings: &Settings, now: Timestamp) -> usize {

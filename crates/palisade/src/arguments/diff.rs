@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use palisade_model::Timestamp;
 
+use super::CniArguments;
+
 /// In which form a difference is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DiffFormat {
@@ -64,6 +66,8 @@ pub struct DiffArguments {
     /// What makes it end with 1
     #[arg(long, value_name = "WHAT", default_value = "any")]
     pub fail_on: FailOn,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// The instant to decide for (RFC 3339); rules may expire. Default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use palisade_model::Timestamp;
 
-use super::ManifestArguments;
+use super::{CniArguments, ManifestArguments};
 
 /// In which form a map is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,6 +41,8 @@ pub struct MapArguments {
     /// Each pair of pods instead of workloads and classes: as JSON and CSV, written as they are found
     #[arg(long)]
     pub expand: bool,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// The instant to decide for (RFC 3339); rules may expire. Default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,

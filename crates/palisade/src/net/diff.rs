@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use palisade_model::cni::CniProfile;
 use palisade_model::settings::Settings as ClusterSettings;
 use palisade_model::verdict::Word;
 use palisade_model::{Effect, Problem, Timestamp};
@@ -41,8 +42,8 @@ pub fn run(arguments: &DiffArguments, settings: &Settings) -> Result<ExitStatus,
             .hint(Hint::Change("write one of them to a file".into())));
     }
     let at = arguments.at.unwrap_or(settings.now);
-    let (old, mut problems) = read(&arguments.old.0)?;
-    let (new, of_new) = read(&arguments.new.0)?;
+    let (old, mut problems) = read(&arguments.old.0, &arguments.cni.profile)?;
+    let (new, of_new) = read(&arguments.new.0, &arguments.cni.profile)?;
     problems.extend(of_new.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>());
     let difference = difference::difference(&old, &new, at);
     let mut output = io::BufWriter::new(io::stdout().lock());
@@ -60,9 +61,9 @@ pub fn run(arguments: &DiffArguments, settings: &Settings) -> Result<ExitStatus,
     Ok(status(arguments.fail_on, &difference, &problems))
 }
 
-fn read(paths: &[PathBuf]) -> Result<(Model, Vec<Problem>), Failure> {
+fn read(paths: &[PathBuf], plugin: &CniProfile) -> Result<(Model, Vec<Problem>), Failure> {
     let read = input::read(&Source::Paths(paths.to_vec()))?;
-    let cluster = ClusterSettings::of(&read.value);
+    let cluster = ClusterSettings::of(&read.value).with_cni(plugin);
     let outcome = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;
     problems.extend(outcome.problems);

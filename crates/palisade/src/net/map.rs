@@ -33,7 +33,7 @@ pub fn run(arguments: &MapArguments, settings: &Settings) -> Result<ExitStatus, 
         );
     }
     let read = input::read(&Source::from(&arguments.manifests))?;
-    let cluster = ClusterSettings::of(&read.value);
+    let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
     let outcome = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;
     problems.extend(outcome.problems);
