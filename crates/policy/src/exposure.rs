@@ -135,20 +135,20 @@ impl Model {
     /// Every way in for `outside`.
     pub fn exposure(&self, outside: Outside, network: PodNetwork, now: Timestamp) -> Exposure {
         let doors = self.doors(network);
-        let mut notes = doors.notes;
+        let notes = doors.notes;
         let ranges = doors.openings.iter().flat_map(|opening| opening.door.source_ranges.iter().copied());
-        let (regions, left_out) = match outside {
-            Outside::Anybody => {
-                let found = self.regions(ranges);
-                (found.regions, found.left_out)
-            }
-            Outside::Address(address) => (vec![Region { block: None, address: address.to_canonical() }], 0),
+        let world = self.regions(ranges);
+        let nodes = self.translated_sources();
+        let translated = match nodes.is_empty() {
+            // No node is known: its address may lie anywhere.
+            true => world.clone(),
+            false => nodes.into_iter().map(|address| Region { block: None, address }).collect(),
         };
-        if left_out > 0 {
-            let message = format!("policies tell {left_out} more blocks of the world apart than are looked at");
-            notes.push(Problem::warning("too-many-blocks", message).hint("ask about one address with --from"));
-        }
-        let outsiders = Outsiders { regions, translated: self.translated_sources(), now };
+        let regions = match outside {
+            Outside::Anybody => world,
+            Outside::Address(address) => vec![Region { block: None, address: address.to_canonical() }],
+        };
+        let outsiders = Outsiders { regions, translated, now };
         // Straight ways first: what serves an Ingress is reached by one of them.
         let (served, straight): (Vec<_>, Vec<_>) =
             doors.openings.iter().partition(|opening| opening.served_by.is_some());

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use palisade_model::IpNet;
+use palisade_model::access_policy::PeerTarget;
+use palisade_model::network_policy::NetworkPolicyTarget;
+use palisade_model::verdict::Direction;
 
 use crate::classes::prefixes::{policy_blocks, with_addresses};
-use crate::model::Model;
+use crate::model::{Closer, Model, PodFacts};
 use crate::party::AddressKind;
-
-/// Most regions that are asked about: each door is judged for each of them, and nobody reads more of them.
-const MOST_REGIONS: usize = 64;
 
 /// Addresses outside that no policy and no load balancer tells apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,15 +21,9 @@ pub(crate) struct Region {
     pub(crate) address: IpAddr,
 }
 
-/// The regions, and how many were left out.
-pub(crate) struct Regions {
-    pub(crate) regions: Vec<Region>,
-    pub(crate) left_out: usize,
-}
-
 impl Model {
     /// The regions of the world, those that no block names first, then by block; `ranges` are further blocks.
-    pub(crate) fn regions(&self, ranges: impl IntoIterator<Item = IpNet>) -> Regions {
+    pub(crate) fn regions(&self, ranges: impl IntoIterator<Item = IpNet>) -> Vec<Region> {
         let blocks: BTreeSet<IpNet> = policy_blocks(self).into_iter().chain(ranges).collect();
         let elsewhere = [true, false].into_iter().filter_map(|v4| self.world_address(v4));
         let mut regions: Vec<Region> = elsewhere.map(|address| Region { block: None, address }).collect();
@@ -39,9 +33,46 @@ impl Model {
             block.prefix_len() > 0 && blocks.contains(block) && is_world && !is_group(*address)
         });
         regions.extend(named.map(|(block, address)| Region { block: Some(block), address }));
-        let left_out = regions.len().saturating_sub(MOST_REGIONS);
-        regions.truncate(MOST_REGIONS);
-        Regions { regions, left_out }
+        regions
+    }
+
+    /// Of `regions` one for each that `pod` tells apart, or the `ranges` of a load balancer before it, by the narrowest
+    /// block that does.
+    pub(crate) fn told_apart(&self, regions: &[Region], pod: Option<&PodFacts>, ranges: &[IpNet]) -> Vec<Region> {
+        let mut blocks: BTreeSet<IpNet> = ranges.iter().map(IpNet::trunc).collect();
+        if let Some(pod) = pod {
+            blocks.extend(self.ingress_blocks(pod));
+        }
+        let mut seen = BTreeSet::new();
+        let of = |region: &Region| {
+            let around: Vec<IpNet> = blocks.iter().filter(|block| block.contains(&region.address)).copied().collect();
+            let block = around.iter().max_by_key(|block| block.prefix_len()).copied();
+            seen.insert((region.address.is_ipv4(), around)).then_some(Region { block, address: region.address })
+        };
+        regions.iter().filter_map(of).collect()
+    }
+
+    /// The blocks that rules about who comes in to `pod` name.
+    fn ingress_blocks(&self, pod: &PodFacts) -> BTreeSet<IpNet> {
+        let mut blocks = BTreeSet::new();
+        let mut add = |cidr: &IpNet, except: &[IpNet]| {
+            blocks.extend(std::iter::once(cidr).chain(except).map(IpNet::trunc).filter(|block| block.prefix_len() > 0));
+        };
+        for closer in pod.closers(Direction::Ingress) {
+            let Closer::NetworkPolicy(position) = closer else { continue };
+            for peer in self.network_policy_rules(*position, Direction::Ingress).iter().flat_map(|rule| &rule.peers) {
+                if let NetworkPolicyTarget::IpBlock { cidr, except } = &peer.target {
+                    add(cidr, except);
+                }
+            }
+        }
+        let rules = self.access_policies_of(&pod.namespace).flat_map(|policy| &policy.rules);
+        for peer in rules.flat_map(|rule| &rule.from) {
+            if let PeerTarget::Cidr { cidr, except } = &peer.target {
+                add(cidr, except);
+            }
+        }
+        blocks
     }
 
     /// Addresses of nodes, one for each set of policies' blocks that nodes lie in: what a pod may see in place of the

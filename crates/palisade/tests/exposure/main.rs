@@ -444,3 +444,28 @@ spec: {gateways: [{namespace: edge, selector: {matchLabels: {app: gateway}}}]}
     "#]]
     .assert_eq(&output);
 }
+
+/// Each pod has a block of its own: none is lost among the others.
+#[test]
+fn a_block_of_one_pod_is_found_among_hundreds() {
+    use std::fmt::Write as _;
+    const PODS: usize = 300;
+    let mut text = String::new();
+    for pod in 0..PODS {
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{pod}, labels: {{app: p{pod}}}}}\nspec: {{containers: [{{name: c, image: x, ports: [{{containerPort: 80, hostPort: {}}}]}}]}}\n",
+            1000 + pod
+        );
+        let _ = write!(
+            text,
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{pod}}}\nspec: {{podSelector: {{matchLabels: {{app: p{pod}}}}}, ingress: [{{from: [{{ipBlock: {{cidr: 198.51.{}.{}/32}}}}]}}]}}\n",
+            pod / 200,
+            pod % 200
+        );
+    }
+    let output = run_in(root(), "-f -", &text);
+    let found = (0..PODS).filter(|pod| output.contains(&format!("only from 198.51.{}.{}/32\n", pod / 200, pod % 200)));
+    assert_eq!(found.count(), PODS);
+    assert!(output.ends_with("300 ways in from world: 300 guarded\n[exit 0]\n"));
+}

@@ -8,10 +8,10 @@ use palisade_model::{IpNet, Timestamp};
 use serde::Serialize;
 
 use super::Guard;
-use crate::dial::Backend;
+use crate::dial::{Backend, BackendEnd};
 use crate::doors::{Door, Source};
 use crate::judge::{Objects, Rules};
-use crate::model::{Model, PodIndex};
+use crate::model::{Model, PodFacts, PodIndex};
 use crate::outside::Region;
 use crate::party::{AddressKind, Party};
 
@@ -80,8 +80,8 @@ impl Step {
 /// Who comes, and what a pod may see of them.
 pub(super) struct Outsiders {
     pub(super) regions: Vec<Region>,
-    /// Addresses of nodes that may stand in place of the sender's.
-    pub(super) translated: Vec<IpAddr>,
+    /// Addresses that may stand in place of the sender's: of nodes, or any when no node is known.
+    pub(super) translated: Vec<Region>,
     pub(super) now: Timestamp,
 }
 
@@ -92,16 +92,10 @@ impl Model {
             let ranges = &door.source_ranges;
             ranges.is_empty() || ranges.iter().any(|range| range.contains(&region.address))
         };
-        let regions: Vec<&Region> = outsiders
-            .regions
-            .iter()
-            .filter(may_come)
-            .filter(|region| self.has_family(backend, region.address))
-            .collect();
-        let judged: Vec<(&Region, Judgement)> = regions
-            .into_iter()
-            .map(|region| (region, self.judge_from(region.address, backend, outsiders.now)))
-            .collect();
+        let mut regions = self.told_apart(&outsiders.regions, self.pod_behind(backend), &door.source_ranges);
+        regions.retain(|region| may_come(&region) && self.has_family(backend, region.address));
+        let judged: Vec<(&Region, Judgement)> =
+            regions.iter().map(|region| (region, self.judge_from(region.address, backend, outsiders.now))).collect();
         let mut step = self.summary(&judged, self.backend_name(backend), backend)?;
         if door.source == Source::Perhaps && self.depends_on_source(&judged, outsiders, backend) {
             let service = door.service.as_ref().map_or_else(String::new, |service| service.name.clone());
@@ -166,10 +160,17 @@ impl Model {
         Judgement { enforced: decision(Objects::Enforced), would_be: decision(Objects::All) }
     }
 
+    fn pod_behind(&self, backend: &Backend) -> Option<&PodFacts> {
+        match backend.end {
+            BackendEnd::Pod(index) => Some(self.pod(index)),
+            BackendEnd::Address(_) => None,
+        }
+    }
+
     fn has_family(&self, backend: &Backend, address: IpAddr) -> bool {
         let own = match backend.end {
-            crate::dial::BackendEnd::Pod(index) => self.pod(index).addresses.as_slice(),
-            crate::dial::BackendEnd::Address(own) => &[own],
+            BackendEnd::Pod(index) => self.pod(index).addresses.as_slice(),
+            BackendEnd::Address(own) => &[own],
         };
         // What has no address yet will have one of the first family, as in most clusters.
         if own.is_empty() { address.is_ipv4() } else { own.iter().any(|own| own.is_ipv4() == address.is_ipv4()) }
@@ -179,12 +180,9 @@ impl Model {
     fn depends_on_source(&self, judged: &[(&Region, Judgement)], outsiders: &Outsiders, backend: &Backend) -> bool {
         let word = |judgement: &Judgement| judgement.enforced.link().1.word();
         let Some((_, first)) = judged.first() else { return false };
-        let sources = match outsiders.translated.is_empty() {
-            // No node is known: its address may lie anywhere.
-            true => self.regions([]).regions.iter().map(|region| region.address).collect(),
-            false => outsiders.translated.clone(),
-        };
-        let mut sources = sources.into_iter().filter(|address| self.has_family(backend, *address));
+        let sources = self.told_apart(&outsiders.translated, self.pod_behind(backend), &[]);
+        let mut sources =
+            sources.into_iter().map(|region| region.address).filter(|address| self.has_family(backend, *address));
         judged.iter().any(|(_, other)| word(other) != word(first))
             || sources.any(|address| word(&self.judge_from(address, backend, outsiders.now)) != word(first))
     }
