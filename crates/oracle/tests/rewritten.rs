@@ -4,6 +4,7 @@ use palisade_manifests::load_text;
 use palisade_model::settings::Settings;
 use palisade_model::{Inventory, Kind, Timestamp};
 use palisade_policy::compare::{Turned, Word};
+use palisade_policy::lower::{Target, lower};
 use palisade_policy::{convert, written};
 use palisade_worlds::{World, anything};
 
@@ -82,4 +83,29 @@ fn what_the_comparison_of_converted_policies_tells_is_real() {
         }
     }
     assert!(equal > 0, "{equal} equal, {different} different");
+}
+
+#[test]
+fn what_the_comparison_of_lowered_policies_tells_is_real_and_follows_from_a_loss() {
+    let mut differences = 0;
+    for seed in 0..4 {
+        let world = anything::generate(seed);
+        let before = inventory(&world);
+        for target in [Target::NetworkPolicy, Target::ClusterNetworkPolicy] {
+            let result = lower(&before, &world.settings, world.now, target);
+            let read = load_text("lowered.yaml", &result.yaml);
+            let count = result.network.len() + result.tiered.len();
+            let found = read.value.network_policies.len() + read.value.tiered_policies.len();
+            assert_eq!(count, found, "seed {seed}: {:?}\n{}", read.problems, result.yaml);
+            let mut after = before.clone();
+            after.access_policies.clear();
+            after.perimeters.clear();
+            after.network_policies.extend(read.value.network_policies);
+            after.tiered_policies.extend(read.value.tiered_policies);
+            are_real(&world, [&before, &after], &result.proof.differences);
+            differences += result.proof.differences.len();
+            assert!(result.proof.is_equal() || !result.losses.is_empty(), "seed {seed}: {:?}", result.proof);
+        }
+    }
+    assert!(differences > 0);
 }

@@ -10,6 +10,7 @@ mod convert;
 mod diff;
 mod exposure;
 mod lint;
+mod lower;
 mod map;
 mod matrix;
 mod names;
@@ -23,6 +24,7 @@ pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Fail
         NetCommand::Lint(arguments) => lint::run(arguments, settings),
         NetCommand::Diff(arguments) => diff::run(arguments, settings),
         NetCommand::Map(arguments) => map::run(arguments, settings),
+        NetCommand::Lower(arguments) => lower::run(arguments, settings),
         NetCommand::Convert(arguments) => convert::run(arguments, settings),
         NetCommand::Exposure(arguments) => exposure::run(arguments, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),

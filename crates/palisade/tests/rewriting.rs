@@ -157,3 +157,155 @@ fn a_hundred_rules_become_several_policies_in_order() {
           priority: 23"#]]
     .assert_eq(&names.join("\n"));
 }
+
+const OWN: &str = "
+apiVersion: palisade.dev/v1alpha1
+kind: Perimeter
+metadata: {name: default, namespace: data}
+spec: {subject: {selector: {}}, directions: [Ingress]}
+---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: database, namespace: data}
+spec:
+  rules:
+  - {name: web, action: Allow, from: [{selector: {matchLabels: {app: web}}, namespace: shop}], to: [{selector: {matchLabels: {app: db}}}], ports: [{port: pg}]}
+  - {name: never, action: Deny, from: [{selector: {matchLabels: {app: api}}, namespace: shop, container: c}], to: [{selector: {}}]}
+";
+
+#[test]
+fn own_policies_are_lowered_and_what_is_lost_is_told() {
+    for target in ["networkpolicy", "clusternetworkpolicy"] {
+        let said = run(&format!("net lower -f - --to {target}"), &format!("{PODS}{OWN}"));
+        match target {
+            "networkpolicy" => expect![[r#"
+                apiVersion: networking.k8s.io/v1
+                kind: NetworkPolicy
+                metadata: {name: default, namespace: data}
+                spec:
+                  podSelector: {}
+                  policyTypes: [Ingress]
+                ---
+                apiVersion: networking.k8s.io/v1
+                kind: NetworkPolicy
+                metadata: {name: web-in, namespace: data}
+                spec:
+                  podSelector: {matchLabels: {app: db}}
+                  policyTypes: [Ingress]
+                  ingress:
+                  - from:
+                    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}
+                      podSelector: {matchLabels: {app: web}}
+                    ports: [{port: pg}]
+                2 AccessPolicies and Perimeters, written as 2 NetworkPolicies and 0
+                  ClusterNetworkPolicies
+
+                what cannot be said
+                  AccessPolicy data/database rules[1] (<stdin>:24): more open
+                      a NetworkPolicy cannot deny what another one opens: left out
+                  Perimeter data/default (<stdin>:13): more open
+                      a NetworkPolicy always lets the pod's own node in, and the pod out to it
+
+                compared: 3 pods in 3 classes, 9 addresses and nodes, 15 of 15 newcomers by
+                  their labels: 2722 verdicts
+                3 links of the input differ
+                  the own node -> data/db all/TCP: denied, now allowed
+                  the own node -> data/db all/UDP: denied, now allowed
+                  the own node -> data/db all/SCTP: denied, now allowed
+                15 links of pods that may come differ
+                  the own node -> data/newcomer-1 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-1 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-1 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-10 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-10 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-10 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-13 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-13 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-13 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-4 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-4 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-4 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-7 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-7 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-7 all/SCTP: denied, now allowed
+                [exit 1]
+            "#]].assert_eq(&said),
+            _ => expect![[r#"
+                apiVersion: networking.k8s.io/v1
+                kind: NetworkPolicy
+                metadata: {name: default, namespace: data}
+                spec:
+                  podSelector: {}
+                  policyTypes: [Ingress]
+                ---
+                apiVersion: policy.networking.k8s.io/v1alpha2
+                kind: ClusterNetworkPolicy
+                metadata: {name: data-never-in}
+                spec:
+                  tier: Admin
+                  priority: 0
+                  subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: data}}}
+                  ingress:
+                  - action: Deny
+                    from:
+                    - pods:
+                        namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}
+                        podSelector: {matchLabels: {app: api}}
+                ---
+                apiVersion: policy.networking.k8s.io/v1alpha2
+                kind: ClusterNetworkPolicy
+                metadata: {name: data-web-in}
+                spec:
+                  tier: Admin
+                  priority: 1
+                  subject:
+                    pods:
+                      namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: data}}
+                      podSelector: {matchLabels: {app: db}}
+                  ingress:
+                  - action: Accept
+                    from:
+                    - pods:
+                        namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}
+                        podSelector: {matchLabels: {app: web}}
+                    protocols: [{destinationNamedPort: pg}]
+                2 AccessPolicies and Perimeters, written as 1 NetworkPolicies and 2
+                  ClusterNetworkPolicies
+
+                what cannot be said
+                  AccessPolicy data/database rules[1] (<stdin>:24): more closed
+                      `container: c`: only pods as a whole can be named, so all of the pod is
+                  Perimeter data/default (<stdin>:13): more open
+                      a NetworkPolicy always lets the pod's own node in, and the pod out to it
+
+                compared: 3 pods in 3 classes, 9 addresses and nodes, 15 of 15 newcomers by
+                  their labels: 4282 verdicts
+                3 links of the input differ
+                  the own node -> data/db all/TCP: denied, now allowed
+                  the own node -> data/db all/UDP: denied, now allowed
+                  the own node -> data/db all/SCTP: denied, now allowed
+                19 links of pods that may come differ
+                  shop/newcomer-8:main -> data/newcomer-4 28001/UDP: denied, now allowed
+                  shop/newcomer-8:main -> data/newcomer-4 28002/SCTP: denied, now allowed
+                  shop/web:c -> data/newcomer-4 28001/UDP: denied, now allowed
+                  shop/web:c -> data/newcomer-4 28002/SCTP: denied, now allowed
+                  the own node -> data/newcomer-1 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-1 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-1 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-10 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-10 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-10 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-13 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-13 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-13 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-4 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-4 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-4 all/SCTP: denied, now allowed
+                  the own node -> data/newcomer-7 all/TCP: denied, now allowed
+                  the own node -> data/newcomer-7 all/UDP: denied, now allowed
+                  the own node -> data/newcomer-7 all/SCTP: denied, now allowed
+                [exit 1]
+            "#]].assert_eq(&said),
+        }
+    }
+}

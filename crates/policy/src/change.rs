@@ -19,6 +19,7 @@ use palisade_model::verdict::{Direction, Judgement, Verdict};
 use palisade_model::{Place, Timestamp};
 use serde::Serialize;
 
+pub(crate) use self::candidates::labels_of;
 use self::candidates::{Asked, Candidate, closing, opening};
 use self::object::{Object, ObjectChange};
 use self::part::{Keep, Parts};

@@ -29,6 +29,7 @@ mod findings;
 mod judge;
 pub mod lint;
 pub mod loss;
+pub mod lower;
 pub mod map;
 mod matching;
 mod model;

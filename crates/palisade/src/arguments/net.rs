@@ -24,6 +24,8 @@ pub enum NetCommand {
     Exposure(ExposureArguments),
     /// Answer a list of probes: who reaches whom on which port
     Matrix(MatrixArguments),
+    /// Write AccessPolicies and Perimeters as NetworkPolicies or ClusterNetworkPolicies, and compare what both decide
+    Lower(LowerArguments),
     /// Write AdminNetworkPolicies as ClusterNetworkPolicies, and compare what both decide
     Convert(ConvertArguments),
 }
@@ -37,6 +39,40 @@ pub enum WrittenFormat {
     Text,
     /// For programs; stable and versioned
     Json,
+}
+
+/// What AccessPolicies and Perimeters are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LowerTarget {
+    /// NetworkPolicies alone; what denies is left out
+    #[value(name = "networkpolicy")]
+    NetworkPolicy,
+    /// ClusterNetworkPolicies for what opens and denies, NetworkPolicies for what closes
+    #[value(name = "clusternetworkpolicy")]
+    ClusterNetworkPolicy,
+}
+
+/// `palisade net lower`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What the written policies cannot say is listed, with what follows from it. What both decide is compared over all pods
+of the input and over pods that may come. Ends with 1 when something was lost or differs.
+
+Examples:
+  palisade net lower -f examples/shop --to networkpolicy > lowered.yaml
+  palisade net lower -f examples/shop --to clusternetworkpolicy -o text")]
+pub struct LowerArguments {
+    #[command(flatten)]
+    pub manifests: ManifestArguments,
+    /// What to write
+    #[arg(long, value_name = "KIND", default_value = "networkpolicy")]
+    pub to: LowerTarget,
+    /// The instant to decide for (RFC 3339); rules may expire. Default: now
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "yaml")]
+    pub output: WrittenFormat,
 }
 
 /// `palisade net convert`

@@ -243,7 +243,7 @@ fn namespace_by_name(pod: &PodFacts) -> Selector {
 }
 
 /// Labels that mean the pods of the workload of `pod`, as its controller selects them.
-fn labels_of(model: &Model, pod: &PodFacts) -> Selector {
+pub(crate) fn labels_of(model: &Model, pod: &PodFacts) -> Selector {
     let of_workload = workload_object(&model.inventory, pod).map(|position| &model.inventory.workloads[position]);
     let selector = of_workload.and_then(|workload| workload.selector.clone());
     if let Some(selector) = selector.filter(|selector| !selector.is_empty() && selector.matches(&pod.labels)) {
