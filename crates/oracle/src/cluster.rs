@@ -203,7 +203,10 @@ fn resolve_owner(
     owner: &Owner,
     pod_labels: &Labels,
 ) -> Option<(WorkloadKind, Name)> {
-    let kind = WorkloadKind::ALL.into_iter().find(|kind| kind.kind().as_str() == &*owner.kind)?;
+    let Some(kind) = WorkloadKind::ALL.into_iter().find(|kind| kind.kind().as_str() == &*owner.kind) else {
+        // An operator's own kind: its name names the workload.
+        return Some((WorkloadKind::Pod, owner.name.clone()));
+    };
     Some(above(inventory, namespace, kind, &owner.name, pod_labels).unwrap_or((kind, owner.name.clone())))
 }
 
