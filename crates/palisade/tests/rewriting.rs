@@ -229,7 +229,8 @@ fn own_policies_are_lowered_and_what_is_lost_is_told() {
                   the own node -> data/newcomer-7 all/UDP: denied, now allowed
                   the own node -> data/newcomer-7 all/SCTP: denied, now allowed
                 [exit 1]
-            "#]].assert_eq(&said),
+            "#]]
+            .assert_eq(&said),
             _ => expect![[r#"
                 apiVersion: networking.k8s.io/v1
                 kind: NetworkPolicy
@@ -305,7 +306,8 @@ fn own_policies_are_lowered_and_what_is_lost_is_told() {
                   the own node -> data/newcomer-7 all/UDP: denied, now allowed
                   the own node -> data/newcomer-7 all/SCTP: denied, now allowed
                 [exit 1]
-            "#]].assert_eq(&said),
+            "#]]
+            .assert_eq(&said),
         }
     }
 }
