@@ -14,6 +14,7 @@ mod lower;
 mod map;
 mod matrix;
 mod names;
+mod scenario;
 
 /// Runs one of them.
 ///
@@ -27,6 +28,7 @@ pub fn run(command: &NetCommand, settings: &Settings) -> Result<ExitStatus, Fail
         NetCommand::Lower(arguments) => lower::run(arguments, settings),
         NetCommand::Convert(arguments) => convert::run(arguments, settings),
         NetCommand::Exposure(arguments) => exposure::run(arguments, settings),
+        NetCommand::Scenario(command) => scenario::run(command, settings),
         NetCommand::Matrix(arguments) => matrix::run(arguments, settings),
     }
 }

@@ -50,6 +50,8 @@ fn help_teaches_by_example() {
         (vec!["explain", "--help"], "explain"),
         (vec!["net", "--help"], "net"),
         (vec!["net", "diff", "--help"], "net-diff"),
+        (vec!["net", "scenario", "--help"], "net-scenario"),
+        (vec!["net", "scenario", "only-dependency", "--help"], "net-scenario-only-dependency"),
         (vec!["net", "exposure", "--help"], "net-exposure"),
         (vec!["net", "map", "--help"], "net-map"),
         (vec!["net", "matrix", "--help"], "net-matrix"),

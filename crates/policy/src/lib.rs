@@ -40,6 +40,7 @@ mod pod_index;
 pub mod proof;
 pub mod reach;
 mod rule_index;
+pub mod scenario;
 mod service_index;
 mod tiers;
 mod workloads;

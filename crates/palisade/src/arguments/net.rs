@@ -9,6 +9,7 @@ use palisade_model::Timestamp;
 use super::diff::DiffArguments;
 use super::lint::LintArguments;
 use super::map::MapArguments;
+use super::scenario::ScenarioCommand;
 use super::{CniArguments, ManifestArguments, OutputFormat};
 
 /// What to ask.
@@ -22,6 +23,9 @@ pub enum NetCommand {
     Map(MapArguments),
     /// Show every way in from outside, and what guards it
     Exposure(ExposureArguments),
+    /// Write the policies of a scenario for these manifests, and verify it
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
     /// Answer a list of probes: who reaches whom on which port
     Matrix(MatrixArguments),
     /// Write AccessPolicies and Perimeters as NetworkPolicies or ClusterNetworkPolicies, and compare what both decide

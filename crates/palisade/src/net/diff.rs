@@ -150,44 +150,69 @@ fn because(change: &Change) -> String {
     }
 }
 
-fn text(difference: &Difference, colour: Colour) -> String {
+/// What is told of a receiver: ports, who connects, and why.
+type Lines = Vec<(String, Vec<String>, String)>;
+
+pub(super) fn text(difference: &Difference, colour: Colour) -> String {
     let mut text = String::new();
-    let told = told(difference);
-    let senders: Vec<&Subject> = difference.senders.iter().collect();
-    let (mut sort, mut receiver) = (None, None);
-    for ((of, to, ports, because), from) in &told {
-        if sort != Some(*of) {
-            let gap = if sort.is_some() { "\n" } else { "" };
-            let tone = match of {
-                Sort::Opens => Tone::Caution,
-                Sort::Closes => Tone::Bad,
-                Sort::BecomesUndecided | Sort::BecomesDenied => Tone::Strong,
-            };
-            let _ = writeln!(text, "{gap}{}", colour.paint(tone, of.heading()));
-            (sort, receiver) = (Some(*of), None);
+    for (sort, receivers) in paragraphs(difference) {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        let tone = match sort {
+            Sort::Opens => Tone::Caution,
+            Sort::Closes => Tone::Bad,
+            Sort::BecomesUndecided | Sort::BecomesDenied => Tone::Strong,
+        };
+        let _ = writeln!(text, "{gap}{}", colour.paint(tone, sort.heading()));
+        for (names, lines) in receivers {
+            wrapped(&names, 2).iter().for_each(|line| {
+                let _ = writeln!(text, "  {line}");
+            });
+            lines.iter().for_each(|line| write_line(&mut text, line));
         }
-        if receiver != Some(*to) {
-            let _ = writeln!(text, "  {to}");
-            receiver = Some(*to);
-        }
-        let names = collapsed(&senders, from, |subject| subject == *to);
-        let lead = format!("    {ports}  from ");
-        for (position, line) in wrapped(&names, lead.len()).iter().enumerate() {
-            let lead = if position == 0 { lead.clone() } else { " ".repeat(lead.len()) };
-            let _ = writeln!(text, "{lead}{line}");
-        }
-        let _ = writeln!(text, "      {because}");
+    }
+    if text.is_empty() {
+        text.push_str("no link is different\n");
     }
     for (word, workloads) in [("new", &difference.added), ("gone", &difference.removed)] {
         if !workloads.is_empty() {
-            let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = writeln!(text, "{gap}{word}: {}", workloads.join(", "));
+            let _ = writeln!(text, "\n{word}: {}", workloads.join(", "));
         }
     }
-    if told.is_empty() {
-        let _ = writeln!(text, "no link is different");
-    }
     text
+}
+
+fn write_line(text: &mut String, (ports, names, because): &(String, Vec<String>, String)) {
+    /// A longer lead has a line of its own.
+    const LEAD: usize = 28;
+    let lead = format!("    {ports}  from ");
+    let indent = if lead.len() > LEAD { "      ".len() } else { lead.len() };
+    for (position, line) in wrapped(names, indent).iter().enumerate() {
+        let _ = match position {
+            0 if lead.len() > LEAD => writeln!(text, "{}\n      {line}", lead.trim_end()),
+            0 => writeln!(text, "{lead}{line}"),
+            _ => writeln!(text, "{}{line}", " ".repeat(indent)),
+        };
+    }
+    let _ = writeln!(text, "      {because}");
+}
+
+/// By sort, the receivers of whom the same is told, and what.
+fn paragraphs(difference: &Difference) -> BTreeMap<Sort, Vec<(Vec<String>, Lines)>> {
+    let senders: Vec<&Subject> = difference.senders.iter().collect();
+    let mut by_receiver: BTreeMap<(Sort, &Subject), Lines> = BTreeMap::new();
+    for ((sort, to, ports, because), from) in told(difference) {
+        let names = collapsed(&senders, &from, |subject| subject == to);
+        by_receiver.entry((sort, to)).or_default().push((ports, names, because));
+    }
+    let mut paragraphs: BTreeMap<Sort, Vec<(Vec<String>, Lines)>> = BTreeMap::new();
+    for ((sort, to), lines) in by_receiver {
+        let of_sort = paragraphs.entry(sort).or_default();
+        match of_sort.iter_mut().find(|(_, others)| *others == lines) {
+            Some((receivers, _)) => receivers.push(to.to_string()),
+            None => of_sort.push((vec![to.to_string()], lines)),
+        }
+    }
+    paragraphs
 }
 
 fn markdown(difference: &Difference) -> String {
@@ -244,7 +269,7 @@ fn cell(text: &str) -> String {
 
 /// The JSON form.
 #[derive(Serialize)]
-struct Report<'a> {
+pub(super) struct Report<'a> {
     version: u32,
     at: Timestamp,
     changes: Vec<JsonChange>,
@@ -271,7 +296,7 @@ struct JsonChange {
 }
 
 impl<'a> Report<'a> {
-    fn new(difference: &'a Difference, at: Timestamp, problems: &'a [Problem]) -> Self {
+    pub(super) fn new(difference: &'a Difference, at: Timestamp, problems: &'a [Problem]) -> Self {
         let changes = difference.changes.iter().map(|change| JsonChange {
             kind: Sort::of(change),
             from: change.from.to_string(),

@@ -39,38 +39,26 @@ fn what_opens_and_what_closes_comes_with_the_rule() {
         release,
         "",
         expect![[r#"
-        opens
-          data/cache
-            every port  from data/*, world
-              was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
-          data/logs
-            every port  from data/*, world
-              was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
-          data/db
-            every port  from data/*, world
-              was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
-          shop/orders
-            8080  from shop/web:nginx:/usr/sbin/httpd
-              allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (<stdin>:460)
-          metadata
-            every port  from data/*
-              was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
-          world
-            every port  from data/*
-              was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
-          203.0.113.10/32
-            every port  from data/*
-              was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
+            opens
+              data/cache, data/logs, data/db
+                every port  from data/*, world
+                  was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
+              shop/orders
+                8080  from shop/web:nginx:/usr/sbin/httpd
+                  allowed: AccessPolicy shop/storefront rules[1] "web-reads-orders" (<stdin>:460)
+              metadata, world, 203.0.113.10/32
+                every port  from data/*
+                  was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15)
 
-        closes
-          data/cache
-            6379  from shop/search
-              denied: AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache" (<stdin>:524)
-          shop/orders
-            8080  from shop/web:nginx:/usr/sbin/nginx
-              denied: closed by Perimeter shop/default, and nothing opens it (<stdin>:427)
-        [exit 1]
-    "#]],
+            closes
+              data/cache
+                6379  from shop/search
+                  denied: AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache" (<stdin>:524)
+              shop/orders
+                8080  from shop/web:nginx:/usr/sbin/nginx
+                  denied: closed by Perimeter shop/default, and nothing opens it (<stdin>:427)
+            [exit 1]
+        "#]],
     );
 }
 
@@ -198,64 +186,61 @@ fn the_first_policies_of_a_published_application() {
     let text = format!("{output}{errors}[exit {code}]\n").replace(&folder.display().to_string(), "sock-shop");
     expect![[r#"
         closes
-          sock-shop/carts
+          sock-shop/carts, sock-shop/queue-master, sock-shop/session-db
             every port  from everyone
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
           sock-shop/carts-db
             every port  from everyone
               denied: closed by NetworkPolicy sock-shop/carts-db-access, and nothing opens it (sock-shop/networkpolicies/netpol-cart-db-access.yaml:2)
           sock-shop/catalogue
-            0-79, 81-65535, UDP, SCTP, ICMP  from sock-shop/front-end
+            0-79, 81-65535, UDP, SCTP, ICMP  from
+              sock-shop/front-end
               denied: closed by NetworkPolicy sock-shop/catalogue-access, and nothing opens it (sock-shop/networkpolicies/netpol-catalogue-access.yaml:2)
             every port  from everyone but sock-shop/front-end
               denied: closed by NetworkPolicy sock-shop/catalogue-access, and nothing opens it (sock-shop/networkpolicies/netpol-catalogue-access.yaml:2)
           sock-shop/catalogue-db
-            0-3305, 3307-65535, UDP, SCTP, ICMP  from sock-shop/catalogue
+            0-3305, 3307-65535, UDP, SCTP, ICMP  from
+              sock-shop/catalogue
               denied: closed by NetworkPolicy sock-shop/catalogue-db-access, and nothing opens it (sock-shop/networkpolicies/netpol-catalogue-db-access.yaml:2)
             every port  from everyone but sock-shop/catalogue
               denied: closed by NetworkPolicy sock-shop/catalogue-db-access, and nothing opens it (sock-shop/networkpolicies/netpol-catalogue-db-access.yaml:2)
           sock-shop/front-end
-            0-8078, 8080-65535, UDP, SCTP, ICMP  from everyone
+            0-8078, 8080-65535, UDP, SCTP, ICMP  from
+              everyone
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
           sock-shop/orders
-            0-79, 81-65535, UDP, SCTP, ICMP  from sock-shop/front-end
+            0-79, 81-65535, UDP, SCTP, ICMP  from
+              sock-shop/front-end
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
             every port  from everyone but sock-shop/front-end
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
           sock-shop/orders-db
-            0-27016, 27018-65535, UDP, SCTP, ICMP  from sock-shop/orders
+            0-27016, 27018-65535, UDP, SCTP, ICMP  from
+              sock-shop/orders
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
             every port  from everyone but sock-shop/orders
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
-          sock-shop/payment
-            0-79, 81-65535, UDP, SCTP, ICMP  from sock-shop/orders
+          sock-shop/payment, sock-shop/shipping
+            0-79, 81-65535, UDP, SCTP, ICMP  from
+              sock-shop/orders
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
             every port  from everyone but sock-shop/orders
-              denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
-          sock-shop/queue-master
-            every port  from everyone
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
           sock-shop/rabbitmq
-            0-5671, 5673-65535, UDP, SCTP, ICMP  from sock-shop/queue-master,
-                                                      sock-shop/shipping
+            0-5671, 5673-65535, UDP, SCTP, ICMP  from
+              sock-shop/queue-master, sock-shop/shipping
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
             every port  from everyone but sock-shop/queue-master, sock-shop/shipping
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
-          sock-shop/session-db
-            every port  from everyone
-              denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
-          sock-shop/shipping
-            0-79, 81-65535, UDP, SCTP, ICMP  from sock-shop/orders
-              denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
-            every port  from everyone but sock-shop/orders
-              denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
           sock-shop/user
-            0-79, 81-65535, UDP, SCTP, ICMP  from sock-shop/front-end, sock-shop/orders
+            0-79, 81-65535, UDP, SCTP, ICMP  from
+              sock-shop/front-end, sock-shop/orders
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
             every port  from everyone but sock-shop/front-end, sock-shop/orders
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
           sock-shop/user-db
-            0-27016, 27018-65535, UDP, SCTP, ICMP  from sock-shop/user
+            0-27016, 27018-65535, UDP, SCTP, ICMP  from
+              sock-shop/user
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)
             every port  from everyone but sock-shop/user
               denied: closed by NetworkPolicy sock-shop/cortex-access, and nothing opens it (sock-shop/networkpolicies/netpol-cortex-access.yaml:2)

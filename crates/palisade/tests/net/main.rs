@@ -2,4 +2,5 @@
 
 mod diff;
 mod map;
+mod scenario;
 mod session;
