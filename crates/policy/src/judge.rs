@@ -377,6 +377,8 @@ impl Model {
     ) -> Vec<(usize, usize)> {
         /// Asking each of so few costs less than finding those that could name the other end.
         const FEW: usize = 24;
+        /// So many rules are found in the time in which one is asked.
+        const FOUND_FOR_ONE: usize = 8;
         let network = self.rules.network(direction);
         let positions = closers.iter().filter_map(|closer| match closer {
             Closer::NetworkPolicy(position) => Some(*position),
@@ -394,7 +396,7 @@ impl Model {
             Direction::Egress => (&situation.to, Side::To),
         };
         let lists = network.peers.naming(self, other, side);
-        if lists.iter().map(|list| list.len()).sum::<usize>() >= count {
+        if lists.iter().map(|list| list.len()).sum::<usize>() >= FOUND_FOR_ONE * count {
             return ranges.into_iter().flatten().map(at).collect();
         }
         // Closers are in the order of policies, and so are the numbers of their rules.
