@@ -260,6 +260,13 @@ fn who_is_not_there_is_told() {
     );
 }
 
+#[test]
+fn what_cannot_be_read_is_told_beside_who_is_not_there() {
+    let (_, told, code) = run("net scenario only-dns -n a -f -", "kind: Pod\nmetadata: {name: x, namespace: [\n");
+    assert!(told.contains("<stdin>:") && told.contains("namespace `a` has no pods"), "{told}");
+    assert_eq!(code, 2);
+}
+
 /// The manifests that are written are what was verified: read together with the input they make the same difference.
 #[test]
 fn what_is_written_is_what_was_verified() {
