@@ -62,6 +62,7 @@ const MEMBERS: &[Member] = &[
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
     member("palisade-archive", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-manifests", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
+    member("palisade-registry", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-report", Layer::Adapter, Purpose::Product, PURE),
     member("palisade-feeds", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-bpf", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
@@ -76,7 +77,8 @@ const fn member(name: &'static str, layer: Layer, purpose: Purpose, outside: Out
 }
 
 /// Crates from outside that one member alone may name: (prefix of the name, its only user).
-const RESERVED: &[(&str, &str)] = &[("libbpf", "palisade-bpf"), ("hickory", "palisade-lab")];
+const RESERVED: &[(&str, &str)] =
+    &[("libbpf", "palisade-bpf"), ("hickory", "palisade-lab"), ("ureq", "palisade-registry")];
 
 /// Every arrow that points up or sideways, and every crate used where it may not be.
 pub fn check(metadata: &Metadata) -> Vec<String> {
