@@ -7,13 +7,19 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::is_sha256;
 
-/// Bytes by digest.
+/// Bytes by digest. Whoever reads them checks that they are what the digest says.
 pub trait Blobs {
-    /// Opens a blob. Whoever reads it checks that it is what the digest says.
+    /// Opens a manifest or an index.
     ///
     /// # Errors
     /// When there is none, or it cannot be opened.
-    fn open(&self, digest: &str) -> io::Result<Box<dyn Read + '_>>;
+    fn manifest(&self, digest: &str) -> io::Result<Box<dyn Read + '_>>;
+
+    /// Opens a config or a layer, which has `size` bytes as its manifest says.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    fn blob(&self, digest: &str, size: u64) -> io::Result<Box<dyn Read + '_>>;
 }
 
 /// The blobs of an OCI layout in a folder.
@@ -24,7 +30,11 @@ pub struct FolderBlobs {
 }
 
 impl Blobs for FolderBlobs {
-    fn open(&self, digest: &str) -> io::Result<Box<dyn Read + '_>> {
+    fn manifest(&self, digest: &str) -> io::Result<Box<dyn Read + '_>> {
+        self.blob(digest, 0)
+    }
+
+    fn blob(&self, digest: &str, _size: u64) -> io::Result<Box<dyn Read + '_>> {
         let hex = hex_of(digest)?;
         let file = File::open(self.folder.join("blobs/sha256").join(hex))?;
         // A link or pipe in the place of a blob would lead out, or never end.
@@ -100,7 +110,11 @@ impl ArchiveFiles {
 }
 
 impl Blobs for ArchiveFiles {
-    fn open(&self, digest: &str) -> io::Result<Box<dyn Read + '_>> {
+    fn manifest(&self, digest: &str) -> io::Result<Box<dyn Read + '_>> {
+        self.blob(digest, 0)
+    }
+
+    fn blob(&self, digest: &str, _size: u64) -> io::Result<Box<dyn Read + '_>> {
         Ok(Box::new(self.file(&format!("blobs/sha256/{}", hex_of(digest)?))?))
     }
 }

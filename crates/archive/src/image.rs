@@ -169,7 +169,7 @@ pub fn read_manifest(
     let mut index = None;
     let mut digest = digest.to_owned();
     for _ in 0..DEEPEST_INDEX {
-        let document = parse("manifest", &digest, &read_document(blobs, "manifest", &digest)?)?;
+        let document = parse("manifest", &digest, &read_document("manifest", &digest, blobs.manifest(&digest))?)?;
         match document {
             Document { manifests: Some(manifests), .. } => {
                 let chosen = choose(&manifests, platform)?;
@@ -232,7 +232,8 @@ fn read_image(
         let why = format!("it has {} layers; {MOST_LAYERS} are read", layers.len());
         return Err(ReadError::NotAnImage { digest: digest.to_owned(), why });
     }
-    let stored: StoredConfig = parse("config", &config.digest, &read_document(blobs, "config", &config.digest)?)?;
+    let opened = blobs.blob(&config.digest, config.size);
+    let stored: StoredConfig = parse("config", &config.digest, &read_document("config", &config.digest, opened)?)?;
     let mut problems = Vec::new();
     if stored.diff_ids().len() != layers.len() {
         let message = format!("{} layers, and diff ids of {}", layers.len(), stored.diff_ids().len());
@@ -240,7 +241,7 @@ fn read_image(
     }
     for (index, descriptor) in layers.iter().enumerate() {
         let layer = layer(index, &stored, &descriptor.digest, &descriptor.media_type);
-        problems.extend(read_layer(&|| blobs.open(&descriptor.digest), &layer, reader));
+        problems.extend(read_layer(&|| blobs.blob(&descriptor.digest, descriptor.size), &layer, reader));
     }
     let mut image = stored.into_config();
     image.digest = digest.to_owned();
@@ -262,11 +263,15 @@ pub fn layer(index: usize, config: &StoredConfig, digest: &str, media_type: &str
     }
 }
 
-/// A blob that is read whole, and is what its digest says.
-pub fn read_document(blobs: &dyn Blobs, what: &'static str, digest: &str) -> Result<Vec<u8>, ReadError> {
+/// What was opened, whole, when it is what its digest says.
+fn read_document(
+    what: &'static str,
+    digest: &str,
+    opened: std::io::Result<Box<dyn Read + '_>>,
+) -> Result<Vec<u8>, ReadError> {
     let failed = |source| ReadError::Blob { what, digest: digest.to_owned(), source };
     let mut bytes = Vec::new();
-    blobs.open(digest).map_err(failed)?.take(LONGEST_DOCUMENT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    opened.map_err(failed)?.take(LONGEST_DOCUMENT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LONGEST_DOCUMENT {
         return Err(failed(std::io::Error::other(format!("longer than {LONGEST_DOCUMENT} bytes"))));
     }

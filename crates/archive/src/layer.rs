@@ -40,7 +40,10 @@ pub fn read_layer<R: Read>(
         Err(error) => {
             // Its place is kept: what is above is not below it.
             reader.end_layer(0, 0);
-            return vec![Problem::error("image-layer-missing", format!("{name}: it cannot be opened: {error}"))];
+            return vec![Problem::error(
+                "image-layer-missing",
+                format!("{name}: it cannot be opened: {}", chain(&error)),
+            )];
         }
     };
     let mut stored = BufReader::with_capacity(BUFFER, Hashing::new(stored));
@@ -62,8 +65,9 @@ pub fn read_layer<R: Read>(
     }
     reader.end_layer(stored_bytes, bytes);
     problems.extend(of_noticed(&noticed, &name));
-    if drained.is_err() {
-        problems.push(Problem::error("image-layer-unreadable", format!("{name}: it cannot be read to its end")));
+    if let Err(error) = drained {
+        let message = format!("{name}: it cannot be read to its end: {}", chain(&error));
+        problems.push(Problem::error("image-layer-unreadable", message));
         return problems;
     }
     for (what, said, found) in

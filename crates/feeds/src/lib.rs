@@ -2,7 +2,6 @@
 //!
 //! Layer L2: files and the network. What advisories mean is in `palisade-advisories`.
 
-pub mod http;
 pub mod import;
 pub mod mapped;
 pub mod store;

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use palisade_advisories::database::Contents;
-use palisade_feeds::http::Http;
 use palisade_feeds::store::{OpenError, Opened, Store};
-use palisade_feeds::update::{self, Change, Feeds};
+use palisade_feeds::update::{self, Change, Feeds, Fetch};
 use palisade_model::Timestamp;
+use palisade_registry::Retries;
+use palisade_registry::http::{self, Http, HttpError, HttpOptions, Request};
 use serde::Serialize;
 
 use crate::arguments::OutputFormat;
@@ -63,8 +64,8 @@ fn update(arguments: &UpdateArguments, settings: &Settings) -> Result<ExitStatus
         return Ok(ExitStatus::Clean);
     }
     let store = store(&arguments.store, settings)?;
-    let http = Http { program: concat!("palisade/", env!("CARGO_PKG_VERSION")) };
-    let (changes, imported) = update::update(&store, &feeds, &http).map_err(|error| {
+    let web = Web(Http::new(HttpOptions { proxies: settings.proxies.clone(), ..HttpOptions::default() }));
+    let (changes, imported) = update::update(&store, &feeds, &web).map_err(|error| {
         let hint = match store.current() {
             Ok(_) => "scans go on with the database that is there: palisade advisories status",
             Err(_) => "palisade advisories import FOLDER, with exports that came another way",
@@ -85,6 +86,20 @@ fn update(arguments: &UpdateArguments, settings: &Settings) -> Result<ExitStatus
     let opened = store.current().map_err(Failure::new)?;
     print(&opened, settings.now, arguments.output)?;
     Ok(ExitStatus::Clean)
+}
+
+/// Exports, as the web has them.
+struct Web(Http);
+
+impl Fetch for Web {
+    fn fetch(&self, url: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let told = |error: HttpError| http::chain(&error.trouble);
+        let response = self.0.send_patiently(&Request::get(url), &Retries::default()).map_err(told)?;
+        match response.status {
+            200 => response.read_to_end(limit).map_err(told),
+            status => Err(format!("the server answers {status}")),
+        }
+    }
 }
 
 fn read_feeds(path: &Path) -> Result<Feeds, Failure> {

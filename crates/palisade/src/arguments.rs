@@ -18,6 +18,7 @@ pub mod lab;
 pub mod lint;
 pub mod map;
 pub mod net;
+pub mod registry;
 pub mod scenario;
 
 /// Who may talk to whom in a Kubernetes cluster, by container and program: decided, explained,

@@ -2,6 +2,8 @@
 
 mod catalogue;
 mod inspect;
+mod named;
+mod remote;
 mod sbom;
 pub mod scan;
 

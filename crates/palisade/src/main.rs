@@ -18,6 +18,7 @@ mod net;
 mod observe;
 mod question;
 mod records;
+mod registry;
 mod report;
 mod settings;
 mod table;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use palisade_lab::LabName;
 use palisade_model::Timestamp;
+use palisade_registry::Proxies;
 
 use crate::arguments::ManifestArguments;
 use crate::terminal::Colour;
@@ -19,6 +20,12 @@ pub struct Settings {
     pub data_folder: Option<PathBuf>,
     /// Where what can be made again is kept.
     pub cache_folder: Option<PathBuf>,
+    /// Where the user's configuration lies.
+    pub config_folder: Option<PathBuf>,
+    /// Who the user is to registries, the first that knows wins.
+    pub credential_files: Vec<PathBuf>,
+    /// What stands between here and the world.
+    pub proxies: Proxies,
     /// `SOURCE_DATE_EPOCH`: the time that reproducible output carries.
     pub source_date_epoch: Option<Timestamp>,
 }
@@ -32,6 +39,9 @@ impl Settings {
             now: Timestamp::now(),
             data_folder: user_folder("XDG_DATA_HOME", ".local/share"),
             cache_folder: user_folder("XDG_CACHE_HOME", ".cache"),
+            config_folder: user_folder("XDG_CONFIG_HOME", ".config"),
+            credential_files: credential_files(),
+            proxies: proxies(),
             source_date_epoch: epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         }
     }
@@ -42,6 +52,28 @@ fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home));
     named.or_else(home).map(|folder| folder.join("palisade"))
+}
+
+/// Docker's config, then Podman's.
+///
+/// Source: the docker CLI's reference, "Change the .docker directory"; containers-auth.json(5).
+fn credential_files() -> Vec<PathBuf> {
+    let folder = |variable| std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let docker = folder("DOCKER_CONFIG").or_else(|| folder("HOME").map(|home| home.join(".docker")));
+    let podman = folder("REGISTRY_AUTH_FILE")
+        .or_else(|| folder("XDG_RUNTIME_DIR").map(|runtime| runtime.join("containers/auth.json")));
+    docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).collect()
+}
+
+/// By the variables that other programs read; the lower-case ones count first, as with curl.
+fn proxies() -> Proxies {
+    let value = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
+    let all = value(["all_proxy", "ALL_PROXY"]);
+    Proxies {
+        http: value(["http_proxy", "HTTP_PROXY"]).or_else(|| all.clone()),
+        https: value(["https_proxy", "HTTPS_PROXY"]).or(all),
+        except: value(["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+    }
 }
 
 /// Where the manifests come from.

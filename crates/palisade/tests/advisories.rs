@@ -196,7 +196,7 @@ fn an_update_fetches_from_a_server_and_a_failed_one_says_what_is_used_now() {
     world.session(
         &["advisories", "update", "--config", "gone.json"],
         expect![[r#"
-        error: cannot fetch `http://127.0.0.1:1/osv/npm/modified_id.csv`: Connection refused (os error 111)
+        error: cannot fetch `http://127.0.0.1:1/osv/npm/modified_id.csv`: no connection: Connection refused (os error 111)
 
         hint: scans go on with the database that is there: palisade advisories status
         [exit 2]

@@ -144,9 +144,9 @@ fn what_is_no_image_and_what_is_not_whole_ends_with_its_own_code() {
     );
     session(
         &folder,
-        &["sbom", "nowhere"],
+        &["sbom", "./nowhere"],
         expect![[r#"
-        error: cannot read `nowhere`
+        error: cannot read `./nowhere`
           caused by: No such file or directory (os error 2)
         exit code 2
     "#]],

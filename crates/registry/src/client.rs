@@ -34,8 +34,6 @@ pub struct RegistryOptions {
     pub credentials: CredentialFiles,
     /// What stands between.
     pub proxies: Proxies,
-    /// Nobody is waited for longer without a byte; 30 s when none is said.
-    pub patience: Option<Duration>,
     /// How often what may pass is tried.
     pub retries: Retries,
 }
@@ -101,7 +99,7 @@ impl Registry {
         let defaults = HttpOptions::default();
         let http = Http::new(HttpOptions {
             proxies: options.proxies,
-            patience: options.patience.unwrap_or(defaults.patience),
+            patience: options.hosts.patience_seconds.map_or(defaults.patience, Duration::from_secs),
             authorities: options.hosts.authorities(),
             plain: options.hosts.plain(),
             ..defaults
@@ -146,11 +144,11 @@ impl Registry {
         };
         if !url.starts_with(&format!("{root}/")) {
             // Uploads may go elsewhere; credentials do not.
-            return self.try_often(&url, question, None);
+            return self.send(&url, question, None);
         }
         let key = (endpoint.clone(), question.access);
         let known = self.shown.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let response = self.try_often(&url, question, known.clone())?;
+        let response = self.send(&url, question, known.clone())?;
         if response.status != 401 {
             return Ok(response);
         }
@@ -160,14 +158,14 @@ impl Registry {
             // Nothing to show, or the same that was refused.
             _ => return Ok(response),
         };
-        let response = self.try_often(&url, question, Some(authorization.clone()))?;
+        let response = self.send(&url, question, Some(authorization.clone()))?;
         if response.status != 401 {
             self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(key, authorization);
         }
         Ok(response)
     }
 
-    fn try_often(
+    fn send(
         &self,
         url: &str,
         question: &Question<'_>,
@@ -180,22 +178,7 @@ impl Registry {
             authorization,
             body: question.body,
         };
-        // Who sends something twice may have it taken twice.
-        let may_repeat = matches!(question.method, Method::GET | Method::HEAD);
-        let mut tried = 1;
-        loop {
-            let answer = self.http.send(&request);
-            let told = match &answer {
-                Ok(response) if retry::is_passing(response.status) => retry::told(response.header("retry-after")),
-                Err(error) if error.trouble.is_passing() => None,
-                Ok(_) | Err(_) => return Ok(answer?),
-            };
-            match self.retries.wait(tried, told).filter(|_| may_repeat) {
-                Some(wait) => std::thread::sleep(wait),
-                None => return Ok(answer?),
-            }
-            tried += 1;
-        }
+        Ok(self.http.send_patiently(&request, &self.retries)?)
     }
 
     /// `https://host`, or `http://host` where that is allowed.

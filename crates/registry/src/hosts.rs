@@ -14,6 +14,9 @@ use crate::reference::{DOCKER_HUB, NoReference, Repository};
 pub struct Hosts {
     /// What differs from what a registry is otherwise taken for.
     pub registries: BTreeMap<String, Host>,
+    /// Nobody is waited for longer without a byte; 30 s when none is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience_seconds: Option<u64>,
 }
 
 /// A registry, or a mirror.

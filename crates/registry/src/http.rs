@@ -17,8 +17,9 @@ use ureq::http::{self, HeaderMap, Uri};
 
 pub use ureq::http::Method;
 
-pub(crate) use failure::chain;
-pub use failure::{HttpError, Trouble};
+use crate::retry::{self, Retries};
+
+pub use failure::{HttpError, Trouble, chain};
 pub use proxy::{Proxies, is_this_machine};
 
 /// A request is led on to other places so often; container registries need one.
@@ -171,6 +172,29 @@ impl Http {
             url = next;
         }
         Err(HttpError::new(request.url, Trouble::Redirects(MOST_REDIRECTS)))
+    }
+
+    /// Asks once more, a moment later, where that may do better: `GET` and `HEAD` alone, since who sends something twice
+    /// may have it taken twice.
+    ///
+    /// # Errors
+    /// As with [`Http::send`], after the last try.
+    pub fn send_patiently(&self, request: &Request<'_>, retries: &Retries) -> Result<Response, HttpError> {
+        let may_repeat = matches!(request.method, Method::GET | Method::HEAD);
+        let mut tried = 1;
+        loop {
+            let answer = self.send(request);
+            let told = match &answer {
+                Ok(response) if retry::is_passing(response.status) => retry::told(response.header("retry-after")),
+                Err(error) if error.trouble.is_passing() => None,
+                Ok(_) | Err(_) => return answer,
+            };
+            match retries.wait(tried, told).filter(|_| may_repeat) {
+                Some(wait) => std::thread::sleep(wait),
+                None => return answer,
+            }
+            tried += 1;
+        }
     }
 
     fn send_once(

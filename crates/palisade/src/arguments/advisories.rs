@@ -69,7 +69,8 @@ Fetches OSV.dev's exports whole the first time, later only the records that have
 exploited vulnerabilities. When it fails, the database stays as it was, and scans go on with it.
 
 FILE is JSON: {\"osv\": URL, \"ecosystems\": [NAME, ...], \"exploited\": URL}; what it leaves out is as without it. A mirror in
-the cluster is named there, over http: https is not spoken yet. --show-config prints what is in force.
+the cluster is named there. --show-config prints what is in force. Certificates are held against the system's authorities
+(SSL_CERT_FILE names others), and the proxies of the environment are used.
 
 Examples:
   palisade advisories update

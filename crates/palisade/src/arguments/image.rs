@@ -7,6 +7,7 @@ use palisade_archive::Platform;
 
 use super::OutputFormat;
 use super::advisories::StoreArguments;
+use super::registry::RegistryArguments;
 use crate::image::scan::FailRule;
 
 /// What to do with an image.
@@ -24,12 +25,22 @@ pub enum ImageCommand {
 #[derive(Debug, Clone, Args)]
 pub struct ImageArguments {
     /// An OCI layout, an archive of `docker save`, or a folder: a root, or sources with lock files; or a bill of
-    /// materials, CycloneDX or SPDX. Behind a colon, the tag or digest where there are several
+    /// materials, CycloneDX or SPDX; behind a colon, the tag or digest where there are several. What is no path here is
+    /// asked of its registry: `ghcr.io/org/app:v1`, `alpine`. `oci:`, `docker-archive:` and `registry:` say which is meant
     #[arg(value_name = "IMAGE")]
     pub image: String,
+    #[command(flatten)]
+    pub choice: ChoiceArguments,
+}
+
+/// Which image of an index, and how registries are asked for it.
+#[derive(Debug, Clone, Args)]
+pub struct ChoiceArguments {
     /// Which image of an index. Default: Linux on this machine's architecture, or the only one there is
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub platform: Option<Platform>,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
 }
 
 /// How to print a bill of materials.

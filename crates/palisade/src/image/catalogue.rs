@@ -4,32 +4,91 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use palisade_archive::{Place, ReadError, Request};
+use palisade_archive::{Place, Platform, ReadError, Request};
 use palisade_image::{Catalogue, Collector, Functions, LockFiles, Options};
 use palisade_model::problem::Effect;
+use palisade_registry::{Reference, Registry};
 
 use crate::arguments::image::ImageArguments;
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
+use crate::image::named::{self, Form, Named, Said};
+use crate::image::remote::{self, RemoteError};
+use crate::registry;
+use crate::settings::Settings;
 
-/// Reads the image, whatever lies there.
+/// Reads the image, whatever lies there, or what a registry has of that name.
 ///
 /// # Errors
 /// When there is none, or its manifest or config cannot be trusted.
-pub fn read(arguments: &ImageArguments, functions: Functions) -> Result<Catalogue, Failure> {
-    let (path, name) = split(&arguments.image);
-    if let Some(catalogue) = read_bill(path)? {
+pub fn read(arguments: &ImageArguments, settings: &Settings, functions: Functions) -> Result<Catalogue, Failure> {
+    let mut catalogue = match named::parse(&arguments.image, &|path| path.exists()).map_err(Failure::new)? {
+        Named::Path { path, name, form } => {
+            read_path(&path, name.as_deref(), form, arguments.choice.platform.as_ref(), functions)?
+        }
+        Named::Registry { reference, said } => {
+            let registry = registry::client(&arguments.choice.registry, settings)?;
+            read_remote(&registry, &reference, arguments.choice.platform.as_ref(), functions).map_err(|failure| {
+                match said {
+                    Said::NoSuchPath if !arguments.image.starts_with(reference.repository.registry()) => {
+                        failure.hint(Hint::Change(format!(
+                            "no file or folder is called `{}`, so it was taken for `{reference}`",
+                            arguments.image
+                        )))
+                    }
+                    Said::Outright | Said::NoSuchPath => failure,
+                }
+            })?
+        }
+    };
+    catalogue.config.name.clone_from(&arguments.image);
+    Ok(catalogue)
+}
+
+/// What a registry has.
+///
+/// # Errors
+/// When it cannot be had, or is not what its digests say.
+pub fn read_remote(
+    registry: &Registry,
+    reference: &Reference,
+    platform: Option<&Platform>,
+    functions: Functions,
+) -> Result<Catalogue, Failure> {
+    let mut collector = Collector::new(Options { lock_files: LockFiles::Skip, functions });
+    let read = remote::read(registry, reference, platform, &mut collector).map_err(|error| match error {
+        RemoteError::Read(error) => failure(error),
+        RemoteError::Pull { .. } => Failure::new(error),
+    })?;
+    Ok(collector.finish(read.config, read.problems))
+}
+
+fn read_path(
+    path: &Path,
+    name: Option<&str>,
+    form: Form,
+    platform: Option<&Platform>,
+    functions: Functions,
+) -> Result<Catalogue, Failure> {
+    if form == Form::Any
+        && let Some(catalogue) = read_bill(path)?
+    {
         return Ok(catalogue);
     }
     let place = Place::at(path).map_err(failure)?;
-    let lock_files = match place {
-        Place::Sources => LockFiles::Read,
-        Place::Root | Place::Layout(_) | Place::LayoutArchive(_) | Place::DockerArchive(_) => LockFiles::Skip,
+    let (lock_files, is_of_form) = match place {
+        Place::Sources => (LockFiles::Read, form == Form::Any),
+        Place::Root => (LockFiles::Skip, form == Form::Any),
+        Place::Layout(_) | Place::LayoutArchive(_) => (LockFiles::Skip, form != Form::DockerArchive),
+        Place::DockerArchive(_) => (LockFiles::Skip, form != Form::Layout),
     };
+    if !is_of_form {
+        let wanted = if form == Form::Layout { "an OCI layout" } else { "an archive of `docker save`" };
+        return Err(Failure::new(format!("what lies at `{}` is not {wanted}", path.display())));
+    }
     let mut collector = Collector::new(Options { lock_files, functions });
-    let request = Request { name, platform: arguments.platform.as_ref() };
-    let mut read = palisade_archive::read(&place, path, &request, &mut collector).map_err(failure)?;
-    read.config.name.clone_from(&arguments.image);
+    let request = Request { name, platform };
+    let read = palisade_archive::read(&place, path, &request, &mut collector).map_err(failure)?;
     Ok(collector.finish(read.config, read.problems))
 }
 
@@ -50,19 +109,6 @@ fn read_bill(path: &Path) -> Result<Option<Catalogue>, Failure> {
     let mut catalogue = palisade_image::sbom::read_bill(text).map_err(Failure::new)?;
     catalogue.config.name = path.display().to_string();
     Ok(Some(catalogue))
-}
-
-/// The path, and the tag or digest behind it where the whole is no path.
-fn split(image: &str) -> (&Path, Option<&str>) {
-    let whole = Path::new(image);
-    if whole.exists() {
-        return (whole, None);
-    }
-    let named = image.split_once('@').or_else(|| image.rsplit_once(':'));
-    match named {
-        Some((path, name)) if Path::new(path).exists() => (Path::new(path), Some(name)),
-        Some(_) | None => (whole, None),
-    }
 }
 
 fn failure(error: ReadError) -> Failure {

@@ -28,7 +28,7 @@ struct Report<'a> {
 
 /// Prints what is installed.
 pub fn run(arguments: &SbomArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let catalogue = catalogue::read(&arguments.image, Functions::Skip)?;
+    let catalogue = catalogue::read(&arguments.image, settings, Functions::Skip)?;
     let about = about(&catalogue, settings);
     let mut output = io::BufWriter::new(io::stdout().lock());
     match arguments.output {

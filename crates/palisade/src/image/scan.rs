@@ -86,7 +86,7 @@ pub fn run(arguments: &ScanArguments, settings: &Settings) -> Result<ExitStatus,
     let baseline = arguments.baseline.as_deref().map(novelty::read_baseline).transpose()?;
     let earlier = open_earlier(arguments, settings)?;
     let functions = if opened.is_some() { Functions::Read } else { Functions::Skip };
-    let catalogue = catalogue::read(&arguments.image, functions)?;
+    let catalogue = catalogue::read(&arguments.image, settings, functions)?;
     let today = settings.now.to_string().chars().take(10).collect::<String>();
     let judge = |opened: &Opened| assess(&catalogue.packages, &opened.database(), &today);
     let assessment = opened.as_ref().map(judge).unwrap_or_default();

@@ -133,6 +133,10 @@ impl Trouble {
             let inner = error.into_inner().and_then(|inner| inner.downcast::<ureq::Error>().ok());
             return inner.map_or_else(|| Self::Protocol("unknown".into()), |inner| Self::of_ureq(*inner));
         }
+        // The standard library has no kind for it. Source: `library/std/src/sys/net/connection/socket/unix.rs`.
+        if error.to_string().starts_with("failed to lookup address") {
+            return Self::NoAddress;
+        }
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Timeout("its answer was waited for"),
             io::ErrorKind::ConnectionRefused
@@ -156,7 +160,7 @@ impl Trouble {
 }
 
 /// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

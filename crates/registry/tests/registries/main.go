@@ -3,7 +3,8 @@
 //	registries FOLDER KIND [OPTION...]
 //
 // KIND is `simple` (go-containerregistry's, in memory, which keeps no lists of referrers), `referrers` (the same with
-// lists), or `distribution` (the one that Docker's is). OPTION is `tls` (certificates of an authority of its own, whose
+// lists), or `distribution` (the one that Docker's is); and two that are none: `files` serves FOLDER/files, `downgrade` leads
+// to plain HTTP. OPTION is `tls` (certificates of an authority of its own, whose
 // certificate is FOLDER/ca.pem), `basic` or `token` (user `me`, password `secret`; `distribution` alone).
 // The first line that it prints is where it listens.
 package main
@@ -66,6 +67,10 @@ func main() {
 	case "distribution":
 		handler.Handle("/", distribution(folder, root, options))
 		handler.HandleFunc("/token", authority.giveToken)
+	case "files":
+		handler.Handle("/", http.FileServer(http.Dir(filepath.Join(folder, "files"))))
+	case "downgrade":
+		handler.Handle("/", http.RedirectHandler("http://elsewhere.example/", http.StatusTemporaryRedirect))
 	default:
 		log.Fatalf("no kind %q", kind)
 	}

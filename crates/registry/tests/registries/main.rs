@@ -11,7 +11,7 @@ use server::Server;
 fn client(server: &Server) -> Registry {
     let host = Host { ca: Some(server.folder.join("ca.pem")), ..Host::default() };
     Registry::new(RegistryOptions {
-        hosts: Hosts { registries: [(server.address.clone(), host)].into() },
+        hosts: Hosts { registries: [(server.address.clone(), host)].into(), ..Hosts::default() },
         credentials: CredentialFiles { files: vec![server.folder.join("docker/config.json")] },
         ..RegistryOptions::default()
     })

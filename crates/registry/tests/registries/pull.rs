@@ -49,3 +49,11 @@ fn a_certificate_of_an_unknown_authority_is_refused() {
     let error = registry.manifest(&repository(&server, "a/b"), Version::Tag("c")).expect_err("it is not trusted");
     assert!(error.message().contains("certificate is not trusted"), "{}", error.message());
 }
+
+#[test]
+fn nobody_is_led_from_tls_to_plain_http() {
+    let Some(server) = Server::start("downgrade", &["tls"]) else { return };
+    let error = client(&server).manifest(&repository(&server, "a/b"), Version::Tag("c")).expect_err("it is plain");
+    let told = error.message();
+    assert!(told.contains("led on from https to plain http at `elsewhere.example:80`"), "{told}");
+}

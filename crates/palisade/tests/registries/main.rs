@@ -1,0 +1,8 @@
+//! `palisade image` and `advisories update` against registries and servers that others wrote, on loopback.
+
+#[path = "../../../registry/tests/registries/server.rs"]
+mod server;
+
+mod pull;
+mod update;
+mod world;
