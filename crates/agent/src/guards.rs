@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use palisade_model::access_policy::AccessPolicy;
@@ -31,7 +32,7 @@ pub(crate) struct Rules(u64);
 
 impl Rules {
     /// Of these policies, wherever they stand: what of them can name a sender's container or program.
-    pub(crate) fn of(policies: &[AccessPolicy]) -> Self {
+    pub(crate) fn of(policies: &[Arc<AccessPolicy>]) -> Self {
         /// FNV-1a: stays what it is from one build of the agent to the next.
         const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0100_0000_01b3;

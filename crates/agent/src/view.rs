@@ -67,6 +67,7 @@ fn add_interface_addresses(inventory: &mut Inventory, lab: &LabState) -> Vec<Pro
     let mut problems = Vec::new();
     for place in &lab.nodes {
         let Some(node) = inventory.nodes.iter_mut().find(|node| node.meta.name() == place.name) else { continue };
+        let node = Arc::make_mut(node);
         match node_addresses::of(&place.netns) {
             Ok(mut addresses) => {
                 node.addresses.iter().for_each(|known| {

@@ -60,10 +60,7 @@ spec:
 pub(crate) fn objects(inventory: &Inventory) -> Inventory {
     let mut own = palisade_manifests::load_text(FILE, MANIFESTS).value;
     own.services.retain(|own| !inventory.services.iter().any(|other| other.meta.reference == own.meta.reference));
-    own.workloads.retain(|own| {
-        let same_name = |other: &palisade_model::workload::Workload| other.meta.reference == own.meta.reference;
-        !inventory.workloads.iter().any(same_name)
-    });
+    own.workloads.retain(|own| !inventory.workloads.iter().any(|other| other.meta.reference == own.meta.reference));
     own
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod example;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade_model::pod::{Container, ContainerRole, Phase, RestartPolicy};
 use palisade_model::service::{EndpointSlice, Service};
@@ -26,7 +27,7 @@ pub(crate) struct Cluster {
     pub pods: BTreeMap<PodKey, Pod>,
     pub services: BTreeMap<PodKey, Service>,
     /// EndpointSlices of the manifests, for Services without a selector.
-    pub given_slices: Vec<EndpointSlice>,
+    pub given_slices: Vec<Arc<EndpointSlice>>,
     /// Names outside the cluster that Services stand for, with their addresses.
     pub world_names: BTreeMap<String, Vec<IpAddr>>,
     /// What cannot run as asked.

@@ -1,6 +1,7 @@
 //! Which backends stand behind a Service's ports.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade_model::service::{EndpointSlice, Exposure, Service, ServicePort, TargetPort};
 use palisade_model::{Labels, Name};
@@ -103,7 +104,7 @@ fn selected_pods<'a>(service: &Service, selector: &Labels, cluster: &'a Cluster)
 }
 
 fn given_slices<'a>(service: &Service, cluster: &'a Cluster) -> impl Iterator<Item = &'a EndpointSlice> {
-    cluster.given_slices.iter().filter(move |slice| {
+    cluster.given_slices.iter().map(Arc::as_ref).filter(move |slice| {
         slice.meta.namespace() == service.meta.namespace() && slice.service.as_deref() == Some(service.meta.name())
     })
 }

@@ -212,6 +212,8 @@ fn generated(seed: &str, length: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use palisade_model::Meta;
 
@@ -248,10 +250,10 @@ mod tests {
     fn each_kind_names_and_counts_its_pods() {
         let inventory = Inventory {
             workloads: vec![
-                workload(WorkloadKind::Deployment, "web", 2, None),
-                workload(WorkloadKind::StatefulSet, "db", 2, None),
-                workload(WorkloadKind::DaemonSet, "log", 1, None),
-                workload(WorkloadKind::Deployment, "off", 0, None),
+                Arc::new(workload(WorkloadKind::Deployment, "web", 2, None)),
+                Arc::new(workload(WorkloadKind::StatefulSet, "db", 2, None)),
+                Arc::new(workload(WorkloadKind::DaemonSet, "log", 1, None)),
+                Arc::new(workload(WorkloadKind::Deployment, "off", 0, None)),
             ],
             ..Inventory::default()
         };
@@ -275,11 +277,11 @@ mod tests {
             ready: None,
         };
         let inventory = Inventory {
-            pods: vec![pod],
+            pods: vec![Arc::new(pod)],
             workloads: vec![
-                workload(WorkloadKind::Deployment, "web", 1, None),
-                workload(WorkloadKind::ReplicaSet, "web-0", 1, Some(("Deployment", "web"))),
-                workload(WorkloadKind::ReplicaSet, "web-1", 1, Some(("Deployment", "web"))),
+                Arc::new(workload(WorkloadKind::Deployment, "web", 1, None)),
+                Arc::new(workload(WorkloadKind::ReplicaSet, "web-0", 1, Some(("Deployment", "web")))),
+                Arc::new(workload(WorkloadKind::ReplicaSet, "web-1", 1, Some(("Deployment", "web")))),
             ],
             ..Inventory::default()
         };

@@ -5,6 +5,7 @@ mod rule_reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use palisade_model::inventory::Unreadable;
 use palisade_model::{Inventory, Kind, ObjectRef, Outcome, Place, Problem};
@@ -109,24 +110,24 @@ impl Assembly {
         };
         for entry in std::mem::take(&mut self.objects).into_values() {
             match entry.object {
-                Object::AccessPolicy(object) => inventory.access_policies.push(object),
+                Object::AccessPolicy(object) => inventory.access_policies.push(Arc::new(object)),
                 Object::ClusterSettings(object) => inventory.settings = Some(object),
-                Object::EndpointSlice(object) => inventory.endpoint_slices.push(object),
-                Object::Gateway(object) => inventory.gateways.push(object),
-                Object::GatewayClass(object) => inventory.gateway_classes.push(object),
-                Object::Ingress(object) => inventory.ingresses.push(object),
-                Object::IngressClass(object) => inventory.ingress_classes.push(object),
-                Object::Namespace(object) => inventory.namespaces.push(object),
-                Object::NetworkPolicy(object) => inventory.network_policies.push(object),
-                Object::Node(object) => inventory.nodes.push(object),
-                Object::Perimeter(object) => inventory.perimeters.push(object),
-                Object::Pod(object) => inventory.pods.push(object),
-                Object::ReferenceGrant(object) => inventory.reference_grants.push(object),
-                Object::Route(object) => inventory.routes.push(object),
-                Object::Service(object) => inventory.services.push(object),
-                Object::ServiceAccount(object) => inventory.service_accounts.push(object),
-                Object::TieredPolicy(object) => inventory.tiered_policies.push(object),
-                Object::Workload(object) => inventory.workloads.push(object),
+                Object::EndpointSlice(object) => inventory.endpoint_slices.push(Arc::new(object)),
+                Object::Gateway(object) => inventory.gateways.push(Arc::new(object)),
+                Object::GatewayClass(object) => inventory.gateway_classes.push(Arc::new(object)),
+                Object::Ingress(object) => inventory.ingresses.push(Arc::new(object)),
+                Object::IngressClass(object) => inventory.ingress_classes.push(Arc::new(object)),
+                Object::Namespace(object) => inventory.namespaces.push(Arc::new(object)),
+                Object::NetworkPolicy(object) => inventory.network_policies.push(Arc::new(object)),
+                Object::Node(object) => inventory.nodes.push(Arc::new(object)),
+                Object::Perimeter(object) => inventory.perimeters.push(Arc::new(object)),
+                Object::Pod(object) => inventory.pods.push(Arc::new(object)),
+                Object::ReferenceGrant(object) => inventory.reference_grants.push(Arc::new(object)),
+                Object::Route(object) => inventory.routes.push(Arc::new(object)),
+                Object::Service(object) => inventory.services.push(Arc::new(object)),
+                Object::ServiceAccount(object) => inventory.service_accounts.push(Arc::new(object)),
+                Object::TieredPolicy(object) => inventory.tiered_policies.push(Arc::new(object)),
+                Object::Workload(object) => inventory.workloads.push(Arc::new(object)),
             }
         }
         inventory.unreadable.sort();

@@ -1,6 +1,7 @@
 //! The pods that there are, whose they are, and what the objects say of namespaces and nodes.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade_model::inventory::Inventory;
 use palisade_model::labels::Labels;
@@ -246,7 +247,7 @@ fn above(
 }
 
 fn find<'a>(inventory: &'a Inventory, namespace: &str, kind: WorkloadKind, name: &str) -> Option<&'a Workload> {
-    inventory.workloads.iter().find(|workload| {
+    inventory.workloads.iter().map(Arc::as_ref).find(|workload| {
         workload.kind == kind && workload.meta.namespace() == namespace && workload.meta.name() == name
     })
 }

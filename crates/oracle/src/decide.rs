@@ -1,5 +1,7 @@
 //! The order of decision at one end.
 
+use std::sync::Arc;
+
 use palisade_model::access_policy::{Action, Entity, Mode};
 use palisade_model::inventory::Unreadable;
 use palisade_model::object::{Kind, Meta};
@@ -254,7 +256,7 @@ fn closing_perimeters<'a>(
         namespace_matches.and(rest.into())
     };
     let (mut certain, mut possible) = (Vec::new(), Vec::new());
-    for perimeter in &situation.cluster.inventory.perimeters {
+    for perimeter in situation.cluster.inventory.perimeters.iter().map(Arc::as_ref) {
         match closes(perimeter) {
             Truth::Yes => certain.push(perimeter),
             Truth::Unknown(missing) => possible.push((perimeter, missing)),

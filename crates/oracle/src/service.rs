@@ -1,6 +1,7 @@
 //! Which pods stand behind a Service, and on which of their ports.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade_model::object::Name;
 use palisade_model::pod::ContainerRole;
@@ -27,6 +28,7 @@ pub fn find<'a>(cluster: &Cluster<'a>, namespace: &str, name: &str) -> Option<&'
         .inventory
         .services
         .iter()
+        .map(Arc::as_ref)
         .find(|service| service.meta.namespace() == namespace && service.meta.name() == name)
 }
 
@@ -36,6 +38,7 @@ pub fn slices<'a>(cluster: &Cluster<'a>, namespace: &str, name: &str) -> Vec<&'a
         .inventory
         .endpoint_slices
         .iter()
+        .map(Arc::as_ref)
         .filter(|slice| slice.meta.namespace() == namespace && slice.service.as_deref() == Some(name))
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Policies of administrators: what a tier as a whole says of the link at one end.
 
+use std::sync::Arc;
+
 use palisade_model::IpNet;
 use palisade_model::access_policy::Mode;
 use palisade_model::tiered_policy::{
@@ -59,7 +61,8 @@ fn in_order<'a>(
     direction: Direction,
 ) -> Vec<(&'a TieredPolicy, usize, &'a TieredRule)> {
     let policies = &situation.cluster.inventory.tiered_policies;
-    let mut policies: Vec<&TieredPolicy> = policies.iter().filter(|policy| policy.tier == tier).collect();
+    let mut policies: Vec<&TieredPolicy> =
+        policies.iter().map(Arc::as_ref).filter(|policy| policy.tier == tier).collect();
     policies.sort_by_key(|policy| (policy.priority, policy.meta.reference.kind, policy.meta.reference.name.clone()));
     let rules = |policy: &'a TieredPolicy| match direction {
         Direction::Ingress => policy.ingress.iter(),

@@ -88,7 +88,7 @@ fn without_passes(inventory: &Inventory) -> Vec<(Tier, Inventory)> {
     let mut found = Vec::new();
     for tier in [Tier::Admin, Tier::Baseline] {
         let mut without = inventory.clone();
-        for policy in without.tiered_policies.iter_mut().filter(|policy| policy.tier == tier) {
+        for policy in without.tiered_policies.iter_mut().map(Arc::make_mut).filter(|policy| policy.tier == tier) {
             policy.ingress.retain(|rule| rule.action != TierAction::Pass);
             policy.egress.retain(|rule| rule.action != TierAction::Pass);
         }
@@ -290,8 +290,8 @@ fn audit_changes_nothing_enforced_and_would_be_is_what_enforcing_would_do() {
         let (mut without, mut enforced) = (all.clone(), all.clone());
         without.access_policies.retain(|policy| policy.mode == Mode::Enforce);
         without.perimeters.retain(|perimeter| perimeter.mode == Mode::Enforce);
-        enforced.access_policies.iter_mut().for_each(|policy| policy.mode = Mode::Enforce);
-        enforced.perimeters.iter_mut().for_each(|perimeter| perimeter.mode = Mode::Enforce);
+        enforced.access_policies.iter_mut().map(Arc::make_mut).for_each(|policy| policy.mode = Mode::Enforce);
+        enforced.perimeters.iter_mut().map(Arc::make_mut).for_each(|perimeter| perimeter.mode = Mode::Enforce);
         let models = [all, without, enforced].map(|inventory| model(inventory, &world.settings));
         for link in &world.links {
             let [all, without, enforced] = models.each_ref().map(|model| by_engine(model, link, world.now));
@@ -305,7 +305,7 @@ fn audit_changes_nothing_enforced_and_would_be_is_what_enforcing_would_do() {
 /// The same inventory with one policy more: a copy of an existing one, of one action, enforced.
 fn with_one_more(inventory: &Inventory, seed: u64, action: Action) -> Option<Inventory> {
     let model = inventory.access_policies.get(seed as usize % inventory.access_policies.len().max(1))?;
-    let mut copy: AccessPolicy = model.clone();
+    let mut copy = AccessPolicy::clone(model);
     copy.meta.reference.name = "one-more".into();
     copy.mode = Mode::Enforce;
     for rule in &mut copy.rules {
@@ -313,7 +313,7 @@ fn with_one_more(inventory: &Inventory, seed: u64, action: Action) -> Option<Inv
         rule.expires = None;
     }
     let mut after = inventory.clone();
-    after.access_policies.push(copy);
+    after.access_policies.push(Arc::new(copy));
     after.access_policies.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
     Some(after)
 }

@@ -1,5 +1,7 @@
 //! Policies written anew as another kind, read again and judged by the brute force.
 
+use std::sync::Arc;
+
 use palisade_manifests::load_text;
 use palisade_model::settings::Settings;
 use palisade_model::{Inventory, Kind, Timestamp};
@@ -72,7 +74,7 @@ fn what_the_comparison_of_converted_policies_tells_is_real() {
         let result = convert::convert(&before, &world.settings, world.now);
         let mut after = before.clone();
         after.tiered_policies.retain(|policy| policy.meta.reference.kind == Kind::ClusterNetworkPolicy);
-        after.tiered_policies.extend(result.policies);
+        after.tiered_policies.extend(result.policies.into_iter().map(Arc::new));
         are_real(&world, [&before, &after], &result.proof.differences);
         match result.proof.is_equal() {
             true => equal += 1,

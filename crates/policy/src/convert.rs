@@ -1,6 +1,7 @@
 //! AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1 as ClusterNetworkPolicy v1alpha2.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use palisade_model::inventory::Inventory;
 use palisade_model::object::Name;
@@ -41,10 +42,10 @@ pub struct Converted {
 /// Converts the policies of the older version in `inventory`, and compares what both decide.
 pub fn convert(inventory: &Inventory, settings: &Settings, now: Timestamp) -> Converted {
     let (policies, losses) = policies(inventory);
-    let is_old = |policy: &TieredPolicy| policy.meta.reference.kind != Kind::ClusterNetworkPolicy;
+    let is_old = |policy: &Arc<TieredPolicy>| policy.meta.reference.kind != Kind::ClusterNetworkPolicy;
     let mut after = inventory.clone();
     after.tiered_policies.retain(|policy| !is_old(policy));
-    after.tiered_policies.extend(policies.iter().cloned());
+    after.tiered_policies.extend(policies.iter().cloned().map(Arc::new));
     let documents: Vec<String> = policies.iter().map(written::tiered_policy).collect();
     Converted {
         converted: inventory.tiered_policies.iter().filter(|policy| is_old(policy)).count(),
@@ -60,7 +61,7 @@ pub fn policies(inventory: &Inventory) -> (Vec<TieredPolicy>, Vec<Loss>) {
     let mut before = inventory.tiered_policies.clone();
     sorted_tiers(&mut before);
     let mut losses = Vec::new();
-    let is_old = |policy: &&TieredPolicy| policy.meta.reference.kind != Kind::ClusterNetworkPolicy;
+    let is_old = |policy: &&Arc<TieredPolicy>| policy.meta.reference.kind != Kind::ClusterNetworkPolicy;
     let mut taken: BTreeSet<Name> =
         before.iter().filter(|policy| !is_old(policy)).map(|policy| policy.meta.reference.name.clone()).collect();
     let mut policies: Vec<TieredPolicy> = Vec::new();

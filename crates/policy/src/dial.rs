@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade_model::Labels;
 use palisade_model::port::Protocol;
@@ -147,9 +148,8 @@ impl Model {
 
     /// Every Service port that is also a port of each node.
     pub fn node_ports(&self) -> impl Iterator<Item = (&Service, &ServicePort)> {
-        self.inventory
-            .services
-            .iter()
+        let services = self.inventory.services.iter().map(Arc::as_ref);
+        services
             .filter(|service| self.is_node_port(service))
             .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
             .filter(|(_, port)| port.node_port.is_some())
@@ -196,7 +196,7 @@ impl Model {
 
     fn slices_of<'m>(&'m self, service: &'m Service) -> impl Iterator<Item = &'m EndpointSlice> {
         let positions = self.service_lookup.slices(service.meta.namespace(), service.meta.name());
-        positions.iter().map(|position| &self.inventory.endpoint_slices[*position])
+        positions.map(|position| &*self.inventory.endpoint_slices[position])
     }
 
     fn slice_endpoints<'m>(
@@ -231,7 +231,7 @@ impl Model {
         self.pod_lookup
             .with_labels(service.meta.namespace(), selector)
             .iter()
-            .map(|index| self.pod(*index))
+            .map(|index| self.pod(index))
             .filter(|pod| pod.decides() && selects(service, pod))
             .filter(|pod| readiness == Readiness::Any || service.publish_not_ready || pod.ready != Some(false))
             .flat_map(|pod| {

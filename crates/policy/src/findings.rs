@@ -1,43 +1,186 @@
-//! Problems that show only when objects are seen together.
+//! Problems that show only when objects are seen together, kept by the object that they are of.
 
 mod shared_addresses;
 mod tiers;
+pub(crate) mod touched;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use palisade_model::access_policy::{AccessPolicy, Entity, Peer, PeerTarget, PodPeer};
-use palisade_model::network_policy::NetworkPolicyTarget;
-use palisade_model::object::{Meta, Name};
+use palisade_model::inventory::Inventory;
+use palisade_model::network_policy::{NetworkPolicy, NetworkPolicyTarget};
+use palisade_model::object::{Kind, Meta, Name, ObjectRef};
+use palisade_model::perimeter::Perimeter;
+use palisade_model::tiered_policy::TieredPolicy;
 use palisade_model::{Labels, Place, Problem, Selector};
 
 use crate::matching::{Match, NAMESPACE_NAME_LABEL, namespace_selector as namespace_selector_of};
 use crate::model::{Model, PodFacts, perimeter_selects};
+use touched::Touched;
 
-/// Everything found, in the order of the inventory.
-pub(crate) fn find(model: &Model) -> Vec<Problem> {
-    // Without any pod or workload in the input (policies alone), "matches nothing" says nothing.
-    if model.pods().is_empty() {
-        return one_sided(model).chain(not_yet(model)).collect();
+/// What was found of each object that something was found of.
+///
+/// Each map is in the order of references, and so are the lists of an inventory; those of the tiers alone have another.
+#[derive(Default, PartialEq, Eq, Debug)]
+pub(crate) struct Findings {
+    network: ByObject,
+    perimeters: ByObject,
+    access: ByObject,
+    tiers: ByObject,
+    /// Of policies of a tier, by the second of two that have one priority.
+    equal_priorities: ByObject,
+    one_sided: ByObject,
+    not_yet: ByObject,
+    /// Whether it was silent when it was found.
+    is_silent: bool,
+}
+
+type ByObject = BTreeMap<ObjectRef, Vec<Problem>>;
+
+/// Without any pod or workload in the input (policies alone), "matches nothing" says nothing.
+fn is_silent(model: &Model) -> bool {
+    model.pods().is_empty()
+}
+
+impl Findings {
+    /// All that there is to find.
+    pub(crate) fn of(model: &Model) -> Self {
+        let mut findings = Self { is_silent: is_silent(model), ..Self::default() };
+        let inventory = &model.inventory;
+        inventory.network_policies.iter().for_each(|policy| findings.of_network(model, policy));
+        inventory.perimeters.iter().for_each(|perimeter| findings.of_perimeter(model, perimeter));
+        inventory.access_policies.iter().for_each(|policy| findings.of_access(model, policy));
+        inventory.tiered_policies.iter().for_each(|policy| findings.of_tiered(model, policy));
+        findings.of_priorities(model);
+        findings
     }
-    let mut problems = network_policies(model);
-    problems.extend(perimeters(model));
-    problems.extend(model.inventory.access_policies.iter().flat_map(|policy| access_policy(model, policy)));
-    problems.extend(tiers::find(model));
-    problems.extend(one_sided(model));
-    problems.extend(not_yet(model));
-    problems.extend(shared_addresses::find(model));
-    problems
+
+    /// In the order of the inventory.
+    pub(crate) fn all(&self, model: &Model) -> Vec<Problem> {
+        let tiers = model.inventory.tiered_policies.iter().map(|policy| &policy.meta.reference);
+        let by_tier = |map: &'_ ByObject| {
+            let own = tiers.clone().filter_map(|reference| map.get(reference));
+            own.flatten().cloned().collect::<Vec<Problem>>()
+        };
+        let in_order = |map: &'_ ByObject| map.values().flatten().cloned().collect::<Vec<Problem>>();
+        let parts = [
+            in_order(&self.network),
+            in_order(&self.perimeters),
+            in_order(&self.access),
+            by_tier(&self.tiers),
+            by_tier(&self.equal_priorities),
+            in_order(&self.one_sided),
+            in_order(&self.not_yet),
+            shared_addresses::find(model),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    fn of_network(&mut self, model: &Model, policy: &NetworkPolicy) {
+        let found = if is_silent(model) { Vec::new() } else { network_policy(model, policy) };
+        add(&mut self.network, &policy.meta, found);
+    }
+
+    fn of_perimeter(&mut self, model: &Model, perimeter: &Perimeter) {
+        let found = if is_silent(model) { Vec::new() } else { self::perimeter(model, perimeter) };
+        add(&mut self.perimeters, &perimeter.meta, found);
+    }
+
+    fn of_access(&mut self, model: &Model, policy: &AccessPolicy) {
+        let found = if is_silent(model) { Vec::new() } else { access_policy(model, policy) };
+        add(&mut self.access, &policy.meta, found);
+        add(&mut self.one_sided, &policy.meta, one_sided(policy).collect());
+        add(&mut self.not_yet, &policy.meta, not_yet(policy).collect());
+    }
+
+    fn of_tiered(&mut self, model: &Model, policy: &TieredPolicy) {
+        let found = if is_silent(model) { Vec::new() } else { tiers::of_policy(model, policy) };
+        add(&mut self.tiers, &policy.meta, found);
+    }
+
+    fn of_priorities(&mut self, model: &Model) {
+        self.equal_priorities.clear();
+        for (policy, problem) in tiers::equal_priorities(model) {
+            add(&mut self.equal_priorities, &policy.meta, vec![problem]);
+        }
+    }
+
+    /// Finds anew what `touched` says.
+    pub(crate) fn refresh(&mut self, model: &Model, touched: &Touched) {
+        if touched.everything || self.is_silent != is_silent(model) {
+            *self = Self::of(model);
+            return;
+        }
+        let again = self.with_findings().filter(|reference| touched.looks_at(model, reference)).cloned();
+        let policies: BTreeSet<ObjectRef> = again.chain(touched.objects.iter().cloned()).collect();
+        for reference in &policies {
+            let Self { network, perimeters, access, tiers, one_sided, not_yet, is_silent: _, equal_priorities: _ } =
+                self;
+            for map in [network, perimeters, access, tiers, one_sided, not_yet] {
+                map.remove(reference);
+            }
+            match policy_of(&model.inventory, reference) {
+                Some(Policy::Network(policy)) => self.of_network(model, policy),
+                Some(Policy::Perimeter(perimeter)) => self.of_perimeter(model, perimeter),
+                Some(Policy::Access(policy)) => self.of_access(model, policy),
+                Some(Policy::Tiered(policy)) => self.of_tiered(model, policy),
+                None => {}
+            }
+        }
+        self.of_priorities(model);
+    }
+
+    /// The policies of which something was found that depends on pods.
+    fn with_findings(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.network.keys().chain(self.perimeters.keys()).chain(self.access.keys()).chain(self.tiers.keys())
+    }
+}
+
+/// A policy of any list.
+enum Policy<'i> {
+    Network(&'i NetworkPolicy),
+    Perimeter(&'i Perimeter),
+    Access(&'i AccessPolicy),
+    Tiered(&'i TieredPolicy),
+}
+
+fn policy_of<'i>(inventory: &'i Inventory, reference: &ObjectRef) -> Option<Policy<'i>> {
+    fn find<'l, T>(list: &'l [Arc<T>], meta: fn(&T) -> &Meta, reference: &ObjectRef) -> Option<&'l T> {
+        let found = list.binary_search_by(|policy| meta(policy).reference.cmp(reference));
+        found.ok().map(|position| &*list[position])
+    }
+    match reference.kind {
+        Kind::NetworkPolicy => find(&inventory.network_policies, |policy| &policy.meta, reference).map(Policy::Network),
+        Kind::Perimeter | Kind::ClusterPerimeter => {
+            find(&inventory.perimeters, |perimeter| &perimeter.meta, reference).map(Policy::Perimeter)
+        }
+        Kind::AccessPolicy | Kind::ClusterAccessPolicy => {
+            find(&inventory.access_policies, |policy| &policy.meta, reference).map(Policy::Access)
+        }
+        // They stand in another order.
+        _ => {
+            let mut policies = inventory.tiered_policies.iter();
+            policies.find(|policy| policy.meta.reference == *reference).map(|policy| Policy::Tiered(policy))
+        }
+    }
+}
+
+/// More than one object may have a reference.
+fn add(map: &mut ByObject, meta: &Meta, found: Vec<Problem>) {
+    if !found.is_empty() {
+        map.entry(meta.reference.clone()).or_default().extend(found);
+    }
 }
 
 /// Entities that stand for somebody on one side of a rule alone.
-fn one_sided(model: &Model) -> impl Iterator<Item = Problem> {
-    let rules = model.inventory.access_policies.iter().flat_map(|policy| {
-        let peers = policy.rules.iter().flat_map(|rule| {
-            let from = rule.from.iter().filter(|peer| peer.target == PeerTarget::Entity(Entity::Dns));
-            let to = rule.to.iter().filter(|peer| peer.target == PeerTarget::Entity(Entity::Kubelet));
-            from.chain(to)
-        });
-        peers.map(move |peer| (policy, peer))
+fn one_sided(policy: &AccessPolicy) -> impl Iterator<Item = Problem> {
+    let peers = policy.rules.iter().flat_map(|rule| {
+        let from = rule.from.iter().filter(|peer| peer.target == PeerTarget::Entity(Entity::Dns));
+        let to = rule.to.iter().filter(|peer| peer.target == PeerTarget::Entity(Entity::Kubelet));
+        from.chain(to)
     });
-    rules.map(|(policy, peer)| {
+    peers.map(|peer| {
         let (message, hint) = match peer.target {
             PeerTarget::Entity(Entity::Dns) => (
                 "`entity: dns` in `from` matches nobody: it is the cluster DNS as it is asked",
@@ -57,76 +200,78 @@ fn guarded_pods(model: &Model) -> impl Iterator<Item = &PodFacts> {
     model.pods().iter().filter(|pod| !model.spec(pod).host_network)
 }
 
-fn network_policies(model: &Model) -> Vec<Problem> {
+fn network_policy(model: &Model, policy: &NetworkPolicy) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for policy in &model.inventory.network_policies {
-        let namespace = policy.meta.namespace();
-        let with = |selector: &Selector| {
-            let labels = &selector.match_labels;
-            let mut candidates = model.pod_lookup.with_labels(namespace, labels).iter().map(|index| model.pod(*index));
-            candidates.any(|pod| !model.spec(pod).host_network && selector.matches(&pod.labels))
+    let namespace = policy.meta.namespace();
+    let in_namespace = || -> Vec<&PodFacts> {
+        let pods = model.pod_lookup.of_namespace(namespace).iter().map(|index| model.pod(index));
+        pods.filter(|pod| !pod.spec().host_network).collect()
+    };
+    if !is_met_in(model, namespace, &policy.pod_selector) {
+        let message = format!("podSelector `{}` matches no pod of namespace `{namespace}`", policy.pod_selector);
+        problems.push(selects_nothing(
+            &policy.meta,
+            &policy.meta.place,
+            message,
+            &policy.pod_selector,
+            &in_namespace(),
+        ));
+    }
+    let rules = policy.ingress.iter().chain(&policy.egress).flatten();
+    for peer in rules.flat_map(|rule| &rule.peers) {
+        let NetworkPolicyTarget::Pods { pod_selector, namespace_selector } = &peer.target else { continue };
+        let everything = Selector::default();
+        let selector = pod_selector.as_ref().unwrap_or(&everything);
+        let found = match namespace_selector {
+            None => is_met_in(model, namespace, selector),
+            Some(namespaces) => is_met(model, namespaces, selector),
         };
-        let in_namespace = || -> Vec<&PodFacts> {
-            let pods = model.pod_lookup.of_namespace(namespace).iter().map(|index| model.pod(*index));
-            pods.filter(|pod| !model.spec(pod).host_network).collect()
-        };
-        if !with(&policy.pod_selector) {
-            let message = format!("podSelector `{}` matches no pod of namespace `{namespace}`", policy.pod_selector);
-            problems.push(selects_nothing(
-                &policy.meta,
-                &policy.meta.place,
-                message,
-                &policy.pod_selector,
-                &in_namespace(),
-            ));
-        }
-        let rules = policy.ingress.iter().chain(&policy.egress).flatten();
-        for peer in rules.flat_map(|rule| &rule.peers) {
-            let NetworkPolicyTarget::Pods { pod_selector, namespace_selector } = &peer.target else { continue };
-            let everything = Selector::default();
-            let selector = pod_selector.as_ref().unwrap_or(&everything);
+        // Nobody's manifests have the DNS pods, and nearly everybody's policies name them.
+        let dns = &*model.settings.dns_service.0;
+        let is_dns_elsewhere = namespace_selector.as_ref().is_some_and(|selector| {
+            let is_named = selector.match_labels.value(NAMESPACE_NAME_LABEL) == Some(dns);
+            is_named && model.pod_lookup.of_namespace(dns).is_empty()
+        });
+        if !found && !is_dns_elsewhere {
             let in_one =
                 |namespaces: &Selector, pod: &PodFacts| !matches!(namespace_selector_of(namespaces, pod), Match::No(_));
-            let found = match namespace_selector {
-                None => with(selector),
-                Some(namespaces) => {
-                    let mut candidates = in_namespaces(model, namespaces, selector);
-                    candidates.any(|pod| in_one(namespaces, pod) && selector.matches(&pod.labels))
-                }
+            let candidates = match namespace_selector {
+                None => in_namespace(),
+                Some(namespaces) => guarded_pods(model).filter(|pod| in_one(namespaces, pod)).collect(),
             };
-            // Nobody's manifests have the DNS pods, and nearly everybody's policies name them.
-            let dns = &*model.settings.dns_service.0;
-            let is_dns_elsewhere = namespace_selector.as_ref().is_some_and(|selector| {
-                let is_named = selector.match_labels.value(NAMESPACE_NAME_LABEL) == Some(dns);
-                is_named && model.pod_lookup.of_namespace(dns).is_empty()
-            });
-            if !found && !is_dns_elsewhere {
-                let candidates = match namespace_selector {
-                    None => in_namespace(),
-                    Some(namespaces) => guarded_pods(model).filter(|pod| in_one(namespaces, pod)).collect(),
-                };
-                let message = match namespace_selector {
-                    None => format!("peer `{selector}` matches no pod of namespace `{namespace}`"),
-                    Some(namespaces) => format!("peer `{selector}` in namespaces `{namespaces}` matches no pod"),
-                };
-                problems.push(means_nobody(&policy.meta, &peer.place, message, selector, &candidates));
-            }
+            let message = match namespace_selector {
+                None => format!("peer `{selector}` matches no pod of namespace `{namespace}`"),
+                Some(namespaces) => format!("peer `{selector}` in namespaces `{namespaces}` matches no pod"),
+            };
+            problems.push(means_nobody(&policy.meta, &peer.place, message, selector, &candidates));
         }
     }
     problems
 }
 
-/// The pods that are not on their node's network and that a peer in `namespaces` could mean.
-fn in_namespaces<'m>(
-    model: &'m Model,
-    namespaces: &Selector,
-    selector: &Selector,
-) -> impl Iterator<Item = &'m PodFacts> {
-    let found = match namespaces.match_labels.0.get(NAMESPACE_NAME_LABEL) {
-        Some(namespace) => model.pod_lookup.with_labels(namespace, &selector.match_labels),
-        None => model.pod_lookup.with_labels_anywhere(&selector.match_labels),
+/// Whether a pod of `namespace` that is not on its node's network meets `selector`.
+fn is_met_in(model: &Model, namespace: &str, selector: &Selector) -> bool {
+    let mut candidates = model.pod_lookup.with_labels(namespace, &selector.match_labels).iter();
+    candidates.any(|index| {
+        let pod = model.pod(index);
+        selector.matches(&pod.labels) && !pod.spec().host_network
+    })
+}
+
+/// Whether such a pod of a namespace that meets `namespaces`, or may, meets `selector`.
+fn is_met(model: &Model, namespaces: &Selector, selector: &Selector) -> bool {
+    let is_one = |namespace: &Name| {
+        let first = model.pod_lookup.of_namespace(namespace).iter().next();
+        let meets = |index| !matches!(namespace_selector_of(namespaces, model.pod(index)), Match::No(_));
+        first.is_some_and(meets) && is_met_in(model, namespace, selector)
     };
-    found.iter().map(|index| model.pod(*index)).filter(|pod| !model.spec(pod).host_network)
+    if let Some(namespace) = namespaces.match_labels.0.get(NAMESPACE_NAME_LABEL) {
+        return is_one(namespace);
+    }
+    match model.pod_lookup.namespaces_with(&selector.match_labels) {
+        Some(namespaces) => namespaces.iter().any(is_one),
+        None => model.pod_lookup.namespaces().any(is_one),
+    }
 }
 
 fn selects_nothing(meta: &Meta, place: &Place, message: String, selector: &Selector, pods: &[&PodFacts]) -> Problem {
@@ -185,32 +330,29 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn perimeters(model: &Model) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for perimeter in &model.inventory.perimeters {
-        let meta = &perimeter.meta;
-        let everywhere = || Box::new(model.pods().iter()) as Box<dyn Iterator<Item = &PodFacts>>;
-        let candidates = meta.reference.namespace.as_ref().map_or_else(everywhere, |namespace| {
-            let found = model.pod_lookup.with_labels(namespace, &perimeter.selector.match_labels);
-            Box::new(found.iter().map(|index| model.pod(*index)))
-        });
-        let mut selected = candidates
-            .filter(|pod| pod.decides() && !matches!(perimeter_selects(perimeter, pod), Match::No(_)))
-            .peekable();
-        if selected.peek().is_none() {
-            let message = format!("subject `{}` matches no pod", perimeter.selector);
-            problems
-                .push(Problem::warning("selector-matches-nothing", message).at(&meta.place).of(meta.reference.clone()));
-        }
-        problems.extend(selected.filter(|pod| model.spec(pod).host_network).map(|pod| {
-            let message = format!(
-                "subject matches `{}`, which is on its node's network and so is its node for every policy: it stays open",
-                pod.full_name()
-            );
-            Problem::warning("selects-host-network", message).at(&meta.place).of(meta.reference.clone())
-        }));
+fn perimeter(model: &Model, perimeter: &Perimeter) -> Vec<Problem> {
+    let meta = &perimeter.meta;
+    let candidates = match &meta.reference.namespace {
+        Some(namespace) => model.pod_lookup.with_labels(namespace, &perimeter.selector.match_labels),
+        None => model.pod_lookup.everybody(),
+    };
+    let mut selected = candidates
+        .iter()
+        .map(|index| model.pod(index))
+        .filter(|pod| pod.decides() && !matches!(perimeter_selects(perimeter, pod), Match::No(_)))
+        .peekable();
+    if selected.peek().is_none() {
+        let message = format!("subject `{}` matches no pod", perimeter.selector);
+        return vec![Problem::warning("selector-matches-nothing", message).at(&meta.place).of(meta.reference.clone())];
     }
-    problems
+    let on_hosts = selected.filter(|pod| pod.spec().host_network).map(|pod| {
+        let message = format!(
+            "subject matches `{}`, which is on its node's network and so is its node for every policy: it stays open",
+            pod.full_name()
+        );
+        Problem::warning("selects-host-network", message).at(&meta.place).of(meta.reference.clone())
+    });
+    on_hosts.collect()
 }
 
 fn access_policy(model: &Model, policy: &AccessPolicy) -> Vec<Problem> {
@@ -260,7 +402,13 @@ pub(crate) fn candidates<'m>(
         (None, Some(selector)) => model.pod_lookup.with_labels(namespace, &selector.match_labels),
         (None, None) => model.pod_lookup.of_namespace(namespace),
     };
-    Box::new(found.iter().map(|index| model.pod(*index)))
+    Box::new(found.iter().map(|index| model.pod(index)))
+}
+
+/// Whether some pod is meant by a peer.
+fn matches_any(model: &Model, policy: &AccessPolicy, peer: &Peer) -> bool {
+    let PeerTarget::Pods(fields) = &peer.target else { return false };
+    candidates(model, policy, fields).any(|pod| peer_selects(policy, peer, pod, model))
 }
 
 /// Whether the pod-level fields of a peer mean `pod`; container and program count when the pod
@@ -324,23 +472,19 @@ pub(crate) fn render_peer(peer: &Peer) -> String {
 }
 
 /// Rules whose means are not there yet: they grant nothing, and nobody should wonder why.
-fn not_yet(model: &Model) -> Vec<Problem> {
-    let rules =
-        model.inventory.access_policies.iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
-    rules
-        .filter_map(|(policy, rule)| {
-            let fqdn = rule.to.iter().any(|peer| matches!(peer.target, PeerTarget::Fqdn(_)));
-            let message = match (rule.http.is_empty(), fqdn, rule.action) {
-                (true, false, _) => return None,
-                (false, _, palisade_model::access_policy::Action::Deny) => {
-                    "`http` is not judged yet: this Deny refuses the whole link"
-                }
-                (false, _, palisade_model::access_policy::Action::Allow) => {
-                    "`http` is not judged yet: this Allow grants nothing"
-                }
-                (true, true, _) => "`fqdn` is not resolved yet: this peer grants nothing",
-            };
-            Some(Problem::warning("not-judged-yet", message).at(&rule.place).of(policy.meta.reference.clone()))
-        })
-        .collect()
+fn not_yet(policy: &AccessPolicy) -> impl Iterator<Item = Problem> {
+    policy.rules.iter().filter_map(|rule| {
+        let fqdn = rule.to.iter().any(|peer| matches!(peer.target, PeerTarget::Fqdn(_)));
+        let message = match (rule.http.is_empty(), fqdn, rule.action) {
+            (true, false, _) => return None,
+            (false, _, palisade_model::access_policy::Action::Deny) => {
+                "`http` is not judged yet: this Deny refuses the whole link"
+            }
+            (false, _, palisade_model::access_policy::Action::Allow) => {
+                "`http` is not judged yet: this Allow grants nothing"
+            }
+            (true, true, _) => "`fqdn` is not resolved yet: this peer grants nothing",
+        };
+        Some(Problem::warning("not-judged-yet", message).at(&rule.place).of(policy.meta.reference.clone()))
+    })
 }

@@ -350,7 +350,7 @@ impl Model {
     }
 
     pub(crate) fn access_rule(&self, number: RuleNumber) -> AccessCandidate<'_> {
-        let (position, index) = self.rules.access[number as usize];
+        let (position, index) = self.rules.access.at(number);
         let policy = &self.inventory.access_policies[position];
         (policy, index, &policy.rules[index])
     }
@@ -387,7 +387,7 @@ impl Model {
         let ranges: Vec<std::ops::Range<RuleNumber>> =
             positions.map(|position| network.of_policy(position)).filter(|range| !range.is_empty()).collect();
         let count: usize = ranges.iter().map(ExactSizeIterator::len).sum();
-        let at = |number: RuleNumber| network.rules[number as usize];
+        let at = |number: RuleNumber| network.rules.at(number);
         if count <= FEW {
             return ranges.into_iter().flatten().map(at).collect();
         }

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod address_index;
 pub mod change;
 mod classes;
 pub mod compare;
@@ -43,6 +44,7 @@ mod rule_index;
 pub mod scenario;
 mod service_index;
 mod tiers;
+mod update;
 mod workloads;
 pub mod written;
 

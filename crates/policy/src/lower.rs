@@ -78,8 +78,8 @@ pub fn lower(inventory: &Inventory, settings: &Settings, now: Timestamp, target:
     let mut after = inventory.clone();
     after.access_policies.clear();
     after.perimeters.clear();
-    after.network_policies.extend(network.iter().cloned());
-    after.tiered_policies.extend(tiered.iter().cloned());
+    after.network_policies.extend(network.iter().cloned().map(Arc::new));
+    after.tiered_policies.extend(tiered.iter().cloned().map(Arc::new));
     let documents = network.iter().map(written::network_policy).chain(tiered.iter().map(written::tiered_policy));
     Lowered {
         yaml: documents.collect::<Vec<_>>().join("---\n"),
@@ -202,7 +202,7 @@ impl<'m> Lowering<'m> {
     /// A reference to a NetworkPolicy that is not there yet.
     fn reference(&self, namespace: &Name, name: &str) -> ObjectRef {
         let is_taken = |wanted: &str| {
-            let policies = self.model.inventory.network_policies.iter().chain(&self.network);
+            let policies = self.model.inventory.network_policies.iter().map(Arc::as_ref).chain(&self.network);
             policies.into_iter().any(|one| one.meta.namespace() == &**namespace && one.meta.name() == wanted)
         };
         let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));

@@ -1,37 +1,59 @@
-//! The model: an inventory with every name resolved, immutable.
+//! The model: an inventory with every name resolved.
+//!
+//! [`Model::new`] resolves all; [`Model::update`](crate::Model::update) and its like bring a model to another inventory by
+//! what differs. Invariant: whichever way it came about, the model of an inventory is the same.
 
+mod closers;
+mod pods;
+
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use palisade_model::access_policy::{AccessPolicy, Mode};
 use palisade_model::cni::CniProfile;
 use palisade_model::inventory::{Inventory, Unreadable};
 use palisade_model::network_policy::NetworkPolicy;
-use palisade_model::object::{Name, ObjectRef};
+use palisade_model::object::{Kind, Meta, Name, ObjectRef};
 use palisade_model::perimeter::Perimeter;
-use palisade_model::pod::{Phase, PodSpec};
+use palisade_model::pod::{Phase, Pod, PodSpec};
 use palisade_model::service::Service;
 use palisade_model::settings::Settings;
 use palisade_model::tiered_policy::{Tier, TieredPolicy};
 use palisade_model::verdict::{Direction, RuleList, RuleRef};
-use palisade_model::workload::WorkloadKind;
-use palisade_model::{Labels, Outcome, Place};
+use palisade_model::workload::{Workload, WorkloadKind};
+use palisade_model::{Labels, Outcome, Place, Problem};
 use serde::Serialize;
 
+use crate::address_index::AddressIndex;
 use crate::dial::{ApiserverEndpoint, Backend};
-use crate::findings;
+use crate::findings::Findings;
 use crate::matching::{self, Match, WhyNot};
 use crate::nodes::{self, NodeFacts};
 use crate::pod_index::PodLookup;
 use crate::rule_index::RuleIndex;
 use crate::service_index::ServiceLookup;
-use crate::tiers::{Selecting, selecting};
-use crate::workloads::Owners;
+use crate::tiers::Selecting;
+use crate::workloads::PodsOfWorkloads;
+
+pub(crate) use closers::Closer;
+pub(crate) use pods::{facts_of_pod, facts_of_template, in_namespace};
 
 /// A pod by its position in [`Model::pods`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub struct PodIndex(pub u32);
+
+impl PodIndex {
+    pub(crate) fn at(position: usize) -> Self {
+        Self(u32::try_from(position).expect("fewer than 4 billion pods fit in memory"))
+    }
+
+    pub(crate) fn at_usize(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A workload of a namespace.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -49,7 +71,7 @@ impl std::fmt::Display for WorkloadId {
 }
 
 /// Everything that policy can tell of one pod.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PodFacts {
     /// Its position in [`Model::pods`].
     pub index: PodIndex,
@@ -91,16 +113,38 @@ pub struct PodFacts {
     tiers: [Vec<Selecting>; 2],
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    Pod(usize),
-    Template(usize),
+/// What a pod's facts are from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    Pod(Arc<Pod>),
+    Template(Arc<Workload>),
 }
 
 impl PodFacts {
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// What it runs: of its object or of its workload's template.
+    pub fn spec(&self) -> &PodSpec {
+        match &self.source {
+            Source::Pod(pod) => &pod.spec,
+            Source::Template(workload) => &workload.spec,
+        }
+    }
+
+    /// Its object, when it does not stand for a workload.
+    pub(crate) fn object(&self) -> Option<&Arc<Pod>> {
+        match &self.source {
+            Source::Pod(pod) => Some(pod),
+            Source::Template(_) => None,
+        }
+    }
+
+    /// Pods stand in this order.
+    pub(crate) fn order(&self) -> impl Ord + '_ {
+        (&*self.namespace, &*self.name, self.is_template.then_some(self.workload.kind))
     }
 
     /// Whether it decides for itself: it has, or will have, an address of its own.
@@ -121,13 +165,6 @@ impl PodFacts {
     }
 }
 
-/// A policy that closes a pod in a direction, by its position in the inventory.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Closer {
-    NetworkPolicy(usize),
-    Perimeter(usize),
-}
-
 /// Whose an address is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum AddressOwner {
@@ -136,45 +173,43 @@ pub(crate) enum AddressOwner {
     Service(usize),
 }
 
-/// An inventory with every name resolved. Immutable: a change makes a new one.
-#[derive(Debug)]
+/// An inventory with every name resolved.
+#[derive(PartialEq, Debug)]
 pub struct Model {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) settings: Settings,
-    pods: Vec<PodFacts>,
+    pub(crate) pods: Vec<PodFacts>,
     pub(crate) nodes: Vec<NodeFacts>,
-    pods_by_name: BTreeMap<(Name, Name), PodIndex>,
-    addresses: BTreeMap<IpAddr, AddressOwner>,
-    /// Positions of access policies by namespace; `None` for the cluster-wide ones.
-    access_by_namespace: BTreeMap<Option<Name>, Vec<usize>>,
+    pub(crate) addresses: AddressIndex,
     pub(crate) rules: RuleIndex,
     pub(crate) pod_lookup: PodLookup,
     pub(crate) service_lookup: ServiceLookup,
-    namespace_labels: BTreeMap<Name, Arc<Labels>>,
+    pub(crate) pods_of_workloads: PodsOfWorkloads,
+    pub(crate) namespace_labels: BTreeMap<Name, Arc<Labels>>,
     pub(crate) dns_backends: Vec<Backend>,
     pub(crate) apiserver_endpoints: Vec<ApiserverEndpoint>,
     /// Whether any object is in Audit; without one the would-be verdict is the enforced one.
     pub(crate) has_audit: bool,
+    /// Whether two objects of one list have one reference.
+    pub(crate) has_twins: bool,
+    pub(crate) findings: Findings,
 }
 
 impl Model {
     /// Resolves `inventory`; the problems are those that show only when objects are seen together.
     pub fn new(inventory: Arc<Inventory>, settings: Settings) -> Outcome<Self> {
-        let inventory = sorted(inventory);
-        let namespace_labels = namespace_labels(&inventory);
-        let mut pods = resolve_pods(&inventory, &namespace_labels);
+        let (inventory, has_twins) = sorted(inventory);
+        let namespace_labels: BTreeMap<Name, Arc<Labels>> = inventory
+            .namespaces
+            .iter()
+            .map(|namespace| (namespace.meta.reference.name.clone(), labels_of(&namespace.meta)))
+            .collect();
+        let pods_of_workloads = PodsOfWorkloads::new(&inventory);
+        let mut pods = pods::resolve(&inventory, &namespace_labels, &pods_of_workloads);
         let pod_lookup = PodLookup::new(&pods);
-        close(&inventory, &mut pods, &pod_lookup);
-        for pod in pods.iter_mut().filter(|pod| !spec_of(&inventory, pod).host_network) {
-            pod.tiers = [Tier::Admin, Tier::Baseline].map(|tier| selecting(&inventory.tiered_policies, pod, tier));
-        }
-        let pods_by_name = pods.iter().map(|pod| ((pod.namespace.clone(), pod.name.clone()), pod.index)).collect();
+        closers::close_all(&inventory, &mut pods, &pod_lookup);
         let nodes = nodes::resolve(&inventory);
-        let addresses = address_owners(&inventory, &pods, &nodes);
-        let mut access_by_namespace: BTreeMap<Option<Name>, Vec<usize>> = BTreeMap::new();
-        for (position, policy) in inventory.access_policies.iter().enumerate() {
-            access_by_namespace.entry(policy.meta.reference.namespace.clone()).or_default().push(position);
-        }
+        let addresses = AddressIndex::new(&inventory, &pods, &nodes);
         let rules = RuleIndex::new(&inventory);
         let service_lookup = ServiceLookup::new(&inventory);
         let mut model = Self {
@@ -182,23 +217,39 @@ impl Model {
             settings,
             pods,
             nodes,
-            pods_by_name,
             addresses,
-            access_by_namespace,
             rules,
             pod_lookup,
             service_lookup,
+            pods_of_workloads,
             namespace_labels,
             dns_backends: Vec::new(),
             apiserver_endpoints: Vec::new(),
             has_audit: false,
+            has_twins,
+            findings: Findings::default(),
         };
-        model.has_audit = model.inventory.access_policies.iter().any(|policy| policy.mode == Mode::Audit)
-            || model.inventory.perimeters.iter().any(|perimeter| perimeter.mode == Mode::Audit);
-        model.dns_backends = model.find_dns_backends();
-        model.apiserver_endpoints = model.find_apiserver_endpoints();
-        let problems = findings::find(&model);
+        model.find_audit();
+        model.find_well_known();
+        model.findings = Findings::of(&model);
+        let problems = model.problems();
         Outcome::new(model, problems)
+    }
+
+    pub(crate) fn find_audit(&mut self) {
+        self.has_audit = self.inventory.access_policies.iter().any(|policy| policy.mode == Mode::Audit)
+            || self.inventory.perimeters.iter().any(|perimeter| perimeter.mode == Mode::Audit);
+    }
+
+    /// Finds who is the DNS and the API server.
+    pub(crate) fn find_well_known(&mut self) {
+        self.dns_backends = self.find_dns_backends();
+        self.apiserver_endpoints = self.find_apiserver_endpoints();
+    }
+
+    /// The problems that show only when objects are seen together, in the order of the inventory.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.findings.all(self)
     }
 
     /// Every pod, templates' ones included, by namespace and name.
@@ -211,14 +262,17 @@ impl Model {
         &self.pods[index.0 as usize]
     }
 
-    /// The pod `namespace/name`.
+    /// The pod `namespace/name`; of a pod and a workload's template of one name the template.
     pub fn pod_named(&self, namespace: &str, name: &str) -> Option<&PodFacts> {
-        self.pods_by_name.get(&(Name::from(namespace), Name::from(name))).map(|index| self.pod(*index))
+        let pods = &self.pods[self.pod_lookup.range_of(namespace)];
+        let end = pods.partition_point(|pod| *pod.name <= *name);
+        pods[..end].last().filter(|pod| *pod.name == *name)
     }
 
     /// The node of the name, with or without an object.
     pub(crate) fn node_named(&self, name: &str) -> Option<&NodeFacts> {
-        self.nodes.iter().find(|node| *node.name == *name)
+        let found = self.nodes.binary_search_by(|node| (*node.name).cmp(name));
+        found.ok().map(|position| &self.nodes[position])
     }
 
     /// What was read.
@@ -239,18 +293,15 @@ impl Model {
     }
 
     /// The spec of `pod`, of its object or of its workload's template.
-    pub fn spec(&self, pod: &PodFacts) -> &PodSpec {
-        spec_of(&self.inventory, pod)
+    pub fn spec<'p>(&self, pod: &'p PodFacts) -> &'p PodSpec {
+        pod.spec()
     }
 
     /// Whether the pod is a template that stands for several pods, which then reach each other.
     pub fn stands_for_several(&self, pod: &PodFacts) -> bool {
-        match pod.source {
+        match &pod.source {
             Source::Pod(_) => false,
-            Source::Template(position) => {
-                let workload = &self.inventory.workloads[position];
-                workload.replicas > 1 || workload.kind == WorkloadKind::DaemonSet
-            }
+            Source::Template(workload) => workload.replicas > 1 || workload.kind == WorkloadKind::DaemonSet,
         }
     }
 
@@ -263,16 +314,15 @@ impl Model {
     }
 
     pub(crate) fn owner_of(&self, address: IpAddr) -> Option<AddressOwner> {
-        self.addresses.get(&address).copied()
+        self.addresses.owner_of(address)
     }
 
     /// The access policies that act on ends in `namespace`: its own, then the cluster-wide ones.
     pub(crate) fn access_policies_of(&self, namespace: &Name) -> impl Iterator<Item = &AccessPolicy> {
-        [Some(namespace.clone()), None]
-            .into_iter()
-            .filter_map(|scope| self.access_by_namespace.get(&scope))
-            .flatten()
-            .map(|position| &self.inventory.access_policies[*position])
+        let policies = &self.inventory.access_policies;
+        let scopes = [(Kind::AccessPolicy, Some(&**namespace)), (Kind::ClusterAccessPolicy, None)];
+        let of_scopes = scopes.map(|scope| &policies[in_scope(policies, scope, |policy| &policy.meta)]);
+        of_scopes.into_iter().flatten().map(Arc::as_ref)
     }
 
     pub(crate) fn network_policy(&self, position: usize) -> &NetworkPolicy {
@@ -289,7 +339,7 @@ impl Model {
     }
 
     pub(crate) fn service_named(&self, namespace: &str, name: &str) -> Option<&Service> {
-        self.service_lookup.named(namespace, name).map(|position| &self.inventory.services[position])
+        self.service_lookup.named(namespace, name).map(|position| &*self.inventory.services[position])
     }
 
     /// The closing policy as a reference to the whole object.
@@ -323,172 +373,70 @@ fn whole_object(object: ObjectRef, list: RuleList, mode: Mode, place: Place) -> 
     RuleRef { object, rule: None, from_peer: None, to_peer: None, list, name: None, mode, place }
 }
 
-/// The order of decision takes the first by (kind, namespace, name): the lists have to be in it.
-fn sorted(inventory: Arc<Inventory>) -> Arc<Inventory> {
-    let mut inventory = inventory;
-    let mutable = Arc::make_mut(&mut inventory);
-    mutable.access_policies.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.network_policies.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.perimeters.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.services.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.endpoint_slices.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.pods.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.workloads.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    mutable.nodes.sort_by(|a, b| a.meta.reference.cmp(&b.meta.reference));
-    sorted_tiers(&mut mutable.tiered_policies);
-    mutable.unreadable.sort();
-    inventory
+/// The order of decision takes the first by (kind, namespace, name): the lists have to be in it. Also whether two objects
+/// of one list have one reference.
+fn sorted(mut inventory: Arc<Inventory>) -> (Arc<Inventory>, bool) {
+    let mut has_twins = false;
+    let own = Arc::make_mut(&mut inventory);
+    has_twins |= sort(&mut own.namespaces, |object| &object.meta);
+    has_twins |= sort(&mut own.nodes, |object| &object.meta);
+    has_twins |= sort(&mut own.service_accounts, |object| &object.meta);
+    has_twins |= sort(&mut own.workloads, |object| &object.meta);
+    has_twins |= sort(&mut own.pods, |object| &object.meta);
+    has_twins |= sort(&mut own.services, |object| &object.meta);
+    has_twins |= sort(&mut own.endpoint_slices, |object| &object.meta);
+    has_twins |= sort(&mut own.ingresses, |object| &object.meta);
+    has_twins |= sort(&mut own.ingress_classes, |object| &object.meta);
+    has_twins |= sort(&mut own.gateways, |object| &object.meta);
+    has_twins |= sort(&mut own.gateway_classes, |object| &object.meta);
+    has_twins |= sort(&mut own.routes, |object| &object.meta);
+    has_twins |= sort(&mut own.reference_grants, |object| &object.meta);
+    has_twins |= sort(&mut own.network_policies, |object| &object.meta);
+    has_twins |= sort(&mut own.tiered_policies, |object| &object.meta);
+    has_twins |= sort(&mut own.perimeters, |object| &object.meta);
+    has_twins |= sort(&mut own.access_policies, |object| &object.meta);
+    sorted_tiers(&mut own.tiered_policies);
+    own.unreadable.sort();
+    (inventory, has_twins)
+}
+
+fn sort<T>(list: &mut [Arc<T>], meta: fn(&T) -> &Meta) -> bool {
+    list.sort_by(|a, b| meta(a).reference.cmp(&meta(b).reference));
+    list.windows(2).any(|pair| meta(&pair[0]).reference == meta(&pair[1]).reference)
 }
 
 /// Sorts policies of administrators as they are asked. Equal priority is undefined in the API: by kind and name then.
-pub(crate) fn sorted_tiers(policies: &mut [TieredPolicy]) {
-    policies.sort_by(|a, b| (a.tier, a.priority, &a.meta.reference).cmp(&(b.tier, b.priority, &b.meta.reference)));
+pub(crate) fn sorted_tiers(policies: &mut [Arc<TieredPolicy>]) {
+    policies.sort_by(|a, b| tier_order(a, b));
+}
+
+pub(crate) fn tier_order(a: &TieredPolicy, b: &TieredPolicy) -> Ordering {
+    (a.tier, a.priority, &a.meta.reference).cmp(&(b.tier, b.priority, &b.meta.reference))
+}
+
+/// Where in a list in order the objects of `kind` and `namespace` stand.
+pub(crate) fn in_scope<T>(
+    list: &[Arc<T>],
+    (kind, namespace): (Kind, Option<&str>),
+    meta: impl Fn(&T) -> &Meta,
+) -> Range<usize> {
+    let place = |object: &Arc<T>| {
+        let reference = &meta(object).reference;
+        (reference.kind, reference.namespace.as_deref()).cmp(&(kind, namespace))
+    };
+    list.partition_point(|object| place(object).is_lt())..list.partition_point(|object| place(object).is_le())
+}
+
+/// The labels of a namespace with an object.
+pub(crate) fn labels_of(namespace: &Meta) -> Arc<Labels> {
+    let mut labels = namespace.labels.clone();
+    // The API server sets it on every namespace, whatever the manifest says.
+    labels.0.insert("kubernetes.io/metadata.name".into(), namespace.reference.name.clone());
+    Arc::new(labels)
 }
 
 fn implied_labels(namespace: &str) -> Labels {
     [("kubernetes.io/metadata.name", namespace)].into_iter().collect()
-}
-
-fn namespace_labels(inventory: &Inventory) -> BTreeMap<Name, Arc<Labels>> {
-    inventory
-        .namespaces
-        .iter()
-        .map(|namespace| {
-            let mut labels = namespace.meta.labels.clone();
-            // The API server sets it on every namespace, whatever the manifest says.
-            labels.0.insert("kubernetes.io/metadata.name".into(), namespace.meta.reference.name.clone());
-            (namespace.meta.reference.name.clone(), Arc::new(labels))
-        })
-        .collect()
-}
-
-fn resolve_pods(inventory: &Inventory, namespaces: &BTreeMap<Name, Arc<Labels>>) -> Vec<PodFacts> {
-    let owners = Owners::new(inventory);
-    let labels_of = |namespace: &str| match namespaces.get(namespace) {
-        Some(labels) => labels.clone(),
-        None => Arc::new(implied_labels(namespace)),
-    };
-    let mut pods: Vec<PodFacts> = Vec::with_capacity(inventory.pods.len());
-    for (position, pod) in inventory.pods.iter().enumerate() {
-        pods.push(PodFacts {
-            index: PodIndex(0),
-            namespace: pod.meta.namespace().into(),
-            name: pod.meta.reference.name.clone(),
-            uid: pod.meta.uid.clone(),
-            labels: pod.meta.labels.clone(),
-            namespace_labels: labels_of(pod.meta.namespace()),
-            namespace_is_known: namespaces.contains_key(pod.meta.namespace()),
-            workload: owners.of_pod(pod),
-            addresses: pod.own_addresses().iter().map(|address| address.to_canonical()).collect(),
-            node: pod.node.clone(),
-            phase: pod.phase,
-            is_template: false,
-            ready: pod.ready,
-            place: pod.meta.place.clone(),
-            container_ids: pod
-                .container_statuses
-                .iter()
-                .filter_map(|status| status.id.clone().map(|id| (status.name.clone(), id)))
-                .collect(),
-            source: Source::Pod(position),
-            closers: [Vec::new(), Vec::new()],
-            maybe_closers: [Vec::new(), Vec::new()],
-            tiers: [Vec::new(), Vec::new()],
-        });
-    }
-    for (position, workload) in owners.without_pods(inventory) {
-        pods.push(PodFacts {
-            index: PodIndex(0),
-            namespace: workload.meta.namespace().into(),
-            name: workload.meta.reference.name.clone(),
-            uid: None,
-            labels: workload.labels.clone(),
-            namespace_labels: labels_of(workload.meta.namespace()),
-            namespace_is_known: namespaces.contains_key(workload.meta.namespace()),
-            workload: WorkloadId { kind: workload.kind, name: workload.meta.reference.name.clone() },
-            addresses: Vec::new(),
-            node: None,
-            phase: Phase::Running,
-            is_template: true,
-            ready: None,
-            place: workload.meta.place.clone(),
-            container_ids: Vec::new(),
-            source: Source::Template(position),
-            closers: [Vec::new(), Vec::new()],
-            maybe_closers: [Vec::new(), Vec::new()],
-            tiers: [Vec::new(), Vec::new()],
-        });
-    }
-    pods.sort_by(|a, b| (&a.namespace, &a.name, a.is_template).cmp(&(&b.namespace, &b.name, b.is_template)));
-    for (position, pod) in pods.iter_mut().enumerate() {
-        pod.index = PodIndex(u32::try_from(position).expect("fewer than 4 billion pods fit in memory"));
-    }
-    pods
-}
-
-/// Notes for each pod the policies that close it, in the order of their references, and the Perimeters that close it
-/// if its namespace has the labels that they ask for.
-fn close(inventory: &Inventory, pods: &mut [PodFacts], lookup: &PodLookup) {
-    let mut policies: Vec<(&ObjectRef, Closer)> = Vec::new();
-    let network = inventory.network_policies.iter().enumerate();
-    policies.extend(network.map(|(position, policy)| (&policy.meta.reference, Closer::NetworkPolicy(position))));
-    let perimeters = inventory.perimeters.iter().enumerate();
-    policies.extend(perimeters.map(|(position, perimeter)| (&perimeter.meta.reference, Closer::Perimeter(position))));
-    policies.sort_by_key(|(reference, _)| *reference);
-    let everybody: Vec<PodIndex> = pods.iter().map(|pod| pod.index).collect();
-    for (_, closer) in policies {
-        let candidates = match closer {
-            Closer::NetworkPolicy(position) => {
-                let policy = &inventory.network_policies[position];
-                lookup.with_labels(policy.meta.namespace(), &policy.pod_selector.match_labels)
-            }
-            Closer::Perimeter(position) => {
-                let perimeter = &inventory.perimeters[position];
-                match &perimeter.meta.reference.namespace {
-                    Some(namespace) => lookup.with_labels(namespace, &perimeter.selector.match_labels),
-                    None => &everybody,
-                }
-            }
-        };
-        for index in candidates {
-            let pod = &mut pods[index.0 as usize];
-            if spec_of(inventory, pod).host_network {
-                continue;
-            }
-            let (directions, selects) = match closer {
-                Closer::NetworkPolicy(position) => {
-                    let policy = &inventory.network_policies[position];
-                    let own = policy.meta.namespace() == &*pod.namespace;
-                    let selects = own && policy.pod_selector.matches(&pod.labels);
-                    let directions = [policy.ingress.is_some(), policy.egress.is_some()];
-                    (directions, Match::from_bool(selects, WhyNot::Labels))
-                }
-                Closer::Perimeter(position) => {
-                    let perimeter = &inventory.perimeters[position];
-                    ([perimeter.ingress, perimeter.egress], perimeter_selects(perimeter, pod))
-                }
-            };
-            for direction in [Direction::Ingress, Direction::Egress] {
-                if !directions[direction as usize] {
-                    continue;
-                }
-                match (&selects, closer) {
-                    (Match::Yes, closer) => pod.closers[direction as usize].push(closer),
-                    (Match::Unknown(_), Closer::Perimeter(position)) => {
-                        pod.maybe_closers[direction as usize].push(position);
-                    }
-                    (Match::Unknown(_), Closer::NetworkPolicy(_)) | (Match::No(_), _) => {}
-                }
-            }
-        }
-    }
-}
-
-fn spec_of<'i>(inventory: &'i Inventory, pod: &PodFacts) -> &'i PodSpec {
-    match pod.source {
-        Source::Pod(position) => &inventory.pods[position].spec,
-        Source::Template(position) => &inventory.workloads[position].spec,
-    }
 }
 
 /// Whether `perimeter` has `pod` (not on the host's network) as its subject.
@@ -499,25 +447,4 @@ pub(crate) fn perimeter_selects(perimeter: &Perimeter, pod: &PodFacts) -> Match 
         (None, None) => Match::No(WhyNot::NamespaceLabels),
     };
     namespace.and(|| Match::from_bool(perimeter.selector.matches(&pod.labels), WhyNot::Labels))
-}
-
-fn address_owners(inventory: &Inventory, pods: &[PodFacts], nodes: &[NodeFacts]) -> BTreeMap<IpAddr, AddressOwner> {
-    let mut owners = BTreeMap::new();
-    for (position, service) in inventory.services.iter().enumerate() {
-        let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
-        owners.extend(addresses.map(|address| (address.to_canonical(), AddressOwner::Service(position))));
-    }
-    for pod in pods {
-        owners.extend(pod.addresses.iter().map(|address| (*address, AddressOwner::Pod(pod.index))));
-    }
-    for (position, node) in nodes.iter().enumerate() {
-        owners.extend(node.addresses.iter().map(|address| (*address, AddressOwner::Node(position))));
-    }
-    // An interface of the node may hold what is a Service's (kube-proxy's IPVS mode), or stand on each node.
-    for (position, node) in nodes.iter().enumerate() {
-        for address in &node.interface_addresses {
-            owners.entry(*address).or_insert(AddressOwner::Node(position));
-        }
-    }
-    owners
 }

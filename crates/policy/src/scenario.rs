@@ -94,7 +94,7 @@ pub fn write(
     let mut after = inventory.clone();
     let written: BTreeSet<ObjectRef> = policies.iter().map(|policy| policy.meta.reference.clone()).collect();
     after.network_policies.retain(|policy| !written.contains(&policy.meta.reference));
-    after.network_policies.extend(policies.iter().cloned());
+    after.network_policies.extend(policies.iter().cloned().map(Arc::new));
     let new = Model::new(Arc::new(after), settings.clone()).value;
     let yaml: Vec<String> = policies.iter().map(written::network_policy).collect();
     let (still_open, not_open) = verify(&new, scenario, now);
@@ -174,7 +174,7 @@ impl Writer<'_> {
     /// How to name the workload's pods, and which ports they declare.
     fn workload(&mut self, (namespace, name): &(Name, Name)) -> Result<(Selector, Vec<PortRule>), ScenarioError> {
         let model = self.model;
-        let pods = model.pod_lookup.of_workload(namespace, name).iter().map(|index| model.pod(*index));
+        let pods = model.pod_lookup.of_workload(namespace, name).iter().map(|index| model.pod(index));
         let pod = pods.into_iter().next().ok_or_else(|| ScenarioError::NoWorkload(namespace.clone(), name.clone()))?;
         let workloads = model.inventory.workloads.iter();
         let mut own = workloads.filter(|workload| {

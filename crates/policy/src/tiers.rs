@@ -13,6 +13,7 @@ use crate::classes::interner::position_u32;
 use crate::doubt::Doubts;
 use crate::matching::{self, Match, Side, WhyNot};
 use crate::model::{Model, PodFacts};
+use crate::nodes::node_object;
 use crate::party::{Party, Situation};
 
 /// A policy of a tier that selects a pod, or may.
@@ -68,18 +69,6 @@ impl TierOutcomes {
             (TierOutcome::Next, next) => next.expect("an outcome asks for it"),
         })
     }
-}
-
-/// The policies of `tier` that select `pod`, in the order in which they are asked.
-pub(crate) fn selecting(policies: &[TieredPolicy], pod: &PodFacts, tier: Tier) -> Vec<Selecting> {
-    let policies = policies.iter().enumerate().filter(|(_, policy)| policy.tier == tier);
-    policies
-        .filter_map(|(position, policy)| match scope_selects(&policy.subject, pod) {
-            Match::Yes => Some(Selecting { position, missing: None }),
-            Match::No(_) => None,
-            Match::Unknown(missing) => Some(Selecting { position, missing: Some(missing) }),
-        })
-        .collect()
 }
 
 pub(crate) fn scope_selects(scope: &PodScope, pod: &PodFacts) -> Match {
@@ -255,7 +244,7 @@ impl Model {
             let pod = host_pod.map_or_else(|| "(not scheduled)".to_owned(), PodFacts::full_name);
             return Match::Unknown(Missing::NodeOf { pod });
         };
-        match self.inventory.nodes.iter().find(|node| *node.meta.reference.name == **name) {
+        match node_object(&self.inventory, name) {
             Some(node) => Match::from_bool(selector.matches(&node.meta.labels), WhyNot::Labels),
             None => Match::Unknown(Missing::NodeLabels { node: name.clone() }),
         }

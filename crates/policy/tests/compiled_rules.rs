@@ -281,7 +281,7 @@ const FAULTS: [Fault; 16] = [
         });
     }),
     ("knows the named ports of the first container alone", |inventory| {
-        for pod in &mut inventory.pods {
+        for pod in inventory.pods.iter_mut().map(Arc::make_mut) {
             for port in pod.spec.containers.iter_mut().skip(1).flat_map(|container| &mut container.ports) {
                 port.name = None;
             }
@@ -289,17 +289,17 @@ const FAULTS: [Fault; 16] = [
     }),
     ("has stale addresses", |inventory| {
         if let [first, .., last] = inventory.pods.as_mut_slice() {
-            std::mem::swap(&mut first.addresses, &mut last.addresses);
+            std::mem::swap(&mut Arc::make_mut(first).addresses, &mut Arc::make_mut(last).addresses);
         }
     }),
     ("skips Deny", |inventory| {
-        for policy in &mut inventory.access_policies {
+        for policy in inventory.access_policies.iter_mut().map(Arc::make_mut) {
             policy.rules.retain(|rule| rule.action == Action::Allow);
         }
     }),
     ("enforces Audit", |inventory| {
-        inventory.access_policies.iter_mut().for_each(|policy| policy.mode = Mode::Enforce);
-        inventory.perimeters.iter_mut().for_each(|perimeter| perimeter.mode = Mode::Enforce);
+        inventory.access_policies.iter_mut().map(Arc::make_mut).for_each(|policy| policy.mode = Mode::Enforce);
+        inventory.perimeters.iter_mut().map(Arc::make_mut).for_each(|perimeter| perimeter.mode = Mode::Enforce);
     }),
     ("ignores the container", |inventory| each_pod_peer(inventory, |peer| peer.container = None)),
     ("ignores the program", |inventory| each_pod_peer(inventory, |peer| peer.program = None)),
@@ -319,15 +319,15 @@ const FAULTS: [Fault; 16] = [
         });
     }),
     ("forgets what Perimeters except", |inventory| {
-        inventory.perimeters.iter_mut().for_each(|perimeter| perimeter.except.clear());
+        inventory.perimeters.iter_mut().map(Arc::make_mut).for_each(|perimeter| perimeter.except.clear());
     }),
     ("forgets cluster-wide objects", |inventory| {
         inventory.access_policies.retain(|policy| policy.meta.reference.namespace.is_some());
         inventory.perimeters.retain(|perimeter| perimeter.meta.reference.namespace.is_some());
     }),
     ("closes no egress", |inventory| {
-        inventory.network_policies.iter_mut().for_each(|policy| policy.egress = None);
-        inventory.perimeters.iter_mut().for_each(|perimeter| perimeter.egress = false);
+        inventory.network_policies.iter_mut().map(Arc::make_mut).for_each(|policy| policy.egress = None);
+        inventory.perimeters.iter_mut().map(Arc::make_mut).for_each(|perimeter| perimeter.egress = false);
     }),
 ];
 
@@ -381,7 +381,7 @@ fn class_of(rules: &NodeRules, from: &PodEnd) -> ClassId {
 }
 
 fn each_block(inventory: &mut Inventory, change: fn(&mut IpNet, &mut Vec<IpNet>)) {
-    let network = inventory.network_policies.iter_mut();
+    let network = inventory.network_policies.iter_mut().map(Arc::make_mut);
     for peer in network
         .flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress).flatten())
         .flat_map(|rule| &mut rule.peers)
@@ -390,7 +390,12 @@ fn each_block(inventory: &mut Inventory, change: fn(&mut IpNet, &mut Vec<IpNet>)
             change(cidr, except);
         }
     }
-    for peer in inventory.access_policies.iter_mut().flat_map(|policy| &mut policy.rules).flat_map(|rule| &mut rule.to)
+    for peer in inventory
+        .access_policies
+        .iter_mut()
+        .map(Arc::make_mut)
+        .flat_map(|policy| &mut policy.rules)
+        .flat_map(|rule| &mut rule.to)
     {
         if let PeerTarget::Cidr { cidr, except } = &mut peer.target {
             change(cidr, except);
@@ -399,23 +404,28 @@ fn each_block(inventory: &mut Inventory, change: fn(&mut IpNet, &mut Vec<IpNet>)
 }
 
 fn each_port_list(inventory: &mut Inventory, change: fn(&mut Vec<PortRule>)) {
-    let network = inventory.network_policies.iter_mut();
+    let network = inventory.network_policies.iter_mut().map(Arc::make_mut);
     network
         .flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress).flatten())
         .for_each(|rule| change(&mut rule.ports));
-    inventory.access_policies.iter_mut().flat_map(|policy| &mut policy.rules).for_each(|rule| change(&mut rule.ports));
+    inventory
+        .access_policies
+        .iter_mut()
+        .map(Arc::make_mut)
+        .flat_map(|policy| &mut policy.rules)
+        .for_each(|rule| change(&mut rule.ports));
 }
 
 fn each_port(inventory: &mut Inventory, change: fn(&mut PortRule)) {
-    let network = inventory.network_policies.iter_mut();
+    let network = inventory.network_policies.iter_mut().map(Arc::make_mut);
     let rules = network.flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress).flatten());
     rules.flat_map(|rule| &mut rule.ports).for_each(change);
-    let rules = inventory.access_policies.iter_mut().flat_map(|policy| &mut policy.rules);
+    let rules = inventory.access_policies.iter_mut().map(Arc::make_mut).flat_map(|policy| &mut policy.rules);
     rules.flat_map(|rule| &mut rule.ports).for_each(change);
 }
 
 fn each_pod_peer(inventory: &mut Inventory, change: fn(&mut PodPeer)) {
-    let rules = inventory.access_policies.iter_mut().flat_map(|policy| &mut policy.rules);
+    let rules = inventory.access_policies.iter_mut().map(Arc::make_mut).flat_map(|policy| &mut policy.rules);
     for peer in rules.flat_map(|rule| rule.from.iter_mut().chain(&mut rule.to)) {
         if let PeerTarget::Pods(fields) = &mut peer.target {
             change(fields);
@@ -424,7 +434,7 @@ fn each_pod_peer(inventory: &mut Inventory, change: fn(&mut PodPeer)) {
 }
 
 fn each_network_policy_selector(inventory: &mut Inventory, change: fn(&mut Option<Selector>, &mut Option<Selector>)) {
-    let network = inventory.network_policies.iter_mut();
+    let network = inventory.network_policies.iter_mut().map(Arc::make_mut);
     for peer in network
         .flat_map(|policy| policy.ingress.iter_mut().chain(&mut policy.egress).flatten())
         .flat_map(|rule| &mut rule.peers)

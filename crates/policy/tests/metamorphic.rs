@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use palisade_model::access_policy::AccessPolicy;
+use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::{Inventory, Name};
 use palisade_policy::Model;
 use palisade_policy::difference::difference;
@@ -43,9 +45,9 @@ fn renamed(name: &Name, position: usize) -> Name {
 #[test]
 fn names_of_policies_change_nothing() {
     changes_nothing(|inventory| {
-        let network = inventory.network_policies.iter_mut().map(|policy| &mut policy.meta.reference);
-        let access = inventory.access_policies.iter_mut().map(|policy| &mut policy.meta.reference);
-        let perimeters = inventory.perimeters.iter_mut().map(|perimeter| &mut perimeter.meta.reference);
+        let network = inventory.network_policies.iter_mut().map(|policy| &mut Arc::make_mut(policy).meta.reference);
+        let access = inventory.access_policies.iter_mut().map(|policy| &mut Arc::make_mut(policy).meta.reference);
+        let perimeters = inventory.perimeters.iter_mut().map(|perimeter| &mut Arc::make_mut(perimeter).meta.reference);
         let references = network.chain(access).chain(perimeters).enumerate();
         references.map(|(position, reference)| reference.name = renamed(&reference.name, position)).count()
     });
@@ -61,22 +63,22 @@ fn a_policy_split_into_one_for_each_rule_changes_nothing() {
             let parts = rules(&policy.ingress).max(rules(&policy.egress)).max(1);
             split(parts);
             (0..parts).map(move |part| {
-                let mut one = policy.clone();
+                let mut one = NetworkPolicy::clone(&policy);
                 one.meta.reference.name = format!("{}-{part}", policy.meta.name()).as_str().into();
                 let only =
                     |list: &Option<Vec<_>>| list.as_ref().map(|list| list.get(part).cloned().into_iter().collect());
                 (one.ingress, one.egress) = (only(&policy.ingress), only(&policy.egress));
-                one
+                Arc::new(one)
             })
         });
         inventory.network_policies = network.collect();
         let access = std::mem::take(&mut inventory.access_policies).into_iter().flat_map(|policy| {
             split(policy.rules.len());
             policy.rules.clone().into_iter().enumerate().map(move |(part, rule)| {
-                let mut one = policy.clone();
+                let mut one = AccessPolicy::clone(&policy);
                 one.meta.reference.name = format!("{}-{part}", policy.meta.name()).as_str().into();
                 one.rules = vec![rule];
-                one
+                Arc::new(one)
             })
         });
         inventory.access_policies = access.collect();
@@ -89,9 +91,15 @@ fn the_same_policies_twice_change_nothing() {
     changes_nothing(|inventory| {
         let again = |name: &Name| -> Name { format!("{name}-again").as_str().into() };
         let mut network = inventory.network_policies.clone();
-        network.iter_mut().for_each(|policy| policy.meta.reference.name = again(&policy.meta.reference.name));
+        network
+            .iter_mut()
+            .map(Arc::make_mut)
+            .for_each(|policy| policy.meta.reference.name = again(&policy.meta.reference.name));
         let mut access = inventory.access_policies.clone();
-        access.iter_mut().for_each(|policy| policy.meta.reference.name = again(&policy.meta.reference.name));
+        access
+            .iter_mut()
+            .map(Arc::make_mut)
+            .for_each(|policy| policy.meta.reference.name = again(&policy.meta.reference.name));
         let count = network.len() + access.len();
         inventory.network_policies.extend(network);
         inventory.access_policies.extend(access);

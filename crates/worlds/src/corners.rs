@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade_model::Inventory;
 use palisade_model::link::{End, Link};
@@ -58,7 +59,7 @@ pub(crate) fn corners(
     if reference.object.kind != Kind::NetworkPolicy {
         return found;
     }
-    let by_reference = |policy: &&NetworkPolicy| policy.meta.reference == reference.object;
+    let by_reference = |policy: &&Arc<NetworkPolicy>| policy.meta.reference == reference.object;
     let Some(policy) = inventory.network_policies.iter().find(by_reference) else { return found };
     if policy.meta.name().ends_with(WITHOUT_TYPES) {
         found.insert(1);
@@ -158,7 +159,7 @@ fn address_of(end: &End) -> Option<IpAddr> {
 }
 
 fn pod_of<'i>(inventory: &'i Inventory, end: &End) -> Option<&'i Pod> {
-    inventory.pods.iter().find(|pod| match end {
+    inventory.pods.iter().map(Arc::as_ref).find(|pod| match end {
         End::Pod(end) => pod.meta.namespace() == &*end.namespace && pod.meta.name() == &*end.name,
         End::Address(address) => pod.own_addresses().contains(address),
         End::Node { .. } => false,

@@ -4,6 +4,7 @@
 //! of the running lab what to dial and which links the engine is to be asked about.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use palisade_model::Inventory;
 use palisade_model::access_policy::Entity;
@@ -147,6 +148,7 @@ impl PodOf {
         let mut pods: Vec<&Pod> = inventory
             .pods
             .iter()
+            .map(Arc::as_ref)
             .filter(|pod| {
                 let by_owner = |name: &str| name == self.workload || name.starts_with(&prefix);
                 pod.meta.namespace() == self.namespace

@@ -1,5 +1,7 @@
 //! A cluster out of a few lines of YAML, for tests that need no kernel.
 
+use std::sync::Arc;
+
 use palisade_model::Timestamp;
 
 use super::{Cluster, ContainerState, Node, Pod, Step};
@@ -40,7 +42,9 @@ pub(crate) fn cluster(yaml: &str) -> Cluster {
         cluster.pods.insert(key, Pod { plan: planned, uid, node: number, addresses, created, containers });
     }
     for service in loaded.value.services {
-        cluster.services.insert((service.meta.namespace().into(), service.meta.name().into()), service);
+        cluster
+            .services
+            .insert((service.meta.namespace().into(), service.meta.name().into()), Arc::unwrap_or_clone(service));
     }
     cluster.given_slices = loaded.value.endpoint_slices;
     cluster.world_names = world::names(&cluster);

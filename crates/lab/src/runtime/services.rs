@@ -15,7 +15,7 @@ impl Runtime {
     pub(super) fn take_services(&self, inventory: &Inventory) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut plan = locked(&self.plan);
-        let mut services = inventory.services.clone();
+        let mut services: Vec<Service> = inventory.services.iter().map(|service| Service::clone(service)).collect();
         for service in &mut services {
             let networks = service_networks();
             // An address of another cluster's range has no route here.

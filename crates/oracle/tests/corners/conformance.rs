@@ -8,6 +8,7 @@
 //! Source: sigs.k8s.io/network-policy-api v0.2.0, `conformance/tests`.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use palisade_manifests::load_text;
 use palisade_model::settings::Settings;
@@ -71,7 +72,7 @@ fn probe_converted(before: &Inventory, questions: &[(&str, bool)]) {
     assert!(losses.is_empty(), "{losses:?}");
     assert_eq!(read.len(), converted.len(), "{yaml}");
     let mut after = before.clone();
-    after.tiered_policies.retain(|policy: &TieredPolicy| policy.meta.reference.kind == Kind::ClusterNetworkPolicy);
+    after.tiered_policies.retain(|policy: &Arc<TieredPolicy>| policy.meta.reference.kind == Kind::ClusterNetworkPolicy);
     after.tiered_policies.extend(read);
     for (question, expected) in questions {
         let decision = decide(&after, &Settings::default(), question);

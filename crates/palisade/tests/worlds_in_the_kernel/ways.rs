@@ -177,7 +177,9 @@ impl Passes {
         };
         let without = [Tier::Admin, Tier::Baseline].into_iter().filter_map(|tier| {
             let mut without = inventory.clone();
-            for policy in without.tiered_policies.iter_mut().filter(|policy| policy.tier == tier) {
+            for policy in
+                without.tiered_policies.iter_mut().map(std::sync::Arc::make_mut).filter(|policy| policy.tier == tier)
+            {
                 policy.ingress.retain(|rule| rule.action != TierAction::Pass);
                 policy.egress.retain(|rule| rule.action != TierAction::Pass);
             }
@@ -534,7 +536,9 @@ impl<'a> Stage<'a> {
             if at != node || (receiver == pod && !matches!(made.each.to, Target::Service { .. })) {
                 continue;
             }
-            let of = |pod: &&palisade_model::pod::Pod| format!("{}/{}", pod.meta.namespace(), pod.meta.name());
+            let of = |pod: &&std::sync::Arc<palisade_model::pod::Pod>| {
+                format!("{}/{}", pod.meta.namespace(), pod.meta.name())
+            };
             let sender = self.inventory.pods.iter().find(|known| of(known) == pod).expect("it is in the lab");
             let same_family = |address: &&std::net::IpAddr| address.is_ipv4() == to.is_ipv4();
             let from = *sender.own_addresses().iter().find(same_family).expect("it has one of each family");
@@ -607,7 +611,9 @@ impl<'a> Stage<'a> {
     fn listens(&self, dial: &Dial) -> bool {
         let link = &dial.links[0];
         let Some((receiver, _)) = self.receiver(link) else { return false };
-        let of = |pod: &&palisade_model::pod::Pod| format!("{}/{}", pod.meta.namespace(), pod.meta.name()) == receiver;
+        let of = |pod: &&std::sync::Arc<palisade_model::pod::Pod>| {
+            format!("{}/{}", pod.meta.namespace(), pod.meta.name()) == receiver
+        };
         let pod = self.inventory.pods.iter().find(of).expect("it is in the lab");
         let mut ports = pod.spec.containers.iter().flat_map(|container| &container.ports);
         ports.any(|port| port.number == link.port && port.protocol == link.protocol)

@@ -7,6 +7,7 @@
 mod all_pairs;
 mod clusters;
 mod policies;
+mod updates;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ fn main() {
         }
     }
     all_pairs::measure_all(&words, smoke);
+    updates::measure_all(&words, smoke);
 }
 
 fn measure(name: &str, size: usize, input: Input) {

@@ -94,6 +94,31 @@ pub(crate) fn names_and_blocks(pods: usize, policies: usize) -> Input {
     Input { yaml, policies }
 }
 
+/// All pods in one namespace: four of each app, a policy of two peers for an app, and one that closes all.
+pub(crate) fn one_namespace(pods: usize, policies: usize) -> Input {
+    const REPLICAS: usize = 4;
+    let apps = pods.div_ceil(REPLICAS);
+    let mut yaml = String::from("---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ns0}\n");
+    for pod in 0..pods {
+        let app = pod / REPLICAS;
+        let labels = format!("app: a{app}, team: t{}", app % 7);
+        write_pod_in(&mut yaml, 0, pod, &labels, "http", 8080);
+    }
+    for policy in 0..policies {
+        let app = policy % apps;
+        let spec = match policy {
+            0 => "podSelector: {}, policyTypes: [Ingress, Egress]".to_owned(),
+            _ => format!(
+                "podSelector: {{matchLabels: {{app: a{app}}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: a{}}}}}}}, {{podSelector: {{matchLabels: {{team: t{}}}}}}}], ports: [{{port: 8080}}]}}]",
+                (app + 1) % apps,
+                app % 7
+            ),
+        };
+        write_policy(&mut yaml, policy, 0, &spec);
+    }
+    Input { yaml, policies }
+}
+
 fn namespaces(yaml: &mut String, pods: usize) {
     for namespace in 0..pods.div_ceil(PODS) {
         let _ = writeln!(
@@ -105,10 +130,13 @@ fn namespaces(yaml: &mut String, pods: usize) {
 }
 
 fn write_pod(yaml: &mut String, pod: usize, labels: &str, port_name: &str, port: usize) {
+    write_pod_in(yaml, pod / PODS, pod, labels, port_name, port);
+}
+
+fn write_pod_in(yaml: &mut String, namespace: usize, pod: usize, labels: &str, port_name: &str, port: usize) {
     let _ = writeln!(
         yaml,
-        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{pod}, namespace: ns{}, labels: {{{labels}}}}}\nspec: {{containers: [{{name: main, image: x, ports: [{{name: {port_name}, containerPort: {port}}}]}}]}}\nstatus: {{phase: Running, podIPs: [{{ip: 10.{}.{}.{}}}]}}",
-        pod / PODS,
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{pod}, namespace: ns{namespace}, labels: {{{labels}}}}}\nspec: {{containers: [{{name: main, image: x, ports: [{{name: {port_name}, containerPort: {port}}}]}}]}}\nstatus: {{phase: Running, podIPs: [{{ip: 10.{}.{}.{}}}]}}",
         244 + pod / 60_000,
         pod / 250 % 250,
         pod % 250 + 1

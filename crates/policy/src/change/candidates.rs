@@ -5,6 +5,8 @@ mod closing;
 mod network;
 mod tiers;
 
+use std::sync::Arc;
+
 use palisade_model::access_policy::{Action, Entity};
 use palisade_model::inventory::Inventory;
 use palisade_model::link::Link;
@@ -298,13 +300,13 @@ fn relabelled(asked: &Asked<'_, '_>, pod: &PodFacts, key: &Name, value: &Name) -
     };
     let (change, field) = match workload_object(inventory, pod) {
         Some(position) => {
-            let before = &inventory.workloads[position];
+            let before = &*inventory.workloads[position];
             let mut after = before.clone();
             after.labels = with(&before.labels);
             let own = asked.model.pods().iter().filter(|other| same_workload(other, pod));
             let pods: Vec<&Pod> = own
                 .filter_map(|other| pod_object(inventory, other))
-                .map(|position| &inventory.pods[position])
+                .map(|position| &*inventory.pods[position])
                 .collect();
             let object = |workload, pods| Object::Workload(Box::new(workload), pods);
             let before = object(before.clone(), pods.iter().map(|pod| (*pod).clone()).collect());
@@ -315,7 +317,7 @@ fn relabelled(asked: &Asked<'_, '_>, pod: &PodFacts, key: &Name, value: &Name) -
             (ObjectChange::new(before, object(after, pods.into_iter().map(pod_with).collect())), field)
         }
         None if pod.workload.kind == WorkloadKind::Pod && pod.workload.name == pod.name => {
-            let before = &inventory.pods[pod_object(inventory, pod)?];
+            let before = &*inventory.pods[pod_object(inventory, pod)?];
             let (before, after) = (before.clone(), pod_with(before));
             (ObjectChange::new(Object::Pod(Box::new(before)), Object::Pod(Box::new(after))), "metadata.labels")
         }
@@ -334,7 +336,8 @@ fn relabelled_namespace(asked: &Asked<'_, '_>, pod: &PodFacts, key: &Name, value
     if &**key == NAMESPACE_NAME_LABEL {
         return None;
     }
-    let before = asked.model.inventory.namespaces.iter().find(|one| one.meta.reference.name == pod.namespace)?;
+    let mut namespaces = asked.model.inventory.namespaces.iter().map(Arc::as_ref);
+    let before = namespaces.find(|one| one.meta.reference.name == pod.namespace)?;
     let mut after = before.clone();
     after.meta.labels.0.insert(key.clone(), value.clone());
     let action = match before.meta.labels.value(key) {

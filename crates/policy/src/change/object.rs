@@ -1,5 +1,7 @@
 //! Objects as they are and as they would be.
 
+use std::sync::Arc;
+
 use palisade_model::access_policy::AccessPolicy;
 use palisade_model::inventory::{Inventory, Namespace};
 use palisade_model::network_policy::NetworkPolicy;
@@ -101,17 +103,17 @@ impl Object {
 
     fn add(&self, inventory: &mut Inventory, is_replacement: bool) {
         match self {
-            Self::AccessPolicy(policy) => inventory.access_policies.push(policy.clone()),
-            Self::Namespace(namespace) => inventory.namespaces.push(namespace.clone()),
-            Self::NetworkPolicy(policy) => inventory.network_policies.push(policy.clone()),
-            Self::Perimeter(perimeter) => inventory.perimeters.push(perimeter.clone()),
-            Self::TieredPolicy(policy) => inventory.tiered_policies.push(policy.clone()),
+            Self::AccessPolicy(policy) => inventory.access_policies.push(Arc::new(policy.clone())),
+            Self::Namespace(namespace) => inventory.namespaces.push(Arc::new(namespace.clone())),
+            Self::NetworkPolicy(policy) => inventory.network_policies.push(Arc::new(policy.clone())),
+            Self::Perimeter(perimeter) => inventory.perimeters.push(Arc::new(perimeter.clone())),
+            Self::TieredPolicy(policy) => inventory.tiered_policies.push(Arc::new(policy.clone())),
             Self::Pod(pod) if is_replacement => replace_pod(inventory, pod),
-            Self::Pod(pod) => inventory.pods.push((**pod).clone()),
+            Self::Pod(pod) => inventory.pods.push(Arc::new((**pod).clone())),
             Self::Workload(workload, pods) => {
-                let same = |one: &&mut Workload| one.meta.reference == workload.meta.reference;
+                let same = |one: &&mut Arc<Workload>| one.meta.reference == workload.meta.reference;
                 if let Some(one) = inventory.workloads.iter_mut().find(same) {
-                    one.clone_from(workload);
+                    *one = Arc::new((**workload).clone());
                 }
                 pods.iter().for_each(|pod| replace_pod(inventory, pod));
             }
@@ -120,8 +122,8 @@ impl Object {
 }
 
 fn replace_pod(inventory: &mut Inventory, pod: &Pod) {
-    let same = |one: &&mut Pod| one.meta.reference == pod.meta.reference;
+    let same = |one: &&mut Arc<Pod>| one.meta.reference == pod.meta.reference;
     if let Some(one) = inventory.pods.iter_mut().find(same) {
-        one.clone_from(pod);
+        *one = Arc::new(pod.clone());
     }
 }

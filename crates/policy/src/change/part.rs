@@ -100,7 +100,7 @@ fn policies(model: &Model, pods: &BTreeSet<PodIndex>, keep: Keep, part: &mut Inv
         let party = receiver(pod, None);
         for (peers, side) in [(&model.rules.from, Side::From), (&model.rules.to, Side::To)] {
             let named = peers.naming(model, &party, side).into_iter().flatten();
-            access.extend(named.map(|at| model.rules.access[at.rule as usize].0));
+            access.extend(named.map(|at| model.rules.access.at(at.rule).0));
         }
     }
     part.network_policies = network.iter().map(|position| whole.network_policies[*position].clone()).collect();

@@ -277,7 +277,7 @@ impl<'m> Asked<'_, 'm> {
         let model = self.describer.model;
         let access = self.question.access.iter().map(|(rule, _, _)| model.access_rule(*rule));
         let network = model.rules.network(self.direction);
-        let network = self.question.network.iter().map(|mention| network.rules[mention.rule as usize]);
+        let network = self.question.network.iter().map(|mention| network.rules.at(mention.rule));
         Relevant {
             access: access
                 .filter(|(policy, index, rule)| !matches!(model.covers(policy, *index, rule, situation), Cover::No(_)))

@@ -96,7 +96,7 @@ pub(crate) fn of_network<'m>(
         if at.is_exact && is_known {
             return Some(true);
         }
-        let (position, index) = network.rules[at.rule as usize];
+        let (position, index) = network.rules.at(at.rule);
         let peer = &model.network_policy_rules(position, direction)[index].peers[at.peer as usize];
         let namespace = model.network_policy(position).meta.namespace();
         certainty(&matching::network_policy_peer(model, namespace, peer, &situation, side))

@@ -66,7 +66,7 @@ pub(crate) fn access_blocks(model: &Model, wanted: &RuleSet, side: Side) -> Vec<
 pub(crate) fn network_blocks(model: &Model, wanted: &RuleSet, direction: Direction) -> Vec<IpNet> {
     let mut blocks = Vec::new();
     let rules = &model.rules.network(direction).rules;
-    for (position, index) in wanted.iter().map(|number| rules[number as usize]) {
+    for (position, index) in wanted.iter().map(|number| rules.at(number)) {
         for peer in &model.network_policy_rules(position, direction)[index].peers {
             if let NetworkPolicyTarget::IpBlock { cidr, except } = &peer.target {
                 blocks.extend(std::iter::once(cidr).chain(except).map(IpNet::trunc));

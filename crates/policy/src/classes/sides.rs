@@ -110,7 +110,7 @@ impl<'m> Describer<'m> {
         let access = (0..position_u32(model.rules.access.len())).map(|rule| model.access_rule(rule).2);
         let network_asks = [Direction::Ingress, Direction::Egress].map(|direction| {
             let rules = model.rules.network(direction).rules.iter();
-            let rules = rules.map(|(position, index)| &model.network_policy_rules(*position, direction)[*index]);
+            let rules = rules.map(|(position, index)| &model.network_policy_rules(position, direction)[index]);
             rules.map(|rule| mentions::network_asks(&rule.ports)).collect()
         });
         Self {

@@ -123,7 +123,7 @@ impl<'m> Standings<'m> {
         let mut network_rules: Vec<RuleNumber> = policies.flat_map(|position| network.of_policy(position)).collect();
         network_rules.sort_unstable();
         let is_open = |number: &RuleNumber| {
-            let (position, index) = network.rules[*number as usize];
+            let (position, index) = network.rules.at(*number);
             self.model.network_policy_rules(position, direction)[index].peers.is_empty()
         };
         Standing {

@@ -1,5 +1,7 @@
 //! Doors of Gateways: a listener, a rule of a route that attaches to it, and each of its backends.
 
+use std::sync::Arc;
+
 use palisade_model::gateway::{Gateway, Listener, Route, RouteBackend, RouteRule};
 use palisade_model::object::Name;
 use palisade_model::{Place, Problem};
@@ -12,7 +14,7 @@ pub(super) fn find(model: &Model, doors: &mut Doors) {
     let inventory = &model.inventory;
     for route in &inventory.routes {
         for parent in &route.parents {
-            let is_parent = |gateway: &&Gateway| {
+            let is_parent = |gateway: &&Arc<Gateway>| {
                 gateway.meta.namespace() == &*parent.namespace && gateway.meta.name() == &*parent.name
             };
             let Some(gateway) = inventory.gateways.iter().find(is_parent) else {

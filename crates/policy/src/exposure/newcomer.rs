@@ -73,7 +73,7 @@ impl Model {
             .map(|number| if number == 0 { NAME.to_owned() } else { format!("{NAME}-{number}") })
             .find(|name| self.pod_named(namespace, name).is_none())
             .expect("there are fewer pods than numbers");
-        inventory.pods.push(pod(namespace, &name, labels));
+        inventory.pods.push(Arc::new(pod(namespace, &name, labels)));
         let with = Self::new(Arc::new(inventory), self.settings.clone()).value;
         let own = with.pod_named(namespace, &name).expect("it was just added");
         let behind = Backend { end: BackendEnd::Pod(own.index), address: None, protocol: Protocol::Tcp, port: PORT };

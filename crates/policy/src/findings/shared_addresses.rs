@@ -5,15 +5,25 @@ use std::net::IpAddr;
 
 use palisade_model::{Kind, ObjectRef, Problem};
 
-use crate::model::Model;
+use crate::address_index::Claim;
+use crate::model::{Model, PodFacts};
+use crate::nodes::node_object;
 
 /// One problem for each pod and each such address: who sends from it, or is reached by it, cannot be told, and would be
 /// judged by the rules of one of them.
 pub(super) fn find(model: &Model) -> Vec<Problem> {
-    let owners = owners(model);
+    let mut pods = BTreeSet::new();
+    let mut owners: BTreeMap<IpAddr, BTreeSet<ObjectRef>> = BTreeMap::new();
+    for (address, claims) in model.addresses.contested() {
+        owners.insert(address, claims.iter().filter_map(|claim| owner(model, address, *claim)).collect());
+        pods.extend(claims.iter().filter_map(|claim| match claim {
+            Claim::Pod(index) => Some(*index),
+            Claim::Interface(_) | Claim::Service(_) | Claim::Node(_) => None,
+        }));
+    }
     let mut problems = Vec::new();
-    for pod in model.pods().iter().filter(|pod| !pod.is_template) {
-        let own = ObjectRef { kind: Kind::Pod, namespace: Some(pod.namespace.clone()), name: pod.name.clone() };
+    for pod in pods.into_iter().map(|index| model.pod(index)) {
+        let own = pod_object(pod);
         for address in &pod.addresses {
             let Some(other) = owners.get(address).into_iter().flatten().find(|other| **other != own) else { continue };
             let problem = Problem::error("shared-address", format!("its address {address} is also that of {other}"));
@@ -25,21 +35,20 @@ pub(super) fn find(model: &Model) -> Vec<Problem> {
     problems
 }
 
-fn owners(model: &Model) -> BTreeMap<IpAddr, BTreeSet<ObjectRef>> {
-    let mut owners: BTreeMap<IpAddr, BTreeSet<ObjectRef>> = BTreeMap::new();
-    let mut add = |address: IpAddr, owner: &ObjectRef| {
-        owners.entry(address.to_canonical()).or_default().insert(owner.clone());
-    };
-    let inventory = &model.inventory;
-    for pod in &inventory.pods {
-        pod.own_addresses().iter().for_each(|address| add(*address, &pod.meta.reference));
+/// The object that says so of itself.
+fn owner(model: &Model, address: IpAddr, claim: Claim) -> Option<ObjectRef> {
+    match claim {
+        Claim::Pod(index) => Some(pod_object(model.pod(index))),
+        Claim::Service(position) => Some(model.inventory.services[position].meta.reference.clone()),
+        Claim::Node(position) => {
+            let node = node_object(&model.inventory, &model.nodes[position].name)?;
+            let is_own = node.addresses.iter().any(|own| own.to_canonical() == address);
+            is_own.then(|| node.meta.reference.clone())
+        }
+        Claim::Interface(_) => None,
     }
-    for node in &inventory.nodes {
-        node.addresses.iter().for_each(|address| add(*address, &node.meta.reference));
-    }
-    for service in &inventory.services {
-        let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
-        addresses.for_each(|address| add(*address, &service.meta.reference));
-    }
-    owners
+}
+
+fn pod_object(pod: &PodFacts) -> ObjectRef {
+    ObjectRef { kind: Kind::Pod, namespace: Some(pod.namespace.clone()), name: pod.name.clone() }
 }

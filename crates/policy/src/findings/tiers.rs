@@ -3,26 +3,21 @@
 use palisade_model::Problem;
 use palisade_model::tiered_policy::{PodScope, Tier, TieredPolicy, TieredTarget};
 
-use super::{guarded_pods, means_nobody, selects_nothing};
+use super::{guarded_pods, is_met, means_nobody, selects_nothing};
 use crate::matching::{Match, namespace_selector};
 use crate::model::{Model, PodFacts};
 use crate::tiers::scope_selects;
 
-pub(super) fn find(model: &Model) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for policy in &model.inventory.tiered_policies {
-        problems.extend(matches_nothing(model, policy));
-        problems.extend(without_means(policy));
-    }
-    problems.extend(equal_priorities(model));
+pub(super) fn of_policy(model: &Model, policy: &TieredPolicy) -> Vec<Problem> {
+    let mut problems = matches_nothing(model, policy);
+    problems.extend(without_means(policy));
     problems
 }
 
 fn matches_nothing(model: &Model, policy: &TieredPolicy) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut check = |scope: &PodScope, place, word: &str| {
-        let mut pods = guarded_pods(model);
-        if pods.any(|pod| !matches!(scope_selects(scope, pod), Match::No(_))) {
+        if is_met(model, &scope.namespace_selector, &scope.pod_selector) {
             return;
         }
         let message =
@@ -53,8 +48,8 @@ fn without_means(policy: &TieredPolicy) -> impl Iterator<Item = Problem> {
     })
 }
 
-/// The API leaves open which of two policies is asked first. Told where both select one pod.
-fn equal_priorities(model: &Model) -> Vec<Problem> {
+/// The API leaves open which of two policies is asked first. Told of the second, where both select one pod.
+pub(super) fn equal_priorities(model: &Model) -> Vec<(&TieredPolicy, Problem)> {
     let mut problems = Vec::new();
     let policies = &model.inventory.tiered_policies;
     for (first, second) in policies.iter().zip(policies.iter().skip(1)) {
@@ -73,12 +68,11 @@ fn equal_priorities(model: &Model) -> Vec<Problem> {
                 first.meta.reference,
                 pod.full_name()
             );
-            problems.push(
-                Problem::warning("equal-priority", message)
-                    .at(&second.meta.place)
-                    .of(second.meta.reference.clone())
-                    .hint("give each policy a priority of its own"),
-            );
+            let problem = Problem::warning("equal-priority", message)
+                .at(&second.meta.place)
+                .of(second.meta.reference.clone())
+                .hint("give each policy a priority of its own");
+            problems.push((&**second, problem));
         }
     }
     problems

@@ -13,7 +13,7 @@ pub(super) fn find(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
     let mut findings = Vec::new();
     for policy in &model.inventory.network_policies {
         let found = model.pod_lookup.with_labels(policy.meta.namespace(), &policy.pod_selector.match_labels);
-        let pods = found.iter().map(|index| model.pod(*index));
+        let pods = found.iter().map(|index| model.pod(index));
         let on_host: Vec<&PodFacts> = pods
             .filter(|pod| model.spec(pod).host_network && pod.decides() && policy.pod_selector.matches(&pod.labels))
             .collect();

@@ -1,6 +1,7 @@
 //! Selectors that hold for some of a workload's pods only, or only until the next rollout.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use palisade_model::finding::{Finding, Rule, Severity};
 use palisade_model::selector::Operator;
@@ -71,7 +72,7 @@ type Templates<'m> = HashMap<(&'m str, WorkloadKind, &'m str), &'m Workload>;
 
 /// The workloads of which the input has both the template and the pods.
 fn templates<'m>(view: &View<'m>) -> Templates<'m> {
-    let workloads = view.model.inventory.workloads.iter();
+    let workloads = view.model.inventory.workloads.iter().map(Arc::as_ref);
     workloads.map(|workload| ((workload.meta.namespace(), workload.kind, workload.meta.name()), workload)).collect()
 }
 

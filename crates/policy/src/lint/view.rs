@@ -107,7 +107,7 @@ impl<'m> View<'m> {
     ) -> impl Iterator<Item = &'m PodFacts> + use<'s, 'm> {
         let model = self.model;
         let found = model.pod_lookup.with_labels(namespace, &selector.match_labels).iter();
-        let found = found.map(move |index| model.pod(*index));
+        let found = found.map(move |index| model.pod(index));
         found.filter(move |pod| selector.matches(&pod.labels) && !model.spec(pod).host_network)
     }
 

@@ -1,8 +1,8 @@
 //! Pods that are not there yet: every combination of the labels that a selector asks for, absent, or something else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use palisade_model::access_policy::AccessPolicy;
 use palisade_model::inventory::{Inventory, Namespace};
 use palisade_model::object::{Kind, Meta, Name, ObjectRef};
 use palisade_model::pod::{Container, ContainerPort, ContainerRole, Phase, Pod, PodSpec, SecurityContext};
@@ -69,8 +69,8 @@ impl Newcomers {
     /// The inventory with them.
     pub(super) fn join(&self, inventory: &Inventory) -> Inventory {
         let mut joined = inventory.clone();
-        joined.pods.extend(self.pods.iter().cloned());
-        joined.namespaces.extend(self.namespaces.iter().cloned());
+        joined.pods.extend(self.pods.iter().cloned().map(Arc::new));
+        joined.namespaces.extend(self.namespaces.iter().cloned().map(Arc::new));
         joined
     }
 }
@@ -83,7 +83,7 @@ fn greatest_common_divisor(a: u128, b: u128) -> u128 {
 fn known_namespaces(inventories: [&Inventory; 2]) -> Vec<Name> {
     let of = |inventory: &Inventory| {
         let network = inventory.network_policies.iter().map(|policy| &policy.meta);
-        let access = inventory.access_policies.iter().map(|policy: &AccessPolicy| &policy.meta);
+        let access = inventory.access_policies.iter().map(|policy| &policy.meta);
         let perimeters = inventory.perimeters.iter().map(|perimeter| &perimeter.meta);
         let policies = network.chain(access).chain(perimeters).filter_map(|meta| meta.reference.namespace.clone());
         let namespaces = inventory.namespaces.iter().map(|namespace| namespace.meta.reference.name.clone());

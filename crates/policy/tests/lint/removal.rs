@@ -70,7 +70,8 @@ fn doubled(mut inventory: Inventory, seed: u64) -> Inventory {
     let again: Vec<_> =
         inventory.network_policies.iter().enumerate().filter(|(position, _)| picked(*position)).collect();
     let again = again.into_iter().map(|(position, policy)| {
-        let mut copy = policy.clone();
+        let mut shared = Arc::clone(policy);
+        let copy = Arc::make_mut(&mut shared);
         copy.meta.reference.name = format!("zz-{position}").into();
         if (seed as usize).is_multiple_of(2) {
             for rule in copy.ingress.iter_mut().chain(&mut copy.egress).flatten() {
@@ -78,14 +79,15 @@ fn doubled(mut inventory: Inventory, seed: u64) -> Inventory {
                 rule.ports.truncate(1);
             }
         }
-        copy
+        shared
     });
     let again: Vec<_> = again.collect();
     inventory.network_policies.extend(again);
     let again: Vec<_> =
         inventory.access_policies.iter().enumerate().filter(|(position, _)| picked(*position)).collect();
     let again = again.into_iter().map(|(position, policy)| {
-        let mut copy = policy.clone();
+        let mut shared = Arc::clone(policy);
+        let copy = Arc::make_mut(&mut shared);
         copy.meta.reference.name = format!("zz-{position}").into();
         for rule in &mut copy.rules {
             rule.from.truncate(1);
@@ -94,7 +96,7 @@ fn doubled(mut inventory: Inventory, seed: u64) -> Inventory {
                 rule.action = palisade_model::access_policy::Action::Allow;
             }
         }
-        copy
+        shared
     });
     let again: Vec<_> = again.collect();
     inventory.access_policies.extend(again);
@@ -112,16 +114,16 @@ fn doubled(mut inventory: Inventory, seed: u64) -> Inventory {
             uid: None,
             owner: None,
         };
-        inventory.tiered_policies.push(TieredPolicy {
+        inventory.tiered_policies.push(Arc::new(TieredPolicy {
             meta,
             tier: Tier::Admin,
             priority: 0,
             subject: everyone(),
             ingress: vec![accept.clone()],
             egress: vec![accept],
-        });
+        }));
     }
-    for policy in &mut inventory.tiered_policies {
+    for policy in inventory.tiered_policies.iter_mut().map(Arc::make_mut) {
         let first = policy.egress.first().cloned();
         policy.egress.extend(first.filter(|_| seed.is_multiple_of(3)));
         let first = policy.ingress.first().cloned();
@@ -151,9 +153,12 @@ fn remove(inventory: &mut Inventory, findings: &[&Finding]) {
     parts.sort_by_key(|(object, list, index)| std::cmp::Reverse((*index, object.clone(), list.clone())));
     parts.dedup();
     for (object, list, index) in parts {
-        let network = inventory.network_policies.iter_mut().find(|policy| policy.meta.reference == object);
-        let access = inventory.access_policies.iter_mut().find(|policy| policy.meta.reference == object);
-        let tiered = inventory.tiered_policies.iter_mut().find(|policy| policy.meta.reference == object);
+        let network =
+            inventory.network_policies.iter_mut().map(Arc::make_mut).find(|policy| policy.meta.reference == object);
+        let access =
+            inventory.access_policies.iter_mut().map(Arc::make_mut).find(|policy| policy.meta.reference == object);
+        let tiered =
+            inventory.tiered_policies.iter_mut().map(Arc::make_mut).find(|policy| policy.meta.reference == object);
         match (network, access, tiered, list.as_str()) {
             (Some(policy), _, _, "ingress") => drop(policy.ingress.as_mut().expect("it has one").remove(index)),
             (Some(policy), _, _, _) => drop(policy.egress.as_mut().expect("it has one").remove(index)),

@@ -3,6 +3,7 @@
 use palisade_model::Kind;
 use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Peer};
 use palisade_model::network_policy::NetworkPolicy;
+use palisade_model::perimeter::Perimeter;
 use palisade_model::port::PortRule;
 use palisade_model::verdict::{Because, RuleRef, Verdict};
 
@@ -27,9 +28,10 @@ pub(in crate::change) fn closing(asked: &Asked<'_, '_>, verdict: &Verdict) -> Ve
             let mut perimeters = asked.model.inventory.perimeters.iter();
             let found = perimeters.find(|candidate| candidate.meta.reference == perimeter.object);
             let without = found.map(|perimeter| {
-                let mut after = perimeter.clone();
+                let mut after = Perimeter::clone(perimeter);
                 after.except.retain(|excepted| excepted != entity);
-                let change = ObjectChange::new(Object::Perimeter(perimeter.clone()), Object::Perimeter(after));
+                let change =
+                    ObjectChange::new(Object::Perimeter(Perimeter::clone(perimeter)), Object::Perimeter(after));
                 let action = EditAction::Remove { was: entity.to_string() };
                 Candidate::one(change, "except", &perimeter.meta.place, action)
             });
