@@ -3,6 +3,7 @@
 #ifndef PALISADE_FLOW_H
 #define PALISADE_FLOW_H
 
+#define MILLISECOND 1000000ULL
 #define DATAGRAMS_ONE_WAY (30 * SECOND)
 #define DATAGRAMS_TWO_WAY (180 * SECOND)
 /* A closed connection's last packets still pass for this long. */
@@ -68,12 +69,10 @@ static __always_inline void give_share(__u32 interface)
 		__sync_fetch_and_add(&share->flows, -1);
 }
 
-static __always_inline void account(struct __sk_buff *skb, const struct veth_value *veth, const struct packet *packet,
-				    struct flow_value *flow, bool out, __u64 now)
+static __always_inline void count_packet(struct __sk_buff *skb, struct flow_value *flow, bool out, __u64 now)
 {
-	__u8 closing = flow->closing;
-
-	flow->last = now;
+	if (now - flow->last >= MILLISECOND)
+		flow->last = now;
 	if (out) {
 		__sync_fetch_and_add(&flow->packets_out, 1);
 		__sync_fetch_and_add(&flow->bytes_out, skb->len);
@@ -81,6 +80,14 @@ static __always_inline void account(struct __sk_buff *skb, const struct veth_val
 		__sync_fetch_and_add(&flow->packets_in, 1);
 		__sync_fetch_and_add(&flow->bytes_in, skb->len);
 	}
+}
+
+static __always_inline void account(struct __sk_buff *skb, const struct veth_value *veth, const struct packet *packet,
+				    struct flow_value *flow, bool out, __u64 now)
+{
+	__u8 closing = flow->closing;
+
+	count_packet(skb, flow, out, now);
 	if (packet->key.protocol != IPPROTO_TCP || !(packet->tcp_flags & (TCP_FIN | TCP_RST)))
 		return;
 	if (packet->tcp_flags & TCP_RST)
@@ -178,6 +185,7 @@ static __always_inline int start_flow(struct __sk_buff *skb, __u64 state_word, c
 		return drop(skb, state_word, veth, packet, DROP_FLOW_LIMIT, FLOW_OUT);
 	if (allowed) {
 		if (out) {
+			__builtin_memcpy(flow->hardware, packet->hardware, 6);
 			flow->packets_out = 1;
 			flow->bytes_out = skb->len;
 		} else {

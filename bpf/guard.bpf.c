@@ -33,6 +33,7 @@
 #include "flow.h"
 #include "sender.h"
 #include "backend.h"
+#include "segment.h"
 #include "veth.h"
 #include "receiver.h"
 #include "uplink.h"

@@ -175,33 +175,37 @@ enum flow_closing {
 	CLOSING_TOLD = 8, /* the end has been told */
 };
 
+/*
+ * In the order of who writes: what every packet reads lies beside the key; the counters of either direction, which
+ * another processor may be adding to, are a cache line (64 bytes) away from that and from each other.
+ */
 struct flow_value {
 	__u64 state; /* that it was last judged under */
-	__u64 first; /* nanoseconds since boot */
-	__u64 last;
-	__u64 told;
 	__u64 expires; /* of the decision, CLOCK_TAI; 0 = never */
-	__u64 packets_out;
-	__u64 bytes_out;
-	__u64 packets_in;
-	__u64 bytes_in;
-	__u64 container; /* of the sender; 0 = not known */
-	__u64 socket;	 /* with `attempt`: the sender's try that this flow came of */
-	__u64 attempt;
-	struct program_file program; /* of the sender; inode 0 = none that rules may name */
-	__u32 decision;
+	__u64 last; /* nanoseconds since boot, to a millisecond */
 	__u32 interface;
-	__u8 peer[16];	  /* in: the sender before translation; out: the backend that it was translated to, once known */
-	__u8 dialled[16]; /* in: what it dialled */
-	__u16 peer_port;
-	__u16 dialled_port;
 	__u8 origin;
 	__u8 enforced;
 	__u8 would;
 	__u8 cause;
 	__u8 closing;
 	__u8 strength;
-	__u8 unused[6];
+	__u8 hardware[6]; /* the pod's own, once a packet of it passed check_sender under `state`; zero before that */
+	__u64 first; /* nanoseconds since boot */
+	__u64 told;
+	__u64 container; /* of the sender; 0 = not known */
+	__u64 socket;	 /* with `attempt`: the sender's try that this flow came of */
+	__u64 attempt;
+	__u32 decision;
+	__u16 peer_port;
+	__u16 dialled_port;
+	__u64 packets_out;
+	__u64 bytes_out;
+	struct program_file program; /* of the sender; inode 0 = none that rules may name */
+	__u8 peer[16];	  /* in: the sender before translation; out: the backend that it was translated to, once known */
+	__u8 dialled[16]; /* in: what it dialled */
+	__u64 packets_in;
+	__u64 bytes_in;
 };
 
 enum flow_phase {

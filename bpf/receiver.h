@@ -131,12 +131,17 @@ SEC("tcx/egress")
 int veth_in(struct __sk_buff *skb)
 {
 	__u64 state_word = read_state();
-	struct veth_value *veth = find_veth(state_word, skb->ifindex);
-	__u64 now = bpf_ktime_get_boot_ns();
+	struct veth_value *veth;
 	struct flow_value *flow;
 	struct packet packet;
-	int reason = read_packet(skb, &packet, 0);
+	int reason;
+	__u64 now;
 
+	if (pass_segment_in(skb, state_word))
+		return TCX_NEXT;
+	veth = find_veth(state_word, skb->ifindex);
+	now = bpf_ktime_get_boot_ns();
+	reason = read_packet(skb, &packet, 0);
 	if (!reason && packet.kind == PACKET_NEIGHBOUR && !is_of_the_link(&packet))
 		reason = DROP_NEIGHBOUR;
 	if (!reason && (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR))

@@ -151,10 +151,17 @@ static __always_inline void ask_about(const struct flow_key *key, bool out, stru
 	question->target.unused = 0;
 }
 
+/* What was checked under other rules is not known under these. */
+static __always_inline void set_state(struct flow_value *flow, __u64 state_word)
+{
+	__builtin_memset(flow->hardware, 0, sizeof(flow->hardware));
+	flow->state = state_word;
+}
+
 /* Another flow's verdict on the same link. */
 static __always_inline void take_verdict(struct flow_value *flow, const struct flow_value *of)
 {
-	flow->state = of->state;
+	set_state(flow, of->state);
 	flow->expires = of->expires;
 	flow->decision = of->decision;
 	flow->enforced = of->enforced;
@@ -164,7 +171,7 @@ static __always_inline void take_verdict(struct flow_value *flow, const struct f
 
 static __always_inline void keep_answer(struct flow_value *flow, const struct question *question)
 {
-	flow->state = question->state;
+	set_state(flow, question->state);
 	flow->expires = question->judgement.expires;
 	flow->decision = question->judgement.decision;
 	flow->enforced = question->judgement.enforced;

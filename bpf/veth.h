@@ -13,9 +13,6 @@
 #ifndef PALISADE_VETH_H
 #define PALISADE_VETH_H
 
-#define SOCK_RAW 3
-#define AF_PACKET 17
-
 /* What the connect or send that this packet is of was judged as. False when there is none. */
 static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *socket, const struct packet *packet,
 					struct flow_value *flow)
@@ -122,13 +119,18 @@ SEC("tcx/ingress")
 int veth_out(struct __sk_buff *skb)
 {
 	__u64 state_word = read_state();
-	struct veth_value *veth = find_veth(state_word, skb->ifindex);
-	__u64 now = bpf_ktime_get_boot_ns();
 	struct bpf_sock *socket = skb->sk;
+	struct veth_value *veth;
 	struct flow_value *flow;
 	struct packet packet;
-	int reason = read_packet(skb, &packet, 1);
+	int reason;
+	__u64 now;
 
+	if (pass_segment_out(skb, state_word))
+		return TCX_NEXT;
+	veth = find_veth(state_word, skb->ifindex);
+	now = bpf_ktime_get_boot_ns();
+	reason = read_packet(skb, &packet, 1);
 	if (!reason && !veth) {
 		if (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR || (state_word & STATE_RECORD_UNKNOWN))
 			return TCX_NEXT;
@@ -172,6 +174,7 @@ int veth_out(struct __sk_buff *skb)
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_OUT);
 	}
 	if (flow && !is_syn(&packet)) {
+		__builtin_memcpy(flow->hardware, packet.hardware, 6);
 		note_fragment(&packet, true, now);
 		return pass_known(skb, state_word, veth, &packet, flow, true, now);
 	}

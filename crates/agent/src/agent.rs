@@ -18,11 +18,12 @@ use crate::history::History;
 use crate::lab_state::{LabNode, LabState};
 use crate::lease::{ignore_lease_breaks, is_being_written};
 use crate::listeners::Listeners;
+use crate::memory::{release_code, resident_bytes};
 use crate::node::{Node, Told};
 use crate::past::Past;
 use crate::program_paths::ResolvedPrograms;
 use crate::server::{Guarded, Request, Server, lost_line};
-use crate::status::{STATUS_VERSION, Status, resident_bytes};
+use crate::status::{STATUS_VERSION, Status};
 use crate::view::View;
 use crate::watch::{Change, Watch};
 
@@ -188,6 +189,7 @@ impl Agent {
         for node in &agent.nodes {
             node.note_earlier_listeners(&agent.view, &mut agent.listeners);
         }
+        release_code();
         Ok(agent)
     }
 
@@ -406,6 +408,7 @@ impl Agent {
                 self.retry_later();
             }
         }
+        release_code();
     }
 
     /// Attaches to nodes that are new, and installs what differs. True when something did.
@@ -494,7 +497,9 @@ impl Agent {
             node.read(listeners, &mut |told| match told {
                 Told::Record(mut record) => {
                     record.receiver = view.names.receiver(&record);
-                    history.push(serde_json::to_string(&record).unwrap_or_else(|_| lost_line(1)));
+                    if !history.push_json(&record) {
+                        history.push(lost_line(1));
+                    }
                 }
                 Told::Lost(lost) => history.push(lost_line(lost)),
             })?;

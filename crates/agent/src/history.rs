@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
+
 /// Bytes of lines that are kept; a record is some 700 bytes, so some 6,000 records.
 const BYTES_MAX: usize = 4 << 20;
 
@@ -12,13 +14,29 @@ pub(crate) struct History {
     bytes: usize,
     /// The number of the first line that is kept.
     first: u64,
+    /// Where a line is written before its length is known; at most as long as the longest one.
+    draft: Vec<u8>,
 }
 
 impl History {
+    /// Keeps `record` as a line of JSON. False when it cannot be written as one.
+    pub(crate) fn push_json(&mut self, record: &impl Serialize) -> bool {
+        self.draft.clear();
+        let written = serde_json::to_writer(&mut self.draft, record).is_ok();
+        match std::str::from_utf8(&self.draft) {
+            Ok(line) if written => {
+                let line = line.into();
+                self.push(line);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Keeps a line; the oldest ones make room.
-    pub(crate) fn push(&mut self, line: String) {
+    pub(crate) fn push(&mut self, line: Box<str>) {
         self.bytes += line.len();
-        self.lines.push_back(line.into_boxed_str());
+        self.lines.push_back(line);
         while self.bytes > BYTES_MAX {
             let Some(oldest) = self.lines.pop_front() else { break };
             self.bytes -= oldest.len();
@@ -57,7 +75,7 @@ mod tests {
         let mut history = History::default();
         let line = "x".repeat(BYTES_MAX / 2 - 1);
         for _ in 0..3 {
-            history.push(line.clone());
+            history.push(line.as_str().into());
         }
         assert_eq!((history.start(), history.end(), history.len()), (1, 3, 2));
         assert!(history.line(0).is_none());

@@ -22,6 +22,7 @@ mod lab_state;
 mod lease;
 mod links;
 mod listeners;
+mod memory;
 mod node;
 mod node_addresses;
 mod observed;

@@ -229,8 +229,8 @@ impl Client {
 }
 
 /// Tells a reader that records are missing here.
-pub(crate) fn lost_line(lost: u64) -> String {
-    format!("{{\"lost\":{lost}}}")
+pub(crate) fn lost_line(lost: u64) -> Box<str> {
+    format!("{{\"lost\":{lost}}}").into()
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
         reader.write_all(b"{\"observe\":{\"since\":\"start\"}}\n").expect("asked");
         let line = "x".repeat(1 << 20);
         for _ in 0..6 {
-            history.push(line.clone());
+            history.push(line.as_str().into());
         }
         server.take(&history, &mut Vec::new());
         server.write(&history);

@@ -73,12 +73,3 @@ pub struct NodeStatus {
 
 /// The version of [`Status`].
 pub(crate) const STATUS_VERSION: u32 = 1;
-
-/// Bytes of memory that this process holds.
-pub(crate) fn resident_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok())
-        .unwrap_or(0);
-    pages * rustix::param::page_size() as u64
-}

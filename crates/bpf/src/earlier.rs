@@ -206,7 +206,7 @@ impl Connections {
             cause: 0,
             closing: 0,
             strength: 0,
-            unused: [0; 6],
+            hardware: [0; 6],
         };
         if self.was_accepted(socket) {
             let sender = self.sender_of(socket)?;

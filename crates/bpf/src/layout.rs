@@ -337,38 +337,40 @@ pub struct FlowKey {
 pub struct FlowValue {
     /// That it was last judged under.
     pub state: u64,
-    /// Nanoseconds since boot.
-    pub first: u64,
-    pub last: u64,
-    pub told: u64,
     /// Of the decision, CLOCK_TAI; 0 = never.
     pub expires: u64,
-    pub packets_out: u64,
-    pub bytes_out: u64,
-    pub packets_in: u64,
-    pub bytes_in: u64,
-    /// Of the sender; 0 = not known.
-    pub container: u64,
-    /// With `attempt`: the sender's try that this flow came of.
-    pub socket: u64,
-    pub attempt: u64,
-    /// Of the sender; inode 0 = none that rules may name.
-    pub program: ProgramFile,
-    pub decision: u32,
+    /// Nanoseconds since boot, to a millisecond.
+    pub last: u64,
     pub interface: u32,
-    /// In: the sender before translation. Out: the backend that it was translated to, once known.
-    pub peer: [u8; 16],
-    /// In: what it dialled.
-    pub dialled: [u8; 16],
-    pub peer_port: u16,
-    pub dialled_port: u16,
     pub origin: u8,
     pub enforced: u8,
     pub would: u8,
     pub cause: u8,
     pub closing: u8,
     pub strength: u8,
-    pub unused: [u8; 6],
+    /// The pod's own, once a packet of it showed that its addresses are the pod's, under `state`.
+    pub hardware: [u8; 6],
+    /// Nanoseconds since boot.
+    pub first: u64,
+    pub told: u64,
+    /// Of the sender; 0 = not known.
+    pub container: u64,
+    /// With `attempt`: the sender's try that this flow came of.
+    pub socket: u64,
+    pub attempt: u64,
+    pub decision: u32,
+    pub peer_port: u16,
+    pub dialled_port: u16,
+    pub packets_out: u64,
+    pub bytes_out: u64,
+    /// Of the sender; inode 0 = none that rules may name.
+    pub program: ProgramFile,
+    /// In: the sender before translation. Out: the backend that it was translated to, once known.
+    pub peer: [u8; 16],
+    /// In: what it dialled.
+    pub dialled: [u8; 16],
+    pub packets_in: u64,
+    pub bytes_in: u64,
 }
 
 /// A flow began, goes on, ended, or got another verdict.

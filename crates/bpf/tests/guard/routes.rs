@@ -8,7 +8,7 @@ use std::process::Command;
 
 use palisade_bpf::network;
 
-const GATEWAY: &str = "169.254.1.1";
+pub const GATEWAY: &str = "169.254.1.1";
 
 /// The calling thread's namespace becomes a node that routes.
 pub fn make_node() -> File {
@@ -92,7 +92,9 @@ fn make_namespace() -> File {
     pod.join().expect("made")
 }
 
-fn ip(line: &str) {
+/// Runs `ip LINE`, and gives what it printed.
+pub fn ip(line: &str) -> String {
     let output = Command::new("ip").args(line.split(' ')).output().expect("iproute2");
     assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

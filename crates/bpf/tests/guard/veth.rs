@@ -12,7 +12,7 @@ use palisade_bpf::{Event, Guard, Tables, network};
 use crate::earlier::only_the_program;
 use crate::privileged;
 use crate::puppet::{Came, Puppet};
-use crate::routes::make_node;
+use crate::routes::{GATEWAY, ip, make_node};
 use crate::wire::{Pod, udp};
 use crate::world::{ALLOW, DENY, TCP, UDP, WORLD, World, all_ports, await_event, cell, container, tables, udp_cell};
 
@@ -312,6 +312,57 @@ fn a_new_revision_ends_an_established_connection_at_both_ends() {
         assert!(["errno 104", "errno 103"].contains(&&*told), "{told}");
         eprintln!("from the new revision to a reset at both ends: {:?}", began.elapsed());
         assert!(began.elapsed() < Duration::from_secs(1));
+    });
+}
+
+/// Most packets are segments of a stream that was judged, and take a shorter way than its first one.
+#[test]
+fn a_segment_in_a_stream_still_shows_whose_it_is() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, _two) = wire.start();
+        let (at, accepted) = serve(&wire.two, wire.two.four.into());
+        assert_eq!(one.tell(&format!("hold {at}")), "ok");
+        let server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        server.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+        let come = |bytes: usize| {
+            use std::io::Read;
+            (&server).read_exact(&mut [0; 8][..bytes]).is_ok()
+        };
+        for _ in 0..3 {
+            assert_eq!(one.tell("write-held"), "ok");
+            assert!(come(1));
+        }
+
+        // The pod gives itself another hardware address, and knows its way still.
+        let hardware = |address: [u8; 6]| address.map(|byte| format!("{byte:02x}")).join(":");
+        let own = hardware(wire.one.link.hardware);
+        let rename = |address: &str| {
+            let node = ip(&format!("neigh show {GATEWAY} dev eth0"));
+            let node = node.split(' ').skip_while(|word| *word != "lladdr").nth(1).expect("it is known").to_owned();
+            ip(&format!("link set dev eth0 address {address}"));
+            ip(&format!("neigh replace {GATEWAY} lladdr {node} dev eth0 nud permanent"));
+        };
+        let before = wire.dropped("source-hardware");
+        wire.one.inside(|| rename("02:00:00:00:00:77"));
+        assert_eq!(one.tell("write-held"), "ok");
+        assert!(!come(1));
+        assert!(wire.dropped("source-hardware") > before);
+        wire.one.inside(|| rename(&own));
+        assert_eq!(one.tell("write-held"), "ok");
+        server.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        assert!(come(2), "what was held back is sent again");
+
+        // New rules, by which the address is no longer the pod's; the flow has been judged by them.
+        server.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+        let mut rules = wire.tables(2);
+        rules.veths.iter_mut().for_each(|veth| veth.four = Some(std::net::Ipv4Addr::new(10, 9, 0, 99)));
+        wire.install(&rules);
+        assert!(!wire.guard.sweep_flows().expect("swept"));
+        let before = wire.dropped("source-address");
+        assert_eq!(one.tell("write-held"), "ok");
+        assert!(!come(1));
+        assert!(wire.dropped("source-address") > before);
     });
 }
 
