@@ -50,7 +50,8 @@ fn the_kernel_does_what_the_engine_says() {
                         return;
                     }
                     let outcome = ways::run(&runnable::generate(seed));
-                    println!("world {seed}: {}", outcome.counts());
+                    // At once: a run of thousands is looked at, and may be stopped, before its end.
+                    println!("world {seed}: {}\n{}", outcome.counts(), outcome.failures);
                     whole.lock().expect("no world panicked").add(outcome);
                 }
             });
