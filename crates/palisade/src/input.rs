@@ -27,6 +27,19 @@ pub fn read(source: &Source) -> Result<Outcome<Inventory>, Failure> {
     }
 }
 
+/// The same for a command whose answer is about all of it: without a single object there is none.
+///
+/// # Errors
+/// Also when nothing of it could be read; the problems are printed.
+pub fn read_something(source: &Source) -> Result<Outcome<Inventory>, Failure> {
+    let read = read(source)?;
+    if status(&read) == ExitStatus::Unusable {
+        print_problems(&read.problems);
+        return Err(Failure::new("nothing of the input could be read"));
+    }
+    Ok(read)
+}
+
 /// Whether the path stands for standard input.
 pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"

@@ -38,6 +38,8 @@ pub struct Proof {
     pub classes: usize,
     /// Parties outside: addresses and nodes.
     pub outside: usize,
+    /// All of these that policies tell apart; more than `outside` where they were cut.
+    pub possible_outside: usize,
     /// Pods that may come, by their labels and those of their namespace.
     pub newcomers: usize,
     /// All of these that there are; more than `newcomers` where they were cut.
@@ -68,8 +70,9 @@ pub(crate) fn prove(before: &Inventory, after: &Inventory, settings: &Settings, 
     proof.pods = models[0].pods().iter().filter(|pod| is_asked(&models[0], pod)).count();
     proof.classes = classes.len();
     let pods: Vec<&PodFacts> = classes.iter().flat_map(|class| class.iter().take(2).copied()).collect();
-    let outside = outside(&models);
+    let (outside, possible) = outside(&models);
     proof.outside = outside.len();
+    proof.possible_outside = possible;
     let differences = compare_all(&models, now, &pods, &[], &outside, &mut proof);
     proof.differences = differences;
 
@@ -270,8 +273,9 @@ fn namespace_selectors(inventory: &Inventory) -> Vec<&Selector> {
     selectors
 }
 
-/// Addresses that no pod has, one for each block and prefix that is told apart, the own node and those that have a name.
-fn outside(models: &[Model; 2]) -> Vec<Somebody> {
+/// Addresses that no pod has, one for each block and prefix that is told apart, the own node and those that have a name; and
+/// how many there would be without a limit.
+fn outside(models: &[Model; 2]) -> (Vec<Somebody>, usize) {
     let blocks: BTreeSet<_> = models.iter().flat_map(prefixes::policy_blocks).collect();
     let addresses = prefixes::with_addresses(&models[0], blocks);
     let is_outside = |address: &IpAddr| match models[0].owner_of(*address) {
@@ -285,16 +289,19 @@ fn outside(models: &[Model; 2]) -> Vec<Somebody> {
         false => address.to_string(),
     };
     let world = [true, false].into_iter().filter_map(|v4| models[0].world_address(v4));
+    let nodes = &models[0].nodes;
+    let cut = addresses.len().saturating_sub(MOST_ADDRESSES) + nodes.len().saturating_sub(MOST_ADDRESSES);
     let addresses: BTreeSet<IpAddr> = world.chain(addresses.into_iter().take(MOST_ADDRESSES)).collect();
     let mut outside: Vec<Somebody> = addresses
         .iter()
         .map(|address| Somebody { end: End::Address(*address), name: name(address), group: name(address) })
         .collect();
     outside.push(compare::own_node());
-    let nodes = models[0].nodes.iter().take(MOST_ADDRESSES).map(|node| {
+    let nodes = nodes.iter().take(MOST_ADDRESSES).map(|node| {
         let name = format!("node {}", node.name);
         Somebody { end: End::Node { name: node.name.clone(), address: None }, group: name.clone(), name }
     });
     outside.extend(nodes);
-    outside
+    let possible = outside.len() + cut;
+    (outside, possible)
 }

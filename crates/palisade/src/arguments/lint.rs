@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use palisade_model::{Severity, Timestamp};
 use palisade_report::Format;
 
-use super::ManifestArguments;
+use super::{CniArguments, ManifestArguments};
 
 /// How to print a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,6 +54,8 @@ Examples:
 pub struct LintArguments {
     #[command(flatten)]
     pub manifests: ManifestArguments,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// Fail with 1 when a finding is this bad or worse: critical, high, medium, low or info
     #[arg(long, value_name = "SEVERITY", default_value = "medium")]
     pub fail_on: Severity,

@@ -68,6 +68,8 @@ Examples:
 pub struct LowerArguments {
     #[command(flatten)]
     pub manifests: ManifestArguments,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// What to write
     #[arg(long, value_name = "KIND", default_value = "networkpolicy")]
     pub to: LowerTarget,
@@ -92,6 +94,8 @@ Examples:
 pub struct ConvertArguments {
     #[command(flatten)]
     pub manifests: ManifestArguments,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// The instant to decide for (RFC 3339); rules may expire. Default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use palisade_model::Timestamp;
 
-use super::ManifestArguments;
 use super::net::WrittenFormat;
+use super::{CniArguments, ManifestArguments};
 
 /// Which scenario.
 #[derive(Debug, Subcommand)]
@@ -28,6 +28,8 @@ pub struct ScenarioArguments {
     pub namespace: String,
     #[command(flatten)]
     pub manifests: ManifestArguments,
+    #[command(flatten)]
+    pub cni: CniArguments,
     /// The instant to decide for (RFC 3339); rules may expire. Default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,

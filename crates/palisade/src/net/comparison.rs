@@ -95,9 +95,13 @@ fn render(written: &Written) -> String {
     }
     let proof = &written.proof;
     text.push('\n');
+    let of_possible = match proof.possible_outside > proof.outside {
+        true => format!(" of {}", proof.possible_outside),
+        false => String::new(),
+    };
     let compared = format!(
-        "compared: {} pods in {} classes, {} addresses and nodes, {} of {} newcomers by their labels: {} verdicts",
-        proof.pods, proof.classes, proof.outside, proof.newcomers, proof.possible_newcomers, proof.judged
+        "compared: {} pods in {} classes, {}{} addresses and nodes, {} of {} newcomers by their labels: {} verdicts",
+        proof.pods, proof.classes, proof.outside, of_possible, proof.newcomers, proof.possible_newcomers, proof.judged
     );
     wrap(&mut text, &compared, 0, 2);
     if proof.is_cut {

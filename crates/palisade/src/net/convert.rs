@@ -18,7 +18,7 @@ pub fn run(arguments: &ConvertArguments, settings: &Settings) -> Result<ExitStat
     let read = input::read(&Source::from(&arguments.manifests))?;
     let now = arguments.at.unwrap_or(settings.now);
     let Converted { converted, policies, yaml, losses, proof } =
-        convert(&read.value, &ClusterSettings::of(&read.value), now);
+        convert(&read.value, &ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile), now);
     if converted == 0 {
         input::print_problems(&read.problems);
         return Err(Failure::new("there is no AdminNetworkPolicy or BaselineAdminNetworkPolicy to convert")

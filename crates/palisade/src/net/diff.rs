@@ -62,7 +62,7 @@ pub fn run(arguments: &DiffArguments, settings: &Settings) -> Result<ExitStatus,
 }
 
 fn read(paths: &[PathBuf], plugin: &CniProfile) -> Result<(Model, Vec<Problem>), Failure> {
-    let read = input::read(&Source::Paths(paths.to_vec()))?;
+    let read = input::read_something(&Source::Paths(paths.to_vec()))?;
     let cluster = ClusterSettings::of(&read.value).with_cni(plugin);
     let outcome = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;

@@ -57,7 +57,7 @@ struct Report<'a> {
 /// When there is no input, or the newcomer cannot be read.
 pub fn run(arguments: &ExposureArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
     let newcomer = arguments.newcomer.as_deref().map(parse_newcomer).transpose()?;
-    let read = input::read(&Source::from(&arguments.manifests))?;
+    let read = input::read_something(&Source::from(&arguments.manifests))?;
     let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
     let others = doors_not_read(&read.value.other_kinds);
     let outcome = Model::new(Arc::new(read.value), cluster);

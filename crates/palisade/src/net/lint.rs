@@ -29,7 +29,7 @@ pub fn run(arguments: &LintArguments, settings: &Settings) -> Result<ExitStatus,
     arguments.rules.iter().chain(&arguments.ignored).try_for_each(|name| known(name, &rules))?;
     let read = input::read(&Source::from(&arguments.manifests))?;
     let unusable = input::status(&read) == ExitStatus::Unusable;
-    let cluster = ClusterSettings::of(&read.value);
+    let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
     let model = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;
     problems.extend(model.problems);

@@ -22,7 +22,7 @@ pub fn run(arguments: &LowerArguments, settings: &Settings) -> Result<ExitStatus
         LowerTarget::ClusterNetworkPolicy => Target::ClusterNetworkPolicy,
     };
     let Lowered { lowered, network, tiered, yaml, remarks, losses, proof } =
-        lower(&read.value, &ClusterSettings::of(&read.value), now, target);
+        lower(&read.value, &ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile), now, target);
     if lowered == 0 {
         input::print_problems(&read.problems);
         return Err(Failure::new("there is no AccessPolicy or Perimeter to lower")

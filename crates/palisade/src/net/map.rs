@@ -32,7 +32,7 @@ pub fn run(arguments: &MapArguments, settings: &Settings) -> Result<ExitStatus, 
             Failure::new("`--expand` is written as JSON or CSV").hint(Hint::Change("add `-o json` or `-o csv`".into()))
         );
     }
-    let read = input::read(&Source::from(&arguments.manifests))?;
+    let read = input::read_something(&Source::from(&arguments.manifests))?;
     let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
     let outcome = Model::new(Arc::new(read.value), cluster);
     let mut problems = read.problems;

@@ -45,7 +45,12 @@ pub fn run(command: &ScenarioCommand, settings: &Settings) -> Result<ExitStatus,
     let (scenario, arguments) = scenario_of(command)?;
     let read = input::read(&Source::from(&arguments.manifests))?;
     let now = arguments.at.unwrap_or(settings.now);
-    let written = scenario::write(&read.value, &ClusterSettings::of(&read.value), now, &scenario);
+    let written = scenario::write(
+        &read.value,
+        &ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile),
+        now,
+        &scenario,
+    );
     let written = written.map_err(Failure::new).inspect_err(|_| {
         // What could not be read may be just what the scenario names.
         input::print_problems(&read.problems);

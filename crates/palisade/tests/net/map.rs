@@ -202,6 +202,19 @@ fn what_cannot_be_shown_is_told() {
 }
 
 #[test]
+fn a_map_of_nothing_that_could_be_read_is_no_map() {
+    const BROKEN: &str = "{kind: NetworkPolicy, apiVersion: networking.k8s.io/v1, metadata: {name: x, namespace: shop}, spec: {podSelector: 7}}";
+    for command in ["net map -f -", "net exposure -f -", "net diff - examples/shop"] {
+        let (output, errors, code) = run(command, BROKEN);
+        assert_eq!((&*output, code), ("", 2), "{command}");
+        assert!(
+            errors.contains("spec.podSelector") && errors.contains("nothing of the input could be read"),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
 fn replicas_that_get_other_answers_are_named_and_families_that_differ_too() {
     let world = r#"
 kind: Namespace
