@@ -1,6 +1,9 @@
 //! `palisade net` as a reader sees it.
 
 mod diff;
+mod exposure;
+mod lint;
 mod map;
+mod rewriting;
 mod scenario;
 mod session;

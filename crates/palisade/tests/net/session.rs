@@ -13,9 +13,14 @@ pub fn root() -> &'static Path {
 
 /// Standard output and standard error, and the exit code.
 pub fn run(arguments: &str, input: &str) -> (String, String, i32) {
+    run_in(root(), arguments, input)
+}
+
+/// The same in another folder.
+pub fn run_in(folder: &Path, arguments: &str, input: &str) -> (String, String, i32) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
         .args(arguments.split_whitespace())
-        .current_dir(root())
+        .current_dir(folder)
         .env_remove("PALISADE_LAB")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,15 +1,11 @@
 //! `palisade net exposure` as a reader sees it: on published applications, on the example, and on a world with every kind
 //! of door.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use expect_test::{Expect, expect};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/palisade is two levels deep")
-}
+use crate::session::{self, root};
 
 /// Standard output, then the exit code; problems of the input are tested elsewhere.
 fn run_in(folder: &Path, arguments: &str, input: &str) -> String {
@@ -17,28 +13,15 @@ fn run_in(folder: &Path, arguments: &str, input: &str) -> String {
 }
 
 fn run_command(folder: &Path, arguments: &str, input: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-        .args(arguments.split_whitespace())
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    // The command may end without reading it.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().expect("the binary ends");
-    let code = output.status.code().expect("it is not killed");
-    format!("{}[exit {code}]\n", String::from_utf8_lossy(&output.stdout))
+    let (output, _, code) = session::run_in(folder, arguments, input);
+    format!("{output}[exit {code}]\n")
 }
 
 fn run(arguments: &str) -> String {
     run_in(root(), arguments, "")
 }
 
-const DOORS: &str = "-f crates/palisade/tests/exposure/doors.yaml";
+const DOORS: &str = "-f crates/palisade/tests/net/doors.yaml";
 
 /// The published applications, beside the project in development and in CI alone.
 fn applications() -> Option<PathBuf> {
@@ -138,64 +121,64 @@ fn every_kind_of_door_is_followed_to_its_pods() {
     shows(
         &run(DOORS),
         expect![[r#"
-        edge DaemonSet/exporter
-          OPEN       its node, port 9100 (host network) -> 9100
-                     nothing guards it: no policy holds on the host network
+            edge DaemonSet/exporter
+              OPEN       its node, port 9100 (host network) -> 9100
+                         nothing guards it: no policy holds on the host network
 
-        edge Deployment/nginx
-          OPEN       load balancer 203.0.113.7, port 80, Service edge/nginx 80 -> 80
-                     nothing guards it: no policy closes the pods for ingress
-          OPEN       every node, port 30080, Service edge/nginx 80 -> 80
-                     nothing guards it: no policy closes the pods for ingress
+            edge Deployment/nginx
+              OPEN       load balancer 203.0.113.7, port 80, Service edge/nginx 80 -> 80
+                         nothing guards it: no policy closes the pods for ingress
+              OPEN       every node, port 30080, Service edge/nginx 80 -> 80
+                         nothing guards it: no policy closes the pods for ingress
 
-        shop Deployment/web
-          OPEN       Ingress shop/shop: shop.example.com/*, Service shop/web 80 -> 8080
-                     world -> edge/nginx 80: allowed: nothing closes it
-                     edge/nginx -> shop/web 8080: allowed: nothing closes it
-                     no policy has a say on the way
-          OPEN       Gateway edge/edge https, HTTPRoute shop/api: api.example.com/v1/*,
-                     Service shop/web 80 -> 8080
-                     world -> edge/edge-envoy: taken as reached: nothing in the input
-                       leads there
-                     edge/edge-envoy -> shop/web 8080: allowed: nothing closes it
-                     no policy has a say on the way
+            shop Deployment/web
+              OPEN       Ingress shop/shop: shop.example.com/*, Service shop/web 80 -> 8080
+                         world -> edge/nginx 80: allowed: nothing closes it
+                         edge/nginx -> shop/web 8080: allowed: nothing closes it
+                         no policy has a say on the way
+              OPEN       Gateway edge/edge https, HTTPRoute shop/api: api.example.com/v1/*,
+                         Service shop/web 80 -> 8080
+                         world -> edge/edge-envoy: taken as reached: nothing in the input
+                           leads there
+                         edge/edge-envoy -> shop/web 8080: allowed: nothing closes it
+                         no policy has a say on the way
 
-        shop StatefulSet/db
-          guarded    its node, port 5432 (hostPort) -> 5432
-                     allowed: NetworkPolicy shop/db ingress[0].from[1]
-                       (crates/palisade/tests/exposure/doors.yaml:90)
-                     only from 198.51.100.0/25
-          undecided  load balancer, port 5432, Service shop/db 5432 -> 5432
-                     undecided: whether a node translates the source on the way to
-                       Service `shop/db` (externalTrafficPolicy) is not known
-                     the load balancer takes 198.51.100.0/24 alone
-                       (loadBalancerSourceRanges)
-          undecided  every node, port that the cluster chooses, Service shop/db
-                     5432 -> 5432
-                     undecided: whether a node translates the source on the way to
-                       Service `shop/db` (externalTrafficPolicy) is not known
-          undecided  Ingress shop/shop: shop.example.com = /admin, Service shop/db
-                     5432 -> 5432
-                     world -> edge/nginx 80: allowed: nothing closes it
-                     edge/nginx -> shop/db 5432: undecided: the address of pod
-                       `edge/nginx` is not known
+            shop StatefulSet/db
+              guarded    its node, port 5432 (hostPort) -> 5432
+                         allowed: NetworkPolicy shop/db ingress[0].from[1]
+                           (crates/palisade/tests/net/doors.yaml:90)
+                         only from 198.51.100.0/25
+              undecided  load balancer, port 5432, Service shop/db 5432 -> 5432
+                         undecided: whether a node translates the source on the way to
+                           Service `shop/db` (externalTrafficPolicy) is not known
+                         the load balancer takes 198.51.100.0/24 alone
+                           (loadBalancerSourceRanges)
+              undecided  every node, port that the cluster chooses, Service shop/db
+                         5432 -> 5432
+                         undecided: whether a node translates the source on the way to
+                           Service `shop/db` (externalTrafficPolicy) is not known
+              undecided  Ingress shop/shop: shop.example.com = /admin, Service shop/db
+                         5432 -> 5432
+                         world -> edge/nginx 80: allowed: nothing closes it
+                         edge/nginx -> shop/db 5432: undecided: the address of pod
+                           `edge/nginx` is not known
 
-        doors that lead nowhere, or are not known
-          crates/palisade/tests/exposure/doors.yaml:49: Ingress shop/shop: there is no
-            Service `shop/gone`
-            hint: correct the name, or add the Service
-          crates/palisade/tests/exposure/doors.yaml:126: HTTPRoute shop/api: no
-            ReferenceGrant of namespace `lab` lets it name Service `lab/canary`
-            hint: add one there, or move the Service
-          crates/palisade/tests/exposure/doors.yaml:131: HTTPRoute lab/stranger: does
-            not attach to Gateway `edge/edge`: `allowedRoutes.namespaces` of the
-            listener does not let this namespace in
-          1 VirtualService of `networking.istio.io/v1` may be a door and is not read:
-            its ways are not shown
+            doors that lead nowhere, or are not known
+              crates/palisade/tests/net/doors.yaml:49: Ingress shop/shop: there is no
+                Service `shop/gone`
+                hint: correct the name, or add the Service
+              crates/palisade/tests/net/doors.yaml:126: HTTPRoute shop/api: no
+                ReferenceGrant of namespace `lab` lets it name Service `lab/canary`
+                hint: add one there, or move the Service
+              crates/palisade/tests/net/doors.yaml:131: HTTPRoute lab/stranger: does not
+                attach to Gateway `edge/edge`: `allowedRoutes.namespaces` of the listener
+                does not let this namespace in
+              1 VirtualService of `networking.istio.io/v1` may be a door and is not read:
+                its ways are not shown
 
-        9 ways in from world: 5 without any guard, 1 guarded, 3 undecided
-        [exit 3]
-    "#]],
+            9 ways in from world: 5 without any guard, 1 guarded, 3 undecided
+            [exit 3]
+        "#]],
     );
 }
 
@@ -204,63 +187,63 @@ fn one_source_is_followed_and_others_are_not() {
     shows(
         &run(&format!("{DOORS} --from 198.51.100.200")),
         expect![[r#"
-        edge DaemonSet/exporter
-          OPEN       its node, port 9100 (host network) -> 9100
-                     nothing guards it: no policy holds on the host network
+            edge DaemonSet/exporter
+              OPEN       its node, port 9100 (host network) -> 9100
+                         nothing guards it: no policy holds on the host network
 
-        edge Deployment/nginx
-          OPEN       load balancer 203.0.113.7, port 80, Service edge/nginx 80 -> 80
-                     nothing guards it: no policy closes the pods for ingress
-          OPEN       every node, port 30080, Service edge/nginx 80 -> 80
-                     nothing guards it: no policy closes the pods for ingress
+            edge Deployment/nginx
+              OPEN       load balancer 203.0.113.7, port 80, Service edge/nginx 80 -> 80
+                         nothing guards it: no policy closes the pods for ingress
+              OPEN       every node, port 30080, Service edge/nginx 80 -> 80
+                         nothing guards it: no policy closes the pods for ingress
 
-        shop Deployment/web
-          OPEN       Ingress shop/shop: shop.example.com/*, Service shop/web 80 -> 8080
-                     198.51.100.200 -> edge/nginx 80: allowed: nothing closes it
-                     edge/nginx -> shop/web 8080: allowed: nothing closes it
-                     no policy has a say on the way
-          OPEN       Gateway edge/edge https, HTTPRoute shop/api: api.example.com/v1/*,
-                     Service shop/web 80 -> 8080
-                     world -> edge/edge-envoy: taken as reached: nothing in the input
-                       leads there
-                     edge/edge-envoy -> shop/web 8080: allowed: nothing closes it
-                     no policy has a say on the way
+            shop Deployment/web
+              OPEN       Ingress shop/shop: shop.example.com/*, Service shop/web 80 -> 8080
+                         198.51.100.200 -> edge/nginx 80: allowed: nothing closes it
+                         edge/nginx -> shop/web 8080: allowed: nothing closes it
+                         no policy has a say on the way
+              OPEN       Gateway edge/edge https, HTTPRoute shop/api: api.example.com/v1/*,
+                         Service shop/web 80 -> 8080
+                         world -> edge/edge-envoy: taken as reached: nothing in the input
+                           leads there
+                         edge/edge-envoy -> shop/web 8080: allowed: nothing closes it
+                         no policy has a say on the way
 
-        shop StatefulSet/db
-          undecided  Ingress shop/shop: shop.example.com = /admin, Service shop/db
-                     5432 -> 5432
-                     198.51.100.200 -> edge/nginx 80: allowed: nothing closes it
-                     edge/nginx -> shop/db 5432: undecided: the address of pod
-                       `edge/nginx` is not known
-          closed     load balancer, port 5432, Service shop/db 5432 -> 5432
-                     denied: closed by NetworkPolicy shop/db, and nothing opens it
-                       (crates/palisade/tests/exposure/doors.yaml:84)
-                     the load balancer takes 198.51.100.0/24 alone
-                       (loadBalancerSourceRanges)
-          closed     every node, port that the cluster chooses, Service shop/db
-                     5432 -> 5432
-                     denied: closed by NetworkPolicy shop/db, and nothing opens it
-                       (crates/palisade/tests/exposure/doors.yaml:84)
-          closed     its node, port 5432 (hostPort) -> 5432
-                     denied: closed by NetworkPolicy shop/db, and nothing opens it
-                       (crates/palisade/tests/exposure/doors.yaml:84)
+            shop StatefulSet/db
+              undecided  Ingress shop/shop: shop.example.com = /admin, Service shop/db
+                         5432 -> 5432
+                         198.51.100.200 -> edge/nginx 80: allowed: nothing closes it
+                         edge/nginx -> shop/db 5432: undecided: the address of pod
+                           `edge/nginx` is not known
+              closed     load balancer, port 5432, Service shop/db 5432 -> 5432
+                         denied: closed by NetworkPolicy shop/db, and nothing opens it
+                           (crates/palisade/tests/net/doors.yaml:84)
+                         the load balancer takes 198.51.100.0/24 alone
+                           (loadBalancerSourceRanges)
+              closed     every node, port that the cluster chooses, Service shop/db
+                         5432 -> 5432
+                         denied: closed by NetworkPolicy shop/db, and nothing opens it
+                           (crates/palisade/tests/net/doors.yaml:84)
+              closed     its node, port 5432 (hostPort) -> 5432
+                         denied: closed by NetworkPolicy shop/db, and nothing opens it
+                           (crates/palisade/tests/net/doors.yaml:84)
 
-        doors that lead nowhere, or are not known
-          crates/palisade/tests/exposure/doors.yaml:49: Ingress shop/shop: there is no
-            Service `shop/gone`
-            hint: correct the name, or add the Service
-          crates/palisade/tests/exposure/doors.yaml:126: HTTPRoute shop/api: no
-            ReferenceGrant of namespace `lab` lets it name Service `lab/canary`
-            hint: add one there, or move the Service
-          crates/palisade/tests/exposure/doors.yaml:131: HTTPRoute lab/stranger: does
-            not attach to Gateway `edge/edge`: `allowedRoutes.namespaces` of the
-            listener does not let this namespace in
-          1 VirtualService of `networking.istio.io/v1` may be a door and is not read:
-            its ways are not shown
+            doors that lead nowhere, or are not known
+              crates/palisade/tests/net/doors.yaml:49: Ingress shop/shop: there is no
+                Service `shop/gone`
+                hint: correct the name, or add the Service
+              crates/palisade/tests/net/doors.yaml:126: HTTPRoute shop/api: no
+                ReferenceGrant of namespace `lab` lets it name Service `lab/canary`
+                hint: add one there, or move the Service
+              crates/palisade/tests/net/doors.yaml:131: HTTPRoute lab/stranger: does not
+                attach to Gateway `edge/edge`: `allowedRoutes.namespaces` of the listener
+                does not let this namespace in
+              1 VirtualService of `networking.istio.io/v1` may be a door and is not read:
+                its ways are not shown
 
-        9 ways in from 198.51.100.200: 5 without any guard, 1 undecided, 3 closed
-        [exit 3]
-    "#]],
+            9 ways in from 198.51.100.200: 5 without any guard, 1 undecided, 3 closed
+            [exit 3]
+        "#]],
     );
 }
 
@@ -276,16 +259,16 @@ fn a_pull_request_gets_a_table() {
         | **OPEN** | edge Deployment/nginx | 80 | every node, port 30080, Service edge/nginx 80 | **nothing** |
         | **OPEN** | shop Deployment/web | 8080 | Ingress shop/shop: shop.example.com/\*, Service shop/web 80 | **nothing** |
         | **OPEN** | shop Deployment/web | 8080 | Gateway edge/edge https, HTTPRoute shop/api: api.example.com/v1/\*, Service shop/web 80 | **nothing** |
-        | **guarded** | shop StatefulSet/db | 5432 | its node, port 5432 (hostPort) | NetworkPolicy shop/db ingress[0].from[1] (crates/palisade/tests/exposure/doors.yaml:90) |
+        | **guarded** | shop StatefulSet/db | 5432 | its node, port 5432 (hostPort) | NetworkPolicy shop/db ingress[0].from[1] (crates/palisade/tests/net/doors.yaml:90) |
         | **undecided** | shop StatefulSet/db | 5432 | load balancer, port 5432, Service shop/db 5432 | the load balancer takes 198.51.100.0/24 alone (loadBalancerSourceRanges); whether a node translates the source on the way to Service `shop/db` (externalTrafficPolicy) is not known |
         | **undecided** | shop StatefulSet/db | 5432 | every node, port that the cluster chooses, Service shop/db 5432 | whether a node translates the source on the way to Service `shop/db` (externalTrafficPolicy) is not known |
         | **undecided** | shop StatefulSet/db | 5432 | Ingress shop/shop: shop.example.com = /admin, Service shop/db 5432 | the address of pod `edge/nginx` is not known |
 
         Doors that lead nowhere, or are not known:
 
-        - crates/palisade/tests/exposure/doors.yaml:49: Ingress shop/shop: there is no Service `shop/gone`
-        - crates/palisade/tests/exposure/doors.yaml:126: HTTPRoute shop/api: no ReferenceGrant of namespace `lab` lets it name Service `lab/canary`
-        - crates/palisade/tests/exposure/doors.yaml:131: HTTPRoute lab/stranger: does not attach to Gateway `edge/edge`: `allowedRoutes.namespaces` of the listener does not let this namespace in
+        - crates/palisade/tests/net/doors.yaml:49: Ingress shop/shop: there is no Service `shop/gone`
+        - crates/palisade/tests/net/doors.yaml:126: HTTPRoute shop/api: no ReferenceGrant of namespace `lab` lets it name Service `lab/canary`
+        - crates/palisade/tests/net/doors.yaml:131: HTTPRoute lab/stranger: does not attach to Gateway `edge/edge`: `allowedRoutes.namespaces` of the listener does not let this namespace in
         - 1 VirtualService of `networking.istio.io/v1` may be a door and is not read: its ways are not shown
         [exit 0]
     "#]].assert_eq(&run(&format!("{DOORS} -o markdown --fail-on never")));
@@ -327,8 +310,7 @@ fn json_is_versioned_and_names_each_step() {
 
 #[test]
 fn a_policy_that_closes_the_pods_closes_each_door() {
-    let closed = std::fs::read_to_string(root().join("crates/palisade/tests/exposure/doors.yaml"))
-        .expect("it is there")
+    let closed = std::fs::read_to_string(root().join("crates/palisade/tests/net/doors.yaml")).expect("it is there")
         + "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: edge}\nspec: {podSelector: {}}\n"
         + "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: shop}\nspec: {podSelector: {}}\n";
     let output = run_in(root(), "-f -", &closed);

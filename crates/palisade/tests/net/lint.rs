@@ -1,49 +1,18 @@
 //! `palisade net lint` as its user meets it: on the example application, on published ones, and in CI.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use expect_test::{Expect, expect};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/palisade is two levels deep")
-}
+use crate::session::{self, published};
 
 /// Standard output, standard error, and the exit code.
 fn run(arguments: &[&str], input: &str) -> (String, String, i32) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
-        .args(["net", "lint"])
-        .args(arguments)
-        .current_dir(root())
-        .env_remove("PALISADE_LAB")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    // The command may end without reading it.
-    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
-    let output = child.wait_with_output().expect("the binary ends");
-    let code = output.status.code().expect("it is not killed");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr), code)
+    session::run(&format!("net lint {}", arguments.join(" ")), input)
 }
 
 #[track_caller]
-fn session(arguments: &[&str], input: &str, expected: Expect) {
+fn shows(arguments: &[&str], input: &str, expected: Expect) {
     let (out, errors, code) = run(arguments, input);
     expected.assert_eq(&format!("{out}{errors}[exit {code}]\n"));
-}
-
-/// A published application, beside the project in development and in CI alone.
-fn published(name: &str) -> Option<PathBuf> {
-    let folder = root().parent()?.join("shared/apps").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
 }
 
 /// Two policies: one opens a Service's port, one is contained in it.
@@ -72,7 +41,7 @@ spec:
 
 #[test]
 fn the_example_is_clean() {
-    session(
+    shows(
         &["-f", "examples/shop", "--at", "2026-11-22T00:00:00Z"],
         "",
         expect![[r#"
@@ -112,7 +81,7 @@ fn online_boutique_is_clean() {
     let Some(folder) = published("online-boutique") else { return };
     let (manifests, policies) = (folder.join("manifests"), folder.join("networkpolicies"));
     let paths = [manifests, policies].map(|path| path.to_str().expect("a path in UTF-8").to_owned());
-    session(
+    shows(
         &["-f", &paths[0], "-f", &paths[1]],
         "",
         expect![[r#"
@@ -124,7 +93,7 @@ fn online_boutique_is_clean() {
 
 #[test]
 fn a_finding_says_where_why_and_what_to_do() {
-    session(
+    shows(
         &["-f", "-"],
         WORLD,
         expect![[r#"
@@ -180,7 +149,7 @@ fn problems_that_can_change_answers_end_with_3_and_are_told_whatever_was_asked_f
 #[test]
 fn input_that_is_no_use_and_rules_that_are_none_end_with_2() {
     assert_eq!(run(&["-f", "-"], "kind: NetworkPolicy\nspec: [\n").2, 2);
-    session(
+    shows(
         &["-f", "-", "--rule", "no-such-rule"],
         WORLD,
         expect![[r#"
@@ -207,7 +176,7 @@ fn every_form_comes_out_of_it() {
 
 #[test]
 fn the_rules_are_listed() {
-    session(
+    shows(
         &["--list-rules"],
         "",
         expect![[r#"
