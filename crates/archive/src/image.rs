@@ -35,7 +35,8 @@ impl Platform {
         Self { os: "linux".into(), architecture: architecture.into(), variant: None }
     }
 
-    fn takes(&self, stored: &StoredPlatform) -> bool {
+    /// Whether an image for `stored` is one for this.
+    pub fn takes(&self, stored: &StoredPlatform) -> bool {
         let variant = match (&self.variant, &stored.variant) {
             (None, _) => true,
             (Some(asked), stored) => stored.as_ref().is_none_or(|stored| stored == asked),

@@ -8,6 +8,7 @@ use crate::blobs::Blobs;
 use crate::image::{ImageRead, LONGEST_DOCUMENT, ReadError, parse, read_manifest};
 use crate::manifest::{Descriptor, Document};
 use crate::open::Request;
+use crate::shelf;
 
 /// Reads the image of a layout that the request names.
 pub fn read_layout(
@@ -31,7 +32,9 @@ fn choose<'a>(manifests: &'a [Descriptor], request: &Request<'_>) -> Result<&'a 
         Some(name) => it.digest == name || names(it).any(|its| its == name || its.ends_with(&format!(":{name}"))),
         None => true,
     };
-    let images: Vec<&Descriptor> = manifests.iter().filter(named).collect();
+    // What vouches for an image lies beside it, and is asked for by name alone.
+    let is_asked = |it: &&Descriptor| request.name.is_some() || !shelf::is_attachment(it);
+    let images: Vec<&Descriptor> = manifests.iter().filter(named).filter(is_asked).collect();
     match (&images[..], request.name) {
         ([only], _) => Ok(only),
         ([], Some(name)) => Err(ReadError::NoName { asked: name.to_owned(), present: present(manifests) }),
@@ -48,14 +51,15 @@ fn choose<'a>(manifests: &'a [Descriptor], request: &Request<'_>) -> Result<&'a 
     }
 }
 
-fn names(descriptor: &Descriptor) -> impl Iterator<Item = &str> {
+pub(crate) fn names(descriptor: &Descriptor) -> impl Iterator<Item = &str> {
     ["org.opencontainers.image.ref.name", "io.containerd.image.name"]
         .into_iter()
         .filter_map(|key| descriptor.annotations.get(key))
         .map(String::as_str)
 }
 
-fn present(manifests: &[Descriptor]) -> String {
-    let names: Vec<&str> = manifests.iter().map(|it| names(it).next().unwrap_or(&it.digest)).collect();
+pub(crate) fn present(manifests: &[Descriptor]) -> String {
+    let images = manifests.iter().filter(|it| !shelf::is_attachment(it));
+    let names: Vec<&str> = images.map(|it| names(it).next().unwrap_or(&it.digest)).collect();
     names.join(", ")
 }

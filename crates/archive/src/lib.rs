@@ -14,8 +14,11 @@ mod layer;
 mod layout;
 mod manifest;
 mod open;
+pub mod shelf;
 mod tar;
 
 pub use blobs::Blobs;
 pub use image::{ImageRead, Platform, ReadError, read_manifest};
+pub use manifest::Descriptor;
 pub use open::{Place, Request, read};
+pub use shelf::{Shelf, ShelfError};

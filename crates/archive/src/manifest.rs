@@ -4,27 +4,39 @@ use std::collections::BTreeMap;
 
 use palisade_image::ImageConfig;
 use palisade_image::catalogue::Step;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Points to a blob.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Descriptor {
+    /// What kind of content it is.
     pub media_type: String,
+    /// `sha256:` and 64 digits, once somebody has looked.
     pub digest: String,
+    /// In bytes.
     pub size: u64,
+    /// What it runs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<StoredPlatform>,
-    #[serde(deserialize_with = "null_is_empty")]
+    /// What else is said of it; nobody vouches for it.
+    #[serde(deserialize_with = "null_is_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What an artifact is for; nobody vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
 }
 
 /// What a manifest is for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoredPlatform {
+    /// `linux`.
     pub os: String,
+    /// `amd64`.
     pub architecture: String,
+    /// `v8`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
 }
 
@@ -36,6 +48,7 @@ pub struct Document {
     pub manifests: Option<Vec<Descriptor>>,
     pub config: Option<Descriptor>,
     pub layers: Option<Vec<Descriptor>>,
+    pub subject: Option<Descriptor>,
     #[serde(deserialize_with = "null_is_empty")]
     pub annotations: BTreeMap<String, String>,
 }

@@ -210,6 +210,7 @@ mod tests {
 
     #[test]
     fn a_route_to_a_network_or_gateway_makes_an_uplink_and_one_to_a_pod_does_not() {
+        const NONE: [u32; 0] = [];
         let by = 7u32.to_ne_bytes();
         let oif = (libc::RTA_OIF, &by[..]);
         let of = |family, length, kind, attributes: &[(u16, &[u8])]| {
@@ -218,10 +219,10 @@ mod tests {
         let (v4, v6) = (libc::AF_INET, libc::AF_INET6);
         assert_eq!(of(v4, 0, RTN_UNICAST, &[(libc::RTA_GATEWAY, &[10, 0, 0, 1]), oif]), [7]);
         assert_eq!(of(v4, 24, RTN_UNICAST, &[(libc::RTA_DST, &[10, 0, 0, 0]), oif]), [7]);
-        assert_eq!(of(v4, 32, RTN_UNICAST, &[(libc::RTA_DST, &[10, 0, 0, 9]), oif]), []);
-        assert_eq!(of(v4, 24, 2, &[(libc::RTA_DST, &[10, 0, 0, 0]), oif]), [], "a local one");
+        assert_eq!(of(v4, 32, RTN_UNICAST, &[(libc::RTA_DST, &[10, 0, 0, 9]), oif]), NONE);
+        assert_eq!(of(v4, 24, 2, &[(libc::RTA_DST, &[10, 0, 0, 0]), oif]), NONE, "a local one");
         let link_local = [&[0xfe, 0x80][..], &[0; 14]].concat();
-        assert_eq!(of(v6, 64, RTN_UNICAST, &[(libc::RTA_DST, &link_local), oif]), []);
+        assert_eq!(of(v6, 64, RTN_UNICAST, &[(libc::RTA_DST, &link_local), oif]), NONE);
         let hops = [&[8, 0, 0, 0][..], &by, &[8, 0, 0, 0], &9u32.to_ne_bytes()].concat();
         assert_eq!(of(v6, 0, RTN_UNICAST, &[(libc::RTA_MULTIPATH, &hops)]), [7, 9]);
     }

@@ -52,11 +52,30 @@ const PURE_OVER_BYTES: Outside =
 /// For the judge of packages: as pure, with the scores of CVSS vectors, whose tables nobody writes twice.
 const PURE_WITH_SCORES: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "cvss"]);
 
+/// For the judge of signatures: pure in what it is given, and the forms and the cryptography that nobody writes twice.
+const PURE_WITH_CRYPTOGRAPHY: Outside = Outside::Only(&[
+    "serde",
+    "serde_json",
+    "thiserror",
+    "jiff",
+    "aws-lc-rs",
+    "base64",
+    "ciborium",
+    "cms",
+    "const-oid",
+    "crypto_secretbox",
+    "der",
+    "scrypt",
+    "sigstore-verify",
+    "x509-cert",
+]);
+
 const MEMBERS: &[Member] = &[
     member("palisade-model", Layer::Types, Purpose::Product, PURE),
     member("palisade-policy", Layer::Engine, Purpose::Product, PURE),
     member("palisade-image", Layer::Engine, Purpose::Product, PURE_OVER_BYTES),
     member("palisade-advisories", Layer::Judge, Purpose::Product, PURE_WITH_SCORES),
+    member("palisade-signatures", Layer::Engine, Purpose::Product, PURE_WITH_CRYPTOGRAPHY),
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),

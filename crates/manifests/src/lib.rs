@@ -12,6 +12,7 @@ mod at;
 mod decode;
 mod document;
 mod files;
+mod image_policy;
 mod kept;
 mod load;
 mod names;
@@ -22,5 +23,6 @@ mod schema;
 mod time;
 mod yaml;
 
+pub use image_policy::{load_image_policies, load_image_policies_text};
 pub use kept::Kept;
 pub use load::{LoadError, load, load_lab, load_lab_again, load_text};

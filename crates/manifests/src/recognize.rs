@@ -66,6 +66,8 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
     let ours = kind_of(kind);
     match (group, ours) {
         ("palisade.dev", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
+        // About images, not about connections.
+        ("palisade.dev", None) if kind == crate::image_policy::KIND => Recognized::Other,
         ("palisade.dev", None) if kind.strip_suffix("List").and_then(kind_of).is_some() => Recognized::List,
         ("palisade.dev", kind) => Recognized::UnknownPolicy(kind.filter(|kind| kind.is_policy())),
         ("policy.networking.k8s.io", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),

@@ -9,6 +9,7 @@ pub mod cni;
 pub mod finding;
 pub mod flow;
 pub mod gateway;
+pub mod image_policy;
 pub mod ingress;
 pub mod inventory;
 pub mod labels;

@@ -1,11 +1,14 @@
 //! `palisade image`: what is in an image.
 
+mod beside;
 mod catalogue;
 mod inspect;
 mod named;
 mod remote;
 mod sbom;
 pub mod scan;
+mod store;
+mod verify;
 
 use crate::arguments::image::ImageCommand;
 use crate::exit::ExitStatus;
@@ -21,5 +24,6 @@ pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Fa
         ImageCommand::Scan(arguments) => scan::run(arguments, settings),
         ImageCommand::Sbom(arguments) => sbom::run(arguments, settings),
         ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
+        ImageCommand::Verify(arguments) => verify::run(arguments, settings),
     }
 }

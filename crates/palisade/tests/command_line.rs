@@ -68,6 +68,7 @@ fn help_teaches_by_example() {
         (vec!["image", "inspect", "--help"], "image-inspect"),
         (vec!["image", "sbom", "--help"], "image-sbom"),
         (vec!["image", "scan", "--help"], "image-scan"),
+        (vec!["image", "verify", "--help"], "image-verify"),
         (vec!["advisories", "--help"], "advisories"),
         (vec!["advisories", "import", "--help"], "advisories-import"),
         (vec!["advisories", "status", "--help"], "advisories-status"),
