@@ -31,6 +31,9 @@ fn of_pod(pod: &PlannedPod) -> Vec<(&'static str, String)> {
             VolumeSource::HostPath(path) => {
                 found.push(("lab-host-path", format!("`hostPath` {path} is an empty folder in the lab")));
             }
+            VolumeSource::Image(_) => {
+                found.push(("lab-volume", format!("volume `{}` (image) is an empty folder in the lab", volume.name)));
+            }
             VolumeSource::Other(kind) => {
                 found.push(("lab-volume", format!("volume `{}` ({kind}) is an empty folder in the lab", volume.name)));
             }

@@ -164,6 +164,8 @@ pub enum VolumeSource {
     EmptyDir,
     /// `hostPath`, with its path.
     HostPath(Name),
+    /// `image`, with its reference.
+    Image(Name),
     /// Anything else, by the field that names it.
     Other(Name),
 }

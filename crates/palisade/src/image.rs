@@ -2,6 +2,7 @@
 
 mod beside;
 mod catalogue;
+mod fleet;
 mod inspect;
 mod named;
 mod remote;
@@ -9,6 +10,7 @@ mod sbom;
 pub mod scan;
 mod store;
 mod verify;
+mod workloads;
 
 use crate::arguments::image::ImageCommand;
 use crate::exit::ExitStatus;

@@ -16,6 +16,7 @@ mod inventory;
 mod lab;
 mod net;
 mod observe;
+mod progress;
 mod question;
 mod records;
 mod registry;

@@ -7,6 +7,7 @@ use palisade_model::Timestamp;
 use palisade_registry::Proxies;
 
 use crate::arguments::ManifestArguments;
+use crate::progress::Progress;
 use crate::terminal::Colour;
 
 /// What every command is given beside its own arguments.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub credential_files: Vec<PathBuf>,
     /// What stands between here and the world.
     pub proxies: Proxies,
+    /// What goes on, for who waits.
+    pub progress: Progress,
     /// `SOURCE_DATE_EPOCH`: the time that reproducible output carries.
     pub source_date_epoch: Option<Timestamp>,
 }
@@ -42,6 +45,7 @@ impl Settings {
             config_folder: user_folder("XDG_CONFIG_HOME", ".config"),
             credential_files: credential_files(),
             proxies: proxies(),
+            progress: Progress::of_stderr(),
             source_date_epoch: epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         }
     }

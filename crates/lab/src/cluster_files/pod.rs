@@ -94,6 +94,7 @@ fn volume(volume: &palisade_model::pod::Volume) -> Value {
     let (field, source) = match &volume.source {
         VolumeSource::EmptyDir => ("emptyDir", json!({})),
         VolumeSource::HostPath(path) => ("hostPath", json!({"path": &**path})),
+        VolumeSource::Image(reference) => ("image", json!({"reference": &**reference})),
         VolumeSource::Other(field) => (&**field, json!({})),
     };
     let mut out = Map::new();

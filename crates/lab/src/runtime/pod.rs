@@ -208,7 +208,7 @@ impl PodTask {
             fs::create_dir_all(&path).map_err(LabError::file("make", &path))?;
             let mode = match volume.source {
                 VolumeSource::EmptyDir => 0o777 | if self.spec.fs_group.is_some() { 0o2000 } else { 0 },
-                VolumeSource::HostPath(_) | VolumeSource::Other(_) => 0o755,
+                VolumeSource::HostPath(_) | VolumeSource::Image(_) | VolumeSource::Other(_) => 0o755,
             };
             let group = self.spec.fs_group.map(nix::unistd::Gid::from_raw);
             nix::unistd::chown(&path, None, group).map_err(LabError::system("give a volume to its group"))?;

@@ -35,6 +35,22 @@ pub struct ImageArguments {
     pub choice: ChoiceArguments,
 }
 
+/// Which image, or which images.
+#[derive(Debug, Clone, Args)]
+pub struct ImagesArguments {
+    /// An OCI layout, an archive of `docker save`, or a folder: a root, or sources with lock files; or a bill of
+    /// materials, CycloneDX or SPDX; behind a colon, the tag or digest where there are several. What is no path here is
+    /// asked of its registry: `ghcr.io/org/app:v1`, `alpine`. `oci:`, `docker-archive:` and `registry:` say which is meant
+    #[arg(value_name = "IMAGE", required_unless_present = "manifests", conflicts_with = "manifests")]
+    pub image: Option<String>,
+    /// Instead of one image, all that these manifests run, each once: a file or folder, YAML or JSON; `-` is standard
+    /// input. Repeatable
+    #[arg(short = 'f', long = "manifests", value_name = "PATH")]
+    pub manifests: Vec<PathBuf>,
+    #[command(flatten)]
+    pub choice: ChoiceArguments,
+}
+
 /// Which image of an index, and how registries are asked for it.
 #[derive(Debug, Clone, Args)]
 pub struct ChoiceArguments {
@@ -66,15 +82,19 @@ not listed twice; `-o json` shows both.
 
 Examples:
   palisade image sbom ./layout
-  palisade image sbom ./layout:v1.2 -o cyclonedx-json > sbom.json
+  palisade image sbom ghcr.io/org/app:v1.2 -o cyclonedx-json > sbom.json
   docker save app:v1.2 -o app.tar && palisade image sbom app.tar -o spdx-json
-  palisade image sbom ./sources")]
+  palisade image sbom ./sources
+  helm template ./chart | palisade image sbom -f - -o spdx-json --into sboms")]
 pub struct SbomArguments {
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub images: ImagesArguments,
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
     pub output: SbomFormat,
+    /// With -f and CycloneDX or SPDX: the folder that each image's bill is written to, named by its digest
+    #[arg(long, value_name = "FOLDER", requires = "manifests")]
+    pub into: Option<PathBuf>,
 }
 
 /// `palisade image inspect`
@@ -117,18 +137,22 @@ What is known not to be in the program fails by no rule. Default: any.
 
 A line of the ignore file is `ID PACKAGE DATE REASON`, with `*` for every package; it holds until that day.
 
+With -f every image that the manifests run is scanned once per digest, and the report says who runs it. One that cannot be
+had is told, and the others go on.
+
 Exit codes: 0 nothing that fails, 1 something that does, 2 usage or unusable input, 3 no data for some packages, or
-parts of the image that could not be read.
+parts of the image, or some of the images, that could not be read.
 
 Examples:
   palisade image scan ./layout
-  palisade image scan app.tar --advisories ~/osv-exports -o json
+  palisade image scan ghcr.io/org/app:v1.2 --advisories ~/osv-exports -o json
+  helm template ./chart | palisade image scan -f - --fail-on kev
   palisade image scan ./layout --fail-on critical --fail-on high+fixable --fail-on kev
   palisade image scan ./layout --vex app.openvex.json --ignore-file ignored.txt
   palisade image scan ./layout --baseline yesterday.json --fail-on new+high")]
 pub struct ScanArguments {
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub images: ImagesArguments,
     /// A folder of exports, or a database, instead of the current one of `palisade advisories`
     #[arg(long, value_name = "PATH")]
     pub advisories: Option<PathBuf>,

@@ -9,11 +9,12 @@ use palisade_image::{Catalogue, Collector, Functions, LockFiles, Options};
 use palisade_model::problem::Effect;
 use palisade_registry::{Reference, Registry};
 
-use crate::arguments::image::ImageArguments;
+use crate::arguments::image::ChoiceArguments;
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
 use crate::image::named::{self, Form, Named, Said};
 use crate::image::remote::{self, RemoteError};
+use crate::progress::Progress;
 use crate::registry;
 use crate::settings::Settings;
 
@@ -21,27 +22,32 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When there is none, or its manifest or config cannot be trusted.
-pub fn read(arguments: &ImageArguments, settings: &Settings, functions: Functions) -> Result<Catalogue, Failure> {
-    let mut catalogue = match named::parse(&arguments.image, &|path| path.exists()).map_err(Failure::new)? {
+pub fn read(
+    image: &str,
+    choice: &ChoiceArguments,
+    settings: &Settings,
+    functions: Functions,
+) -> Result<Catalogue, Failure> {
+    let mut catalogue = match named::parse(image, &|path| path.exists()).map_err(Failure::new)? {
         Named::Path { path, name, form } => {
-            read_path(&path, name.as_deref(), form, arguments.choice.platform.as_ref(), functions)?
+            read_path(&path, name.as_deref(), form, choice.platform.as_ref(), functions)?
         }
         Named::Registry { reference, said } => {
-            let registry = registry::client(&arguments.choice.registry, settings)?;
-            read_remote(&registry, &reference, arguments.choice.platform.as_ref(), functions).map_err(|failure| {
-                match said {
-                    Said::NoSuchPath if !arguments.image.starts_with(reference.repository.registry()) => {
+            let registry = registry::client(&choice.registry, settings)?;
+            read_remote(&registry, &reference, choice.platform.as_ref(), &settings.progress, functions).map_err(
+                |failure| match said {
+                    Said::NoSuchPath if !image.starts_with(reference.repository.registry()) => {
                         failure.hint(Hint::Change(format!(
                             "no file or folder is called `{}`, so it was taken for `{reference}`",
-                            arguments.image
+                            image
                         )))
                     }
                     Said::Outright | Said::NoSuchPath => failure,
-                }
-            })?
+                },
+            )?
         }
     };
-    catalogue.config.name.clone_from(&arguments.image);
+    image.clone_into(&mut catalogue.config.name);
     Ok(catalogue)
 }
 
@@ -53,10 +59,13 @@ pub fn read_remote(
     registry: &Registry,
     reference: &Reference,
     platform: Option<&Platform>,
+    progress: &Progress,
     functions: Functions,
 ) -> Result<Catalogue, Failure> {
     let mut collector = Collector::new(Options { lock_files: LockFiles::Skip, functions });
-    let read = remote::read(registry, reference, platform, &mut collector).map_err(|error| match error {
+    let read = remote::read(registry, reference, platform, progress, &mut collector);
+    progress.clear();
+    let read = read.map_err(|error| match error {
         RemoteError::Read(error) => failure(error),
         RemoteError::Pull { .. } => Failure::new(error),
     })?;

@@ -39,7 +39,7 @@ struct Report<'a> {
 
 /// Prints layers, config, distribution, and how far the contents are known.
 pub fn run(arguments: &InspectArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let catalogue = catalogue::read(&arguments.image, settings, Functions::Skip)?;
+    let catalogue = catalogue::read(&arguments.image.image, &arguments.image.choice, settings, Functions::Skip)?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     match arguments.output {
         OutputFormat::Text => write!(output, "{}", render(&catalogue))?,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::progress::Progress;
 use palisade_archive::{Blobs, ImageRead, Platform, ReadError};
 use palisade_image::LayerReader;
 use palisade_registry::{Manifest, Reference, Registry, RegistryError, Repository, Version};
@@ -12,6 +13,7 @@ struct RemoteBlobs<'r> {
     repository: &'r Repository,
     /// The one that the reference leads to; it is asked for once.
     root: &'r Manifest,
+    progress: &'r Progress,
 }
 
 impl Blobs for RemoteBlobs<'_> {
@@ -25,7 +27,8 @@ impl Blobs for RemoteBlobs<'_> {
 
     fn blob(&self, digest: &str, size: u64) -> io::Result<Box<dyn Read + '_>> {
         let blob = self.registry.blob(self.repository, digest, Some(size)).map_err(io::Error::other)?;
-        Ok(Box::new(blob))
+        let short: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
+        Ok(Box::new(self.progress.reading(&format!("blob {short}"), size, blob)))
     }
 }
 
@@ -53,12 +56,13 @@ pub fn read(
     registry: &Registry,
     reference: &Reference,
     platform: Option<&Platform>,
+    progress: &Progress,
     reader: &mut impl LayerReader,
 ) -> Result<ImageRead, RemoteError> {
     let repository = &reference.repository;
     let root = registry
         .manifest(repository, reference.version())
         .map_err(|source| RemoteError::Pull { reference: reference.to_string(), source })?;
-    let blobs = RemoteBlobs { registry, repository, root: &root };
+    let blobs = RemoteBlobs { registry, repository, root: &root, progress };
     Ok(palisade_archive::read_manifest(&blobs, &root.descriptor.digest, platform, reader)?)
 }

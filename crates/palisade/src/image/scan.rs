@@ -4,6 +4,8 @@ mod base;
 mod fail_rule;
 mod findings;
 mod json;
+mod judge;
+mod many;
 mod novelty;
 mod settled;
 mod table;
@@ -12,21 +14,21 @@ mod vex;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
-use palisade_advisories::{Assessment, Gap, Vulnerability, assess};
-use palisade_feeds::store::{self, OpenError, Opened};
-use palisade_image::{Catalogue, Functions, Package};
+use palisade_advisories::{Assessment, Gap, Vulnerability};
+use palisade_feeds::store::Opened;
+use palisade_image::{Catalogue, Package};
 use palisade_model::finding::Severity;
 use palisade_report::{Format, Report};
 
-use crate::advisories;
 use crate::arguments::image::{ScanArguments, ScanFormat};
 use crate::exit::ExitStatus;
-use crate::failure::{Failure, Hint};
+use crate::failure::Failure;
 use crate::image::catalogue;
 use crate::input;
 use crate::settings::Settings;
 
 pub use fail_rule::FailRule;
+pub use judge::Judge;
 use novelty::Novelty;
 use settled::Settled;
 
@@ -76,40 +78,15 @@ fn severity(vulnerability: &Vulnerability) -> Severity {
     vulnerability.rating.as_ref().map_or(Severity::Unknown, |rating| rating.severity)
 }
 
-/// Reads the image, judges it, and prints what was found.
+/// Reads the image, or all that manifests run, judges it, and prints what was found.
 ///
 /// # Errors
 /// When the image, the database that was named, or a file that was named cannot be used.
 pub fn run(arguments: &ScanArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let opened = open(arguments, settings)?;
-    let rules = settled::Decisions::read(arguments)?;
-    let baseline = arguments.baseline.as_deref().map(novelty::read_baseline).transpose()?;
-    let earlier = open_earlier(arguments, settings)?;
-    let functions = if opened.is_some() { Functions::Read } else { Functions::Skip };
-    let catalogue = catalogue::read(&arguments.image, settings, functions)?;
-    let today = settings.now.to_string().chars().take(10).collect::<String>();
-    let judge = |opened: &Opened| assess(&catalogue.packages, &opened.database(), &today);
-    let assessment = opened.as_ref().map(judge).unwrap_or_default();
-    let (decided, unmatched) = rules.apply(&assessment, &catalogue, &today);
-    let novelties = earlier.as_ref().map(|earlier| novelty::explain(&assessment, &catalogue, earlier, &today));
-    let mut scan = Scan {
-        base_layers: base::layers(&catalogue),
-        catalogue: &catalogue,
-        database: opened.as_ref(),
-        notes: decided.into_iter().map(|settled| Note { settled, ..Note::default() }).collect(),
-        assessment,
-        unmatched,
-        now: settings.now,
-    };
-    for index in 0..scan.notes.len() {
-        let vulnerability = &scan.assessment.vulnerabilities[index];
-        let is_new = baseline.as_ref().map(|known| novelty::is_new(known, vulnerability, scan.package(vulnerability)));
-        let rules: &[FailRule] = if arguments.fail_on.is_empty() { &[FailRule::ANY] } else { &arguments.fail_on };
-        let fails = scan.notes[index].settled.is_none() && rules.iter().any(|rule| rule.holds(vulnerability, is_new));
-        let novelty = novelties.as_ref().map(|novelties| novelties[index].clone());
-        let note = &mut scan.notes[index];
-        (note.is_new, note.fails, note.novelty) = (is_new, fails, novelty);
-    }
+    let judge = Judge::new(arguments, settings)?;
+    let Some(image) = &arguments.images.image else { return many::run(arguments, settings, &judge) };
+    let catalogue = catalogue::read(image, &arguments.images.choice, settings, judge.functions())?;
+    let scan = judge.scan(&catalogue);
     let mut output = io::BufWriter::new(io::stdout().lock());
     match arguments.output {
         ScanFormat::Table => write!(output, "{}", table::render(&scan))?,
@@ -121,41 +98,21 @@ pub fn run(arguments: &ScanArguments, settings: &Settings) -> Result<ExitStatus,
     }
     output.flush()?;
     input::print_problems(&catalogue.problems);
-    let mut stderr = io::stderr().lock();
-    for line in &scan.unmatched {
-        writeln!(stderr, "{line}")?;
-    }
-    if opened.is_none() {
-        writeln!(stderr, "no database of advisories: nothing can be said against any package")?;
-        writeln!(stderr, "\nhint: palisade advisories import FOLDER, with exports of OSV.dev in it")?;
-    }
+    print_notes(&scan.unmatched, judge.opened.is_some())?;
     Ok(status(&scan))
 }
 
-/// The database to judge by; none when none was named and none is kept.
-fn open(arguments: &ScanArguments, settings: &Settings) -> Result<Option<Opened>, Failure> {
-    if let Some(path) = &arguments.advisories {
-        let cache = settings.cache_folder.as_ref().map(|folder| folder.join("advisories"));
-        return store::open(path, cache.as_deref()).map(Some).map_err(Failure::new);
+/// What matched nothing, and what is missing to judge by, on standard error.
+fn print_notes(unmatched: &[String], has_database: bool) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    for line in unmatched {
+        writeln!(stderr, "{line}")?;
     }
-    let Ok(kept) = advisories::store(&arguments.store, settings) else { return Ok(None) };
-    match kept.current() {
-        Ok(opened) => Ok(Some(opened)),
-        Err(OpenError::None(_)) => Ok(None),
-        Err(error) => Err(Failure::new(error).hint(Hint::Run("palisade advisories import FOLDER".into()))),
+    if !has_database {
+        writeln!(stderr, "no database of advisories: nothing can be said against any package")?;
+        writeln!(stderr, "\nhint: palisade advisories import FOLDER, with exports of OSV.dev in it")?;
     }
-}
-
-/// The database to hold the present one against.
-fn open_earlier(arguments: &ScanArguments, settings: &Settings) -> Result<Option<Opened>, Failure> {
-    let cache = settings.cache_folder.as_ref().map(|folder| folder.join("advisories"));
-    match &arguments.why_new {
-        None => Ok(None),
-        Some(Some(path)) => store::open(path, cache.as_deref()).map(Some).map_err(Failure::new),
-        Some(None) => advisories::store(&arguments.store, settings)?.previous().map(Some).map_err(|error| {
-            Failure::new(error).hint(Hint::Change("name the earlier database: --why-new FILE".into()))
-        }),
-    }
+    Ok(())
 }
 
 fn report(scan: &Scan<'_>) -> Report {

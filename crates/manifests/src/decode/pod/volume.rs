@@ -59,6 +59,9 @@ fn read_volume(report: &mut Report, at: &At<'_, '_>) -> Option<Volume> {
             }
             VolumeSource::HostPath(path.into())
         }
+        Some(("image", image)) if image.non_empty("reference").is_some() => {
+            VolumeSource::Image(image.text("reference").unwrap_or_default().into())
+        }
         Some((other, _)) => VolumeSource::Other(other.into()),
     };
     Some(Volume { name: name.into(), source })

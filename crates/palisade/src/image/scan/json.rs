@@ -15,11 +15,11 @@ use crate::advisories::days_since;
 use crate::report::write_json;
 
 /// The version of the JSON form; it rises when a field changes its meaning.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'s> {
+pub struct Body<'s> {
     version: u32,
     command: &'static str,
     program: &'static str,
@@ -135,12 +135,17 @@ enum ToldGap {
 }
 
 pub fn write(scan: &Scan<'_>, output: &mut impl Write) -> io::Result<()> {
+    write_json(output, &body(scan))
+}
+
+/// What is said of one image.
+pub fn body<'s>(scan: &'s Scan<'s>) -> Body<'s> {
     let catalogue = scan.catalogue;
     let mut gaps: Vec<ToldGap> = scan.assessment.gaps.iter().map(|gap| told_gap(scan, gap)).collect();
     if scan.database.is_none() {
         gaps.push(ToldGap::NoDatabase);
     }
-    let body = Body {
+    Body {
         version: VERSION,
         command: "palisade image scan",
         program: env!("CARGO_PKG_VERSION"),
@@ -159,8 +164,7 @@ pub fn write(scan: &Scan<'_>, output: &mut impl Write) -> io::Result<()> {
         unidentified: &catalogue.unidentified,
         unmatched: &scan.unmatched,
         problems: &catalogue.problems,
-    };
-    write_json(output, &body)
+    }
 }
 
 fn database(scan: &Scan<'_>, opened: &palisade_feeds::store::Opened) -> Database {

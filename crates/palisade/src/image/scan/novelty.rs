@@ -81,6 +81,13 @@ pub type Baseline = BTreeSet<(String, String)>;
 pub fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
     #[derive(Deserialize)]
     struct Report {
+        /// Of one image.
+        findings: Option<Vec<Finding>>,
+        /// Of all that manifests run: what one of them had is new in none.
+        images: Option<Vec<Image>>,
+    }
+    #[derive(Deserialize)]
+    struct Image {
         findings: Vec<Finding>,
     }
     #[derive(Deserialize)]
@@ -97,7 +104,11 @@ pub fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
         let package = finding.package;
         finding.aliases.into_iter().chain([finding.id]).map(move |id| (package.clone(), id))
     };
-    Ok(report.findings.into_iter().flat_map(ids).collect())
+    if report.findings.is_none() && report.images.is_none() {
+        return Err(Failure::new("it has neither findings nor images").context(context()));
+    }
+    let of_images = report.images.unwrap_or_default().into_iter().flat_map(|image| image.findings);
+    Ok(report.findings.unwrap_or_default().into_iter().chain(of_images).flat_map(ids).collect())
 }
 
 /// Whether the baseline lacks it, under each of its ids. The version of the package has no say: an update that does not

@@ -1,0 +1,182 @@
+//! Every image that manifests run, each read once, whatever it is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use palisade_image::{Catalogue, Functions};
+use palisade_model::problem::Effect;
+use palisade_model::{Inventory, Outcome, Problem};
+use palisade_registry::{Reference, Registry};
+use serde::Serialize;
+
+use crate::arguments::image::ChoiceArguments;
+use crate::exit::ExitStatus;
+use crate::failure::Failure;
+use crate::image::catalogue;
+use crate::image::workloads::{self, User};
+use crate::input;
+use crate::progress::Progress;
+use crate::registry;
+use crate::settings::{Settings, Source};
+
+/// All that could be read, and what could not.
+pub struct Fleet {
+    /// By digest.
+    pub images: Vec<FleetImage>,
+    /// By name.
+    pub unavailable: Vec<Unavailable>,
+    /// What is wrong with the manifests.
+    pub problems: Vec<Problem>,
+    /// Of the manifests alone.
+    status: ExitStatus,
+}
+
+/// An image, and who runs it.
+pub struct FleetImage {
+    /// What is in it; its name is the first of `names`.
+    pub catalogue: Catalogue,
+    /// What the manifests call it.
+    pub names: BTreeSet<String>,
+    /// Who runs it.
+    pub run_by: BTreeSet<User>,
+}
+
+/// An image that could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unavailable {
+    /// What the manifests call it.
+    pub name: String,
+    /// Why not.
+    pub why: String,
+    /// Who runs it.
+    pub run_by: BTreeSet<User>,
+}
+
+/// Kinds that make pods and are not read: what they run is not known here.
+const MAKE_PODS: &[&str] = &["PodTemplate", "ReplicationController", "Rollout", "CloneSet", "Revision"];
+
+/// Reads every image of the manifests.
+///
+/// # Errors
+/// When there are no manifests, or registries cannot be asked at all.
+pub fn read(
+    manifests: &[PathBuf],
+    choice: &ChoiceArguments,
+    settings: &Settings,
+    functions: Functions,
+) -> Result<Fleet, Failure> {
+    let input = input::read(&Source::Paths(manifests.to_vec()))?;
+    let registry = registry::client(&choice.registry, settings)?;
+    let mut by_digest: BTreeMap<String, FleetImage> = BTreeMap::new();
+    let mut unavailable = Vec::new();
+    let all = workloads::images(&input.value);
+    let count = all.len();
+    for (number, (name, run_by)) in all.into_iter().enumerate() {
+        settings.progress.stage(&format!("image {} of {count}: {name}", number + 1));
+        match read_one(&registry, &name, choice, &settings.progress, functions, &by_digest) {
+            Ok(Found::Known(digest)) => {
+                let known = by_digest.get_mut(&digest).expect("it was found in there");
+                known.names.insert(name);
+                known.run_by.extend(run_by);
+            }
+            Ok(Found::New(catalogue)) => {
+                let digest = catalogue.config.digest.clone();
+                // An index and the image that was chosen from it are one image.
+                let image = by_digest.entry(digest).or_insert_with(|| FleetImage {
+                    catalogue: *catalogue,
+                    names: BTreeSet::new(),
+                    run_by: BTreeSet::new(),
+                });
+                image.names.insert(name);
+                image.run_by.extend(run_by);
+            }
+            Err(failure) => unavailable.push(Unavailable { name, why: failure.message(), run_by }),
+        }
+    }
+    settings.progress.clear();
+    let mut images: Vec<FleetImage> = by_digest.into_values().collect();
+    images.sort_by(|a, b| a.names.cmp(&b.names));
+    Ok(Fleet { images, unavailable, status: status(&input), problems: problems(input) })
+}
+
+enum Found {
+    Known(String),
+    New(Box<Catalogue>),
+}
+
+fn read_one(
+    registry: &Registry,
+    name: &str,
+    choice: &ChoiceArguments,
+    progress: &Progress,
+    functions: Functions,
+    known: &BTreeMap<String, FleetImage>,
+) -> Result<Found, Failure> {
+    let reference: Reference = name.parse().map_err(Failure::new)?;
+    // Asked for by digest once known: the same bytes, wherever they lie.
+    let resolved = registry.resolve(&reference.repository, reference.version()).map_err(Failure::new)?;
+    let same = |image: &&FleetImage| {
+        let config = &image.catalogue.config;
+        config.digest == resolved.digest || config.index_digest.as_ref() == Some(&resolved.digest)
+    };
+    if let Some(image) = known.values().find(same) {
+        return Ok(Found::Known(image.catalogue.config.digest.clone()));
+    }
+    let exact = reference.repository.at(&resolved.digest);
+    let mut catalogue = catalogue::read_remote(registry, &exact, choice.platform.as_ref(), progress, functions)?;
+    catalogue.config.name = name.to_owned();
+    Ok(Found::New(Box::new(catalogue)))
+}
+
+fn status(input: &Outcome<Inventory>) -> ExitStatus {
+    input::status(input)
+}
+
+/// The manifests' own, and what makes pods and is not read.
+fn problems(input: Outcome<Inventory>) -> Vec<Problem> {
+    let mut problems = input.problems;
+    for ((version, kind), count) in &input.value.other_kinds {
+        if MAKE_PODS.contains(&&**kind) {
+            let message = format!("{count} objects of `{version} {kind}` are not read: what they run is not known");
+            problems.push(Problem::error("images-of-unknown-kind", message));
+        }
+    }
+    problems
+}
+
+impl Fleet {
+    /// Unusable when nothing could be had at all, undecided when something is missing.
+    pub fn status(&self) -> ExitStatus {
+        let is_incomplete = self.problems.iter().any(|it| it.effect == Effect::MayChangeAnswers)
+            || self.images.iter().any(|it| catalogue::status(&it.catalogue) != ExitStatus::Clean);
+        match (self.images.is_empty(), self.unavailable.is_empty()) {
+            _ if self.status == ExitStatus::Unusable => ExitStatus::Unusable,
+            (true, false) => ExitStatus::Unusable,
+            (_, false) => ExitStatus::Undecided,
+            (_, true) if is_incomplete => ExitStatus::Undecided,
+            (_, true) => self.status,
+        }
+    }
+
+    /// Says what could not be had, on standard error.
+    pub fn print_troubles(&self) {
+        for it in &self.unavailable {
+            eprintln!("not read: `{}`: {}", it.name, it.why);
+            eprintln!("  run by {}", told(&it.run_by));
+        }
+        for image in &self.images {
+            input::print_problems(&image.catalogue.problems);
+        }
+        input::print_problems(&self.problems);
+    }
+}
+
+/// `Deployment shop/web (nginx), Job shop/migrate (init setup)`, and how many more.
+pub fn told(run_by: &BTreeSet<User>) -> String {
+    const SHOWN: usize = 6;
+    let names: Vec<String> =
+        run_by.iter().take(SHOWN).map(|user| format!("{} ({})", user.workload, user.part)).collect();
+    let more = run_by.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+}
