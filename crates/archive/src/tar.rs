@@ -166,6 +166,8 @@ fn padded(size: u64) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
+    /// Of before ustar: a file, or a folder when its whole name ends with a slash.
+    Old,
     Folder,
     Symlink,
     HardLink,
@@ -212,8 +214,8 @@ fn next_header(stream: &mut impl Read) -> Result<Option<Header>, TarError> {
         return Err(TarError::Header);
     }
     let kind = match block[156] {
-        b'0' | 0 | b'7' if text(&block[..100]).ends_with(b"/") => Kind::Folder,
-        b'0' | 0 | b'7' => Kind::File,
+        b'0' | b'7' => Kind::File,
+        0 => Kind::Old,
         b'1' => Kind::HardLink,
         b'2' => Kind::Symlink,
         b'5' => Kind::Folder,
@@ -367,6 +369,12 @@ struct Named {
 impl Named {
     fn of(header: &Header, extras: Extras) -> Self {
         let raw_path = String::from_utf8_lossy(extras.path.as_deref().unwrap_or(&header.path)).into_owned();
+        let kind = match header.kind {
+            // Only now: of a long name the header has a part, which may end with a slash.
+            Kind::Old if raw_path.ends_with('/') => Kind::Folder,
+            Kind::Old => Kind::File,
+            kind => kind,
+        };
         let target = String::from_utf8_lossy(extras.target.as_deref().unwrap_or(&header.target)).into_owned();
         Self {
             path: clean_path(&raw_path),
@@ -375,7 +383,7 @@ impl Named {
                 _ => Some(target).filter(|target| target.len() <= LONGEST_PATH),
             },
             raw_path,
-            kind: header.kind,
+            kind,
             size: extras.size.unwrap_or(header.size),
             mode: header.mode,
             user: header.user,
@@ -387,14 +395,14 @@ impl Named {
     /// Links, folders and devices have no bytes, whatever their size says; a hard link of some writers has.
     fn stored_size(&self) -> u64 {
         match self.kind {
-            Kind::File | Kind::Sparse => self.size,
+            Kind::File | Kind::Old | Kind::Sparse => self.size,
             Kind::Folder | Kind::Symlink | Kind::HardLink | Kind::Special | Kind::Extra(_) => 0,
         }
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
         let kind = match self.kind {
-            Kind::File | Kind::Sparse => EntryKind::File,
+            Kind::File | Kind::Old | Kind::Sparse => EntryKind::File,
             Kind::Folder => EntryKind::Folder,
             Kind::Symlink => EntryKind::Symlink(self.target.as_deref()?),
             Kind::HardLink => EntryKind::HardLink(self.target.as_deref()?),

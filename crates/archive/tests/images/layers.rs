@@ -56,6 +56,22 @@ fn a_hard_link_may_have_the_only_name_that_matters() {
     assert_eq!((&*catalogue.packages[0].path, catalogue.layers[0].entries), ("/app/node_modules/a/package.json", 4));
 }
 
+/// What fits into the header of a long path may end with a slash, and is a file all the same.
+#[test]
+fn a_long_path_that_is_cut_at_a_slash_is_a_file() {
+    let path = format!("{}/node_modules/a/package.json", "x".repeat(99));
+    for form in [LongPath::Gnu, LongPath::Pax] {
+        let (next, body) = node("b", "1.0.0");
+        let layer = Tar::default()
+            .long_path(&path, form)
+            .file(&path, &node("a", "1.0.0").1)
+            .long_path("old/", form)
+            .header("old", 0, 0)
+            .file(&next, &body);
+        assert_eq!(summary(&read_only(&layout_of(&[layer.end()]))), "a 1.0.0@0, b 1.0.0@0");
+    }
+}
+
 #[test]
 fn long_paths_are_read_in_both_forms() {
     for form in [LongPath::Gnu, LongPath::Pax] {
