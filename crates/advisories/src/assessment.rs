@@ -71,7 +71,7 @@ impl Vulnerability {
 
     /// Whether it counts as something that can happen: what is known to be absent from the program does not.
     pub fn is_reachable(&self) -> bool {
-        self.reach != Reach::NotLinked
+        !matches!(self.reach, Reach::NotLinked | Reach::OtherSystem)
     }
 
     fn band(&self) -> palisade_model::finding::Severity {
@@ -226,7 +226,7 @@ impl Assessor<'_> {
                 }
                 match standing {
                     Standing::Affected { fixed } => {
-                        let Some(reach) = self.reach(package, &affected) else { continue };
+                        let reach = self.reach(package, &affected);
                         matches.push(Match { advisory, affected, fixed, reach });
                     }
                     Standing::Unreadable(_) => drop(unreadable.insert(advisory.id)),
@@ -245,15 +245,15 @@ impl Assessor<'_> {
         assessment.vulnerabilities.extend(groups);
     }
 
-    /// Whether what is vulnerable is in the program; `None` when it is not on the program's system at all.
-    fn reach(&mut self, package: &Package, affected: &Affected) -> Option<Reach> {
-        let Some(program) = &package.go else { return Some(Reach::Unknown(WhyUnknown::NotGo)) };
+    /// Whether what is vulnerable is in the program.
+    fn reach(&mut self, package: &Package, affected: &Affected) -> Reach {
+        let Some(program) = &package.go else { return Reach::Unknown(WhyUnknown::NotGo) };
         let imports = imports_for(&affected.imports, program);
         if imports.is_empty() && !affected.imports.is_empty() {
-            return None;
+            return Reach::OtherSystem;
         }
         if imports.is_empty() {
-            return Some(Reach::Unknown(WhyUnknown::NoSymbols));
+            return Reach::Unknown(WhyUnknown::NoSymbols);
         }
         let known = self.programs.iter().position(|(known, _)| Arc::ptr_eq(known, program));
         let at = known.unwrap_or_else(|| {
@@ -262,7 +262,7 @@ impl Assessor<'_> {
         });
         let replaces = program.modules.iter().find(|module| module.path == package.name);
         let renamed = replaces.and_then(|module| Some((&*module.path, module.replaces.as_deref()?)));
-        Some(self.programs[at].1.reach(&imports, renamed))
+        self.programs[at].1.reach(&imports, renamed)
     }
 
     fn vulnerability(&self, package: usize, mut group: Vec<Match>) -> Vulnerability {
@@ -341,17 +341,19 @@ fn rank(id: &str) -> usize {
 /// Advisories that name functions know more than those that do not.
 fn reach_of(group: &[Match]) -> Reach {
     let mut linked = BTreeSet::new();
-    let (mut absent, mut unknown) = (false, None);
+    let (mut absent, mut elsewhere, mut unknown) = (false, false, None);
     for member in group {
         match &member.reach {
             Reach::Linked(names) => linked.extend(names.iter().cloned()),
             Reach::NotLinked => absent = true,
+            Reach::OtherSystem => elsewhere = true,
             Reach::Unknown(why) => unknown = Some(why.clone()),
         }
     }
     match unknown {
         _ if !linked.is_empty() => Reach::Linked(linked.into_iter().collect()),
         _ if absent => Reach::NotLinked,
+        _ if elsewhere => Reach::OtherSystem,
         Some(why) => Reach::Unknown(why),
         None => Reach::Unknown(WhyUnknown::NotGo),
     }

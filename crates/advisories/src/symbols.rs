@@ -13,6 +13,8 @@ pub enum Reach {
     Linked(Vec<String>),
     /// None of them is.
     NotLinked,
+    /// It is on other systems or architectures alone than the one that the program was built for.
+    OtherSystem,
     /// It cannot be told, and why. Then the finding stays as it is.
     Unknown(WhyUnknown),
 }

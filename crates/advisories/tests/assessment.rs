@@ -51,6 +51,7 @@ fn check(world: &str, expected: Expect) {
         match &it.reach {
             Reach::Linked(symbols) => drop(write!(said, " linked: {}", symbols.join(", "))),
             Reach::NotLinked => said += " not linked",
+            Reach::OtherSystem => said += " on another system",
             Reach::Unknown(_) => {}
         }
         if it.exploited.is_some() {
@@ -92,6 +93,7 @@ fn advisory(words: &[&str]) -> Advisory {
                 let (path, symbol) = value.split_once(':').expect("path:symbol");
                 affected.imports.push(Import { path: path.into(), symbols: vec![symbol.into()], ..Import::default() });
             }
+            "system" => affected.imports.iter_mut().for_each(|import| import.systems.push(value.clone())),
             other => panic!("`{other}` is no key of an advisory"),
         }
     }
@@ -153,7 +155,7 @@ fn package(words: &[&str]) -> Package {
             path: "example.com/cmd".into(),
             main: None,
             modules: Vec::new(),
-            settings: Vec::new(),
+            settings: vec![("GOOS".into(), "linux".into())],
             functions: GoFunctions::Names(Arc::new(functions.into_iter().collect::<FunctionNames>())),
         }));
     }
@@ -294,13 +296,17 @@ fn what_is_not_linked_comes_last_and_what_is_exploited_first() {
         advisory GHSA-2 Go example.com/a fixed=1.1.0 alias=CVE-2
         advisory GO-3 Go example.com/a alias=CVE-KEV rated=1.0
         advisory GO-4 Go example.com/a alias=CVE-4 rated=8.0
+        advisory GO-5 Go example.com/a symbol=example.com/a/p:F system=windows rated=9.0
+        advisory GO-6 Go example.com/a symbol=example.com/a/p:F system=linux rated=1.0
         package go example.com/a v1.0.0 function=example.com/a/p.F.func1
         ",
         expect![[r#"
             example.com/a v1.0.0 Go GO-3 (CVE-KEV) low exploited
             example.com/a v1.0.0 Go GO-4 (CVE-4) high
             example.com/a v1.0.0 Go GO-2 (CVE-2, GHSA-2) fixed in 1.1.0 low linked: example.com/a/p.F
+            example.com/a v1.0.0 Go GO-6 low linked: example.com/a/p.F
             example.com/a v1.0.0 Go GO-1 (CVE-1) fixed in 1.1.0 critical not linked
+            example.com/a v1.0.0 Go GO-5 critical on another system
             1 judged, 0 owned
         "#]],
     );

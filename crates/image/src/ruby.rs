@@ -32,7 +32,8 @@ pub fn parse_specification(text: &str, path: &str) -> Option<Gem> {
     let mut gem = Gem::default();
     for line in text.lines() {
         let line = line.trim();
-        if let Some(stub) = line.strip_prefix("# stub: ") {
+        // A second comment of the form lists the extensions of a gem that has some.
+        if let Some(stub) = line.strip_prefix("# stub: ").filter(|_| gem.name.is_empty()) {
             let mut words = stub.split_whitespace();
             gem.name = words.next().unwrap_or("").to_owned();
             gem.version = words.next().unwrap_or("").to_owned();
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_comment_of_an_installer_and_literals() {
-        let text = "# -*- encoding: utf-8 -*-\n# stub: nokogiri 1.15.4 x86_64-linux lib\n\nGem::Specification.new do |s|\n  s.name = \"nokogiri\".freeze\n  s.licenses = [\"MIT\".freeze, \"Ruby\".freeze]\n";
+        let text = "# -*- encoding: utf-8 -*-\n# stub: nokogiri 1.15.4 x86_64-linux lib\n# stub: ext/nokogiri/extconf.rb\n\nGem::Specification.new do |s|\n  s.name = \"nokogiri\".freeze\n  s.licenses = [\"MIT\".freeze, \"Ruby\".freeze]\n";
         let gem = parse_specification(text, "").expect("a gem");
         assert_eq!((&*gem.name, &*gem.version, &*gem.platform), ("nokogiri", "1.15.4", "x86_64-linux"));
         assert_eq!(gem.licences, ["MIT", "Ruby"]);

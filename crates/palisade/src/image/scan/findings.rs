@@ -68,7 +68,7 @@ pub fn of(scan: &Scan<'_>, it: &Vulnerability, note: &Note) -> Finding {
         layer: Some(json::layer(package).into()),
         reachable: match &it.reach {
             Reach::Linked(_) => Some(true),
-            Reach::NotLinked => Some(false),
+            Reach::NotLinked | Reach::OtherSystem => Some(false),
             Reach::Unknown(_) => None,
         },
         fixed_in: it.fixed.iter().map(|fixed| fixed.as_str().into()).collect(),
@@ -86,6 +86,7 @@ fn reason(it: &Vulnerability) -> Option<String> {
     match &it.reach {
         Reach::Linked(names) => words.push(format!("linked into the program: {}", names.join(", "))),
         Reach::NotLinked => words.push("none of the functions that are vulnerable is linked into the program".into()),
+        Reach::OtherSystem => words.push("it is not on the system that the program was built for".into()),
         Reach::Unknown(_) => {}
     }
     (!words.is_empty()).then(|| words.join("; "))

