@@ -383,7 +383,7 @@ impl Agent {
     fn load(&mut self) -> Result<()> {
         let lab = LabState::read(&self.config.state)?;
         self.watch_manifests(&lab);
-        self.view = View::load(&self.config, &mut self.kept, &mut self.guards, &self.failing)?;
+        self.view.reload(&self.config, &mut self.kept, &mut self.guards, &self.failing)?;
         self.settles_at = self.guards.settles_at();
         self.kept.retain(|file| self.watch.covers(file));
         if self.kept.unfinished().next().is_some() {

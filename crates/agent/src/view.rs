@@ -26,15 +26,19 @@ pub(crate) struct View {
     pub(crate) problems: Vec<Problem>,
 }
 
-impl View {
+/// What a load reads, before it is resolved.
+struct Reading {
+    lab: LabState,
+    inventory: Arc<Inventory>,
+    settings: Settings,
+    rules: Rules,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
     /// Reads the state folder of a lab and the manifests that `config` or the lab names, as far as they are not kept. A node counts as
     /// guarded when its agent lives and has these rules; one of this agent, when it is not among those that fail.
-    pub(crate) fn load(
-        config: &Config,
-        kept: &mut Kept,
-        guards: &mut Guards,
-        failing: &BTreeSet<String>,
-    ) -> Result<Self> {
+    fn read(config: &Config, kept: &mut Kept, guards: &mut Guards, failing: &BTreeSet<String>) -> Result<Self> {
         let lab = LabState::read(&config.state)?;
         let loaded = palisade_manifests::load_lab_again(&config.state, &config.manifests, kept)?;
         let mut problems = loaded.problems;
@@ -49,10 +53,42 @@ impl View {
             false => MixedServices::Refused,
         };
         let settings = Settings { guarded: Guarded::Only(guarded), mixed_services, ..Settings::of(&inventory) };
-        let built = Model::new(Arc::new(inventory), settings);
-        problems.extend(built.problems);
-        let names = Arc::new(Names::new(&built.value));
-        Ok(Self { lab, model: built.value, names, rules, problems })
+        Ok(Self { lab, inventory: Arc::new(inventory), settings, rules, problems })
+    }
+
+    fn view(self, model: Model) -> View {
+        let problems = self.problems.into_iter().chain(model.problems()).collect();
+        let names = Arc::new(Names::new(&model));
+        View { lab: self.lab, model, names, rules: self.rules, problems }
+    }
+}
+
+impl View {
+    /// Reads and resolves everything.
+    pub(crate) fn load(
+        config: &Config,
+        kept: &mut Kept,
+        guards: &mut Guards,
+        failing: &BTreeSet<String>,
+    ) -> Result<Self> {
+        let reading = Reading::read(config, kept, guards, failing)?;
+        let model = Model::new(reading.inventory.clone(), reading.settings.clone()).value;
+        Ok(reading.view(model))
+    }
+
+    /// Brings the view to what there is now. When that cannot be read, it stays what it was.
+    pub(crate) fn reload(
+        &mut self,
+        config: &Config,
+        kept: &mut Kept,
+        guards: &mut Guards,
+        failing: &BTreeSet<String>,
+    ) -> Result<()> {
+        let reading = Reading::read(config, kept, guards, failing)?;
+        let mut model = std::mem::take(&mut self.model);
+        model.update(reading.inventory.clone(), reading.settings.clone());
+        *self = reading.view(model);
+        Ok(())
     }
 
     /// Looks at the other agents' nodes; true when the rules have to be made anew because of them.

@@ -31,7 +31,7 @@ impl Claim {
 }
 
 /// Every address that somebody claims.
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct AddressIndex {
     sole: HashMap<IpAddr, Claim>,
     /// What more than one claim, in order.

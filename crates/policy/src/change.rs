@@ -1,11 +1,12 @@
-//! The smallest change that turns a verdict: one object or one field, applied to a copy of the inventory and judged
-//! again before it is shown, with every other link that it turns.
+//! The smallest change that turns a verdict: one object or one field, applied to a model of what the link depends on and
+//! judged again before it is shown, with every other link that it turns.
 
 mod candidates;
 mod object;
 mod part;
 mod touched;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use serde::Serialize;
 
 pub(crate) use self::candidates::labels_of;
 use self::candidates::{Asked, Candidate, closing, opening};
-use self::object::{Object, ObjectChange};
+use self::object::{Object, ObjectChange, Undo};
 use self::part::{Keep, Parts};
 use self::touched::{Everybody, Touched, Who, pods_of, touched};
 use crate::compare::{self, Comparison, Somebody, Turned, Word};
@@ -194,9 +195,7 @@ impl Model {
         }
         doing.sort_by_key(|candidate| candidate.edits.len());
         doing.truncate(MOST_CHANGES);
-        let everybody = Everybody::new(self);
-        let with_effects = |candidate| search.with_effects(&everybody, candidate);
-        let mut found: Vec<Change> = doing.into_iter().map(with_effects).collect();
+        let mut found = search.with_effects(doing);
         found
             .sort_by_key(|change| (change.edits.len(), change.also_opens.links.len() + change.also_closes.links.len()));
         Changes { to: Some(wanted), found, tried }
@@ -222,11 +221,13 @@ struct Search<'a, 'm> {
     link: &'a Link,
     now: Timestamp,
     parts: Parts<'m>,
+    /// Models of what the link depends on, to try changes on: while labels stay, and when they change.
+    trials: [RefCell<Option<Model>>; 2],
 }
 
 impl<'a, 'm> Search<'a, 'm> {
     fn new(model: &'m Model, situation: &'a Situation<'m>, link: &'a Link) -> Self {
-        Self { model, situation, link, now: situation.now, parts: Parts::new(model) }
+        Self { model, situation, link, now: situation.now, parts: Parts::new(model), trials: Default::default() }
     }
 
     /// What may do, those that are one edit first.
@@ -264,22 +265,26 @@ impl<'a, 'm> Search<'a, 'm> {
     }
 
     fn opens_end(&self, candidate: &Candidate, direction: Direction) -> bool {
-        let model = self.after(candidate);
-        model.judge(self.link, self.now).is_ok_and(|judgement| match direction {
+        self.judged_after(candidate).is_some_and(|judgement| match direction {
             Direction::Egress => judgement.enforced.egress.is_allow(),
             Direction::Ingress => judgement.enforced.ingress.is_allow(),
         })
     }
 
     fn word_after(&self, candidate: &Candidate) -> Option<Word> {
-        let judgement = self.after(candidate).judge(self.link, self.now).ok()?;
+        let judgement = self.judged_after(candidate)?;
         Some(Word::from(judgement.enforced.link().1))
     }
 
-    /// A model of what the link depends on, with the change.
-    fn after(&self, candidate: &Candidate) -> Model {
-        let pods = self.own_pods();
-        self.model.with(self.parts.of(&pods, &self.addresses(), keep(candidate)), candidate)
+    /// What is said of the link after the change.
+    fn judged_after(&self, candidate: &Candidate) -> Option<Judgement> {
+        let keep = keep(candidate);
+        let mut trial = self.trials[keep as usize].borrow_mut();
+        let trial = trial.get_or_insert_with(|| {
+            let part = self.parts.of(&self.own_pods(), &self.addresses(), keep);
+            Model::resolve(Arc::new(part), self.model.settings.clone())
+        });
+        candidate.on(trial, |trial| trial.judge(self.link, self.now).ok())
     }
 
     fn own_pods(&self) -> BTreeSet<PodIndex> {
@@ -299,49 +304,70 @@ impl<'a, 'm> Search<'a, 'm> {
         [&self.link.from, &self.link.to].into_iter().filter_map(address).collect()
     }
 
-    fn with_effects(&self, everybody: &Everybody<'_>, candidate: Candidate) -> Change {
-        let mut all: Vec<Touched> = candidate.changes.iter().flat_map(|change| touched(everybody, change)).collect();
-        let mut is_cut = false;
-        for touched in &mut all {
-            for who in [&mut touched.from, &mut touched.to] {
-                is_cut |= who.len() > MOST_PODS;
-                who.truncate(MOST_PODS);
+    /// The candidates with all else that each turns.
+    fn with_effects(&self, candidates: Vec<Candidate>) -> Vec<Change> {
+        let everybody = Everybody::new(self.model);
+        let mut touching: Vec<(Candidate, Vec<Touched>, bool)> = Vec::new();
+        for candidate in candidates {
+            let mut all: Vec<Touched> =
+                candidate.changes.iter().flat_map(|change| touched(&everybody, change)).collect();
+            let mut is_cut = false;
+            for touched in &mut all {
+                for who in [&mut touched.from, &mut touched.to] {
+                    is_cut |= who.len() > MOST_PODS;
+                    who.truncate(MOST_PODS);
+                }
             }
+            touching.push((candidate, all, is_cut));
         }
-        let mut pods = pods_of(&all);
+        let mut pods: BTreeSet<PodIndex> = touching.iter().flat_map(|(_, touched, _)| pods_of(touched)).collect();
         pods.extend(self.own_pods());
-        let kept = self.parts.of(&pods, &self.addresses(), keep(&candidate));
-        let before = self.model.with(kept.clone(), &Candidate { changes: Vec::new(), edits: Vec::new() });
-        let after = self.model.with(kept, &candidate);
-        let mut comparison = Comparison::new(&before, &after, self.now, MOST_LINKS);
+        let keep = touching.iter().map(|(candidate, ..)| keep(candidate)).max().unwrap_or(Keep::Naming);
+        let part = self.parts.of(&pods, &self.addresses(), keep);
+        let before = Model::resolve(Arc::new(part), self.model.settings.clone());
+        let mut trial = before.clone();
+        let effects = |(candidate, all, is_cut): (Candidate, Vec<Touched>, bool)| {
+            let (turned, is_cut) =
+                candidate.on(&mut trial, |after| self.turned(&everybody, &all, is_cut, [&before, after]));
+            let turned = turned.into_iter().filter_map(|one| self.other_than_asked(one));
+            let (opens, closes): (Vec<Turned>, Vec<Turned>) = turned.partition(|one| one.is == Word::Allowed);
+            let closes = closes.into_iter().filter(|one| one.was == Word::Allowed).collect();
+            Change {
+                edits: candidate.edits,
+                objects: candidate.changes,
+                also_opens: Effects { links: opens, is_cut },
+                also_closes: Effects { links: closes, is_cut },
+            }
+        };
+        touching.into_iter().map(effects).collect()
+    }
+
+    /// Which of the links that a change touches say something else after it, and whether there may be more.
+    fn turned(
+        &self,
+        everybody: &Everybody<'_>,
+        all: &[Touched],
+        is_cut: bool,
+        [before, after]: [&Model; 2],
+    ) -> (BTreeSet<Turned>, bool) {
+        let mut comparison = Comparison::new(before, after, self.now, MOST_LINKS);
         let mut turned: BTreeSet<Turned> = BTreeSet::new();
         let mut done: BTreeSet<(Somebody, Somebody)> = BTreeSet::new();
-        'all: for touched in &all {
+        for touched in all {
             let senders: Vec<Somebody> =
-                touched.from.iter().flat_map(|who| self.senders(everybody, *who, [&before, &after])).collect();
+                touched.from.iter().flat_map(|who| self.senders(everybody, *who, [before, after])).collect();
             for to in touched.to.iter().filter_map(|who| everybody.as_receiver(*who)) {
                 let ranges = comparison.ranges(&to, |protocol| touched.ports.of(protocol));
                 for from in &senders {
                     if !is_link(from, &to) || touched.ports.is_all() && !done.insert((from.clone(), to.clone())) {
                         continue;
                     }
-                    let Some(found) = comparison.turned(from, &to, &ranges) else {
-                        is_cut = true;
-                        break 'all;
-                    };
+                    let Some(found) = comparison.turned(from, &to, &ranges) else { return (turned, true) };
                     turned.extend(found);
                 }
             }
         }
-        let turned = turned.into_iter().filter_map(|one| self.other_than_asked(one));
-        let (opens, closes): (Vec<Turned>, Vec<Turned>) = turned.partition(|one| one.is == Word::Allowed);
-        let closes = closes.into_iter().filter(|one| one.was == Word::Allowed).collect();
-        Change {
-            edits: candidate.edits,
-            objects: candidate.changes,
-            also_opens: Effects { links: opens, is_cut },
-            also_closes: Effects { links: closes, is_cut },
-        }
+        (turned, is_cut)
     }
 
     fn senders(&self, everybody: &Everybody<'_>, who: Who, models: [&Model; 2]) -> Vec<Somebody> {
@@ -409,13 +435,18 @@ fn keep(candidate: &Candidate) -> Keep {
     if changes_labels { Keep::Everything } else { Keep::Naming }
 }
 
-impl Model {
-    /// A model of `inventory`, a part of this one's, with the change.
-    fn with(&self, mut inventory: Inventory, candidate: &Candidate) -> Model {
-        candidate.changes.iter().for_each(|change| change.apply(&mut inventory));
-        Model::new(Arc::new(inventory), self.settings.clone()).value
+impl Candidate {
+    /// Asks `model` with the change, and takes it back.
+    fn on<A>(&self, model: &mut Model, ask: impl FnOnce(&Model) -> A) -> A {
+        let mut undo = Undo::default();
+        self.changes.iter().for_each(|change| change.apply_to(model, &mut undo));
+        let answer = ask(model);
+        undo.apply(model);
+        answer
     }
+}
 
+impl Model {
     /// Whether the policies open `link`.
     pub(crate) fn opens_with(&self, situation: &Situation<'_>, link: &Link, policies: &[AccessPolicy]) -> bool {
         let search = Search::new(self, situation, link);

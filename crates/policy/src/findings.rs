@@ -22,7 +22,7 @@ use touched::Touched;
 /// What was found of each object that something was found of.
 ///
 /// Each map is in the order of references, and so are the lists of an inventory; those of the tiers alone have another.
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Findings {
     network: ByObject,
     perimeters: ByObject,
@@ -32,8 +32,8 @@ pub(crate) struct Findings {
     equal_priorities: ByObject,
     one_sided: ByObject,
     not_yet: ByObject,
-    /// Whether it was silent when it was found.
-    is_silent: bool,
+    /// Whether it was silent when it was found; `None` when nothing was looked for.
+    is_silent: Option<bool>,
 }
 
 type ByObject = BTreeMap<ObjectRef, Vec<Problem>>;
@@ -46,7 +46,7 @@ fn is_silent(model: &Model) -> bool {
 impl Findings {
     /// All that there is to find.
     pub(crate) fn of(model: &Model) -> Self {
-        let mut findings = Self { is_silent: is_silent(model), ..Self::default() };
+        let mut findings = Self { is_silent: Some(is_silent(model)), ..Self::default() };
         let inventory = &model.inventory;
         inventory.network_policies.iter().for_each(|policy| findings.of_network(model, policy));
         inventory.perimeters.iter().for_each(|perimeter| findings.of_perimeter(model, perimeter));
@@ -108,7 +108,8 @@ impl Findings {
 
     /// Finds anew what `touched` says.
     pub(crate) fn refresh(&mut self, model: &Model, touched: &Touched) {
-        if touched.everything || self.is_silent != is_silent(model) {
+        let Some(was_silent) = self.is_silent else { return };
+        if touched.everything || was_silent != is_silent(model) {
             *self = Self::of(model);
             return;
         }

@@ -174,7 +174,7 @@ pub(crate) enum AddressOwner {
 }
 
 /// An inventory with every name resolved.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Model {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) settings: Settings,
@@ -195,9 +195,24 @@ pub struct Model {
     pub(crate) findings: Findings,
 }
 
+impl Default for Model {
+    /// The model of an inventory that is empty.
+    fn default() -> Self {
+        Self::new(Arc::default(), Settings::default()).value
+    }
+}
+
 impl Model {
     /// Resolves `inventory`; the problems are those that show only when objects are seen together.
     pub fn new(inventory: Arc<Inventory>, settings: Settings) -> Outcome<Self> {
+        let mut model = Self::resolve(inventory, settings);
+        model.findings = Findings::of(&model);
+        let problems = model.problems();
+        Outcome::new(model, problems)
+    }
+
+    /// Resolves `inventory` for who asks about links alone: nothing is found of objects.
+    pub(crate) fn resolve(inventory: Arc<Inventory>, settings: Settings) -> Self {
         let (inventory, has_twins) = sorted(inventory);
         let namespace_labels: BTreeMap<Name, Arc<Labels>> = inventory
             .namespaces
@@ -231,9 +246,7 @@ impl Model {
         };
         model.find_audit();
         model.find_well_known();
-        model.findings = Findings::of(&model);
-        let problems = model.problems();
-        Outcome::new(model, problems)
+        model
     }
 
     pub(crate) fn find_audit(&mut self) {

@@ -15,7 +15,7 @@ use palisade_model::object::Name;
 use crate::model::{PodFacts, PodIndex};
 
 /// Pods by what policies and Services ask of them.
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct PodLookup {
     namespaces: HashMap<Name, InNamespace>,
     /// The namespaces with a pod that has the label, in order.
@@ -26,7 +26,7 @@ pub(crate) struct PodLookup {
 /// By a label's key and value, in order.
 type ByLabel<T> = HashMap<Name, HashMap<Name, Vec<T>>>;
 
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 struct InNamespace {
     /// Where its first pod stands.
     first: u32,

@@ -30,7 +30,7 @@ pub(crate) struct Scope {
 }
 
 /// All rules by number, and who is named by which.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct RuleIndex {
     /// AccessPolicies' rules.
     pub(crate) access: Numbers,
@@ -45,7 +45,7 @@ pub(crate) struct RuleIndex {
 }
 
 /// NetworkPolicies' rules of one direction.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct NetworkRules {
     pub(crate) rules: Numbers,
     /// Those that name everyone, in order.
@@ -55,7 +55,7 @@ pub(crate) struct NetworkRules {
 }
 
 /// Numbered rules: position of the policy and index of the rule.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Numbers {
     rules: Vec<(usize, usize)>,
     /// The first rule's number by the policy's position, and one more.

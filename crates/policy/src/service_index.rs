@@ -13,21 +13,21 @@ use palisade_model::service::{EndpointSlice, Service};
 use crate::model::{PodFacts, in_scope};
 
 /// Positions of Services and EndpointSlices in the inventory.
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct ServiceLookup {
     services: HashMap<Name, Part<Services>>,
     slices: HashMap<Name, Part<Slices>>,
 }
 
 /// What is in one namespace.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Part<T> {
     first: usize,
     count: usize,
     content: T,
 }
 
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 struct Services {
     by_name: HashMap<Name, usize>,
     /// By the first label of the selector: a pod behind the Service has it.

@@ -29,7 +29,7 @@ use palisade_model::workload::Workload;
 
 use crate::findings::touched::Touched;
 use crate::model::Model;
-use listed::{Listed, Sides};
+use listed::{Listed, Sides, match_object};
 
 /// Of more changes than this all is made anew: each costs more than its part of the whole.
 const MOST_CHANGES: usize = 64;
@@ -37,66 +37,49 @@ const MOST_CHANGES: usize = 64;
 impl Model {
     /// Adds `object`, or puts it in the place of the one of its kind, namespace and name.
     pub fn put(&mut self, object: Object) {
-        match object {
-            Object::Namespace(object) => self.put_one(object),
-            Object::Node(object) => self.put_one(object),
-            Object::ServiceAccount(object) => self.put_one(object),
-            Object::Workload(object) => self.put_one(object),
-            Object::Pod(object) => self.put_one(object),
-            Object::Service(object) => self.put_one(object),
-            Object::EndpointSlice(object) => self.put_one(object),
-            Object::Ingress(object) => self.put_one(object),
-            Object::IngressClass(object) => self.put_one(object),
-            Object::Gateway(object) => self.put_one(object),
-            Object::GatewayClass(object) => self.put_one(object),
-            Object::Route(object) => self.put_one(object),
-            Object::ReferenceGrant(object) => self.put_one(object),
-            Object::NetworkPolicy(object) => self.put_one(object),
-            Object::TieredPolicy(object) => self.put_one(object),
-            Object::Perimeter(object) => self.put_one(object),
-            Object::AccessPolicy(object) => self.put_one(object),
-        }
-    }
-
-    fn put_one<T: Listed>(&mut self, object: Arc<T>) {
-        let before = listed::find(&self.inventory, &object.meta().reference);
-        self.apply([before, Some(object)]);
+        let before = self.object(&object.meta().reference);
+        match_object!(object, |after| {
+            let before = before.and_then(Listed::of_object);
+            self.apply([before, Some(after)]);
+        });
     }
 
     /// Removes the object; that it is not there is no error.
     pub fn remove(&mut self, reference: &ObjectRef) {
-        match reference.kind {
-            Kind::Namespace => self.remove_one::<Namespace>(reference),
-            Kind::Node => self.remove_one::<Node>(reference),
-            Kind::ServiceAccount => self.remove_one::<ServiceAccount>(reference),
-            Kind::CronJob | Kind::DaemonSet | Kind::Deployment | Kind::Job | Kind::ReplicaSet | Kind::StatefulSet => {
-                self.remove_one::<Workload>(reference)
-            }
-            Kind::Pod => self.remove_one::<Pod>(reference),
-            Kind::Service => self.remove_one::<Service>(reference),
-            Kind::EndpointSlice => self.remove_one::<EndpointSlice>(reference),
-            Kind::Ingress => self.remove_one::<Ingress>(reference),
-            Kind::IngressClass => self.remove_one::<IngressClass>(reference),
-            Kind::Gateway => self.remove_one::<Gateway>(reference),
-            Kind::GatewayClass => self.remove_one::<GatewayClass>(reference),
-            Kind::GRPCRoute | Kind::HTTPRoute | Kind::TCPRoute | Kind::TLSRoute | Kind::UDPRoute => {
-                self.remove_one::<Route>(reference);
-            }
-            Kind::ReferenceGrant => self.remove_one::<ReferenceGrant>(reference),
-            Kind::NetworkPolicy => self.remove_one::<NetworkPolicy>(reference),
-            Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy | Kind::ClusterNetworkPolicy => {
-                self.remove_one::<TieredPolicy>(reference);
-            }
-            Kind::ClusterPerimeter | Kind::Perimeter => self.remove_one::<Perimeter>(reference),
-            Kind::AccessPolicy | Kind::ClusterAccessPolicy => self.remove_one::<AccessPolicy>(reference),
-            // It is in the settings.
-            Kind::ClusterSettings => {}
+        if let Some(object) = self.object(reference) {
+            match_object!(object, |before| self.apply([Some(before), None]));
         }
     }
 
-    fn remove_one<T: Listed>(&mut self, reference: &ObjectRef) {
-        if let Some(before) = listed::find::<T>(&self.inventory, reference) {
-            self.apply([Some(before), None]);
+    /// The object of the reference.
+    pub fn object(&self, reference: &ObjectRef) -> Option<Object> {
+        let inventory = &self.inventory;
+        match reference.kind {
+            Kind::Namespace => listed::find::<Namespace>(inventory, reference),
+            Kind::Node => listed::find::<Node>(inventory, reference),
+            Kind::ServiceAccount => listed::find::<ServiceAccount>(inventory, reference),
+            Kind::CronJob | Kind::DaemonSet | Kind::Deployment | Kind::Job | Kind::ReplicaSet | Kind::StatefulSet => {
+                listed::find::<Workload>(inventory, reference)
+            }
+            Kind::Pod => listed::find::<Pod>(inventory, reference),
+            Kind::Service => listed::find::<Service>(inventory, reference),
+            Kind::EndpointSlice => listed::find::<EndpointSlice>(inventory, reference),
+            Kind::Ingress => listed::find::<Ingress>(inventory, reference),
+            Kind::IngressClass => listed::find::<IngressClass>(inventory, reference),
+            Kind::Gateway => listed::find::<Gateway>(inventory, reference),
+            Kind::GatewayClass => listed::find::<GatewayClass>(inventory, reference),
+            Kind::GRPCRoute | Kind::HTTPRoute | Kind::TCPRoute | Kind::TLSRoute | Kind::UDPRoute => {
+                listed::find::<Route>(inventory, reference)
+            }
+            Kind::ReferenceGrant => listed::find::<ReferenceGrant>(inventory, reference),
+            Kind::NetworkPolicy => listed::find::<NetworkPolicy>(inventory, reference),
+            Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy | Kind::ClusterNetworkPolicy => {
+                listed::find::<TieredPolicy>(inventory, reference)
+            }
+            Kind::ClusterPerimeter | Kind::Perimeter => listed::find::<Perimeter>(inventory, reference),
+            Kind::AccessPolicy | Kind::ClusterAccessPolicy => listed::find::<AccessPolicy>(inventory, reference),
+            // They are told by the inventory and in no list of it.
+            Kind::ClusterSettings => None,
         }
     }
 

@@ -85,7 +85,7 @@ pub(crate) fn may_own(workload: &Workload, pod: &Pod) -> bool {
 
 /// How many pods there are of each workload: at the top of their chain, or their owner. Where the top is not in the
 /// input, the owner is what would stand for them once more.
-#[derive(Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct PodsOfWorkloads(HashMap<WorkloadKey, u32>);
 
 /// Namespace, kind and name.

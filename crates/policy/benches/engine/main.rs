@@ -6,6 +6,7 @@
 
 mod all_pairs;
 mod clusters;
+mod explaining;
 mod policies;
 mod updates;
 
@@ -52,6 +53,7 @@ fn main() {
     }
     all_pairs::measure_all(&words, smoke);
     updates::measure_all(&words, smoke);
+    explaining::measure_all(&words, smoke);
 }
 
 fn measure(name: &str, size: usize, input: Input) {

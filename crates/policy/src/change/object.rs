@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use palisade_model::access_policy::AccessPolicy;
-use palisade_model::inventory::{Inventory, Namespace};
+use palisade_model::inventory::{self, Inventory, Namespace};
 use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::perimeter::Perimeter;
 use palisade_model::pod::Pod;
 use palisade_model::tiered_policy::TieredPolicy;
 use palisade_model::workload::Workload;
-use palisade_model::{Labels, Meta};
+use palisade_model::{Labels, Meta, ObjectRef};
+
+use crate::model::Model;
 
 /// An object that a change is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,13 +52,80 @@ impl ObjectChange {
         self.before.as_ref().or(self.after.as_ref()).expect("a change is about an object")
     }
 
-    /// Does it to `inventory`, which may be a part that lacks the object.
-    pub(super) fn apply(&self, inventory: &mut Inventory) {
-        if let Some(before) = &self.before {
-            before.remove(inventory);
+    /// What is to stand where: an object, or nothing.
+    fn steps(&self) -> Vec<(ObjectRef, Option<inventory::Object>)> {
+        let Some(after) = &self.after else {
+            return self.before.iter().map(|before| (before.meta().reference.clone(), None)).collect();
+        };
+        let objects = match after.clone() {
+            Object::AccessPolicy(policy) => vec![inventory::Object::AccessPolicy(Arc::new(policy))],
+            Object::Namespace(namespace) => vec![inventory::Object::Namespace(Arc::new(namespace))],
+            Object::NetworkPolicy(policy) => vec![inventory::Object::NetworkPolicy(Arc::new(policy))],
+            Object::Perimeter(perimeter) => vec![inventory::Object::Perimeter(Arc::new(perimeter))],
+            Object::TieredPolicy(policy) => vec![inventory::Object::TieredPolicy(Arc::new(policy))],
+            Object::Pod(pod) => vec![inventory::Object::Pod(Arc::from(pod))],
+            Object::Workload(workload, pods) => {
+                let pods = pods.into_iter().map(|pod| inventory::Object::Pod(Arc::new(pod)));
+                pods.chain([inventory::Object::Workload(Arc::from(workload))]).collect()
+            }
+        };
+        objects.into_iter().map(|object| (object.meta().reference.clone(), Some(object))).collect()
+    }
+
+    /// Whether it is done only where the object is: a part has all pods and workloads that matter to it.
+    fn needs_known(&self) -> bool {
+        match self.object() {
+            Object::Pod(_) | Object::Workload(..) => true,
+            Object::AccessPolicy(_)
+            | Object::Namespace(_)
+            | Object::NetworkPolicy(_)
+            | Object::Perimeter(_)
+            | Object::TieredPolicy(_) => false,
         }
-        if let Some(after) = &self.after {
-            after.add(inventory, self.before.is_some());
+    }
+
+    /// Does it to `inventory`.
+    pub(super) fn apply(&self, inventory: &mut Inventory) {
+        let mut objects: Vec<inventory::Object> = inventory.objects().collect();
+        for (reference, after) in self.steps() {
+            let before = objects.len();
+            objects.retain(|own| own.meta().reference != reference);
+            if objects.len() < before || !self.needs_known() {
+                objects.extend(after);
+            }
+        }
+        let Inventory { settings, unreadable, other_kinds, .. } = std::mem::take(inventory);
+        *inventory = Inventory { settings, unreadable, other_kinds, ..Inventory::default() };
+        inventory.extend(objects);
+    }
+
+    /// Does it to `model`, which may be of a part that lacks the object.
+    pub(super) fn apply_to(&self, model: &mut Model, undo: &mut Undo) {
+        for (reference, after) in self.steps() {
+            let before = model.object(&reference);
+            if before.is_none() && self.needs_known() {
+                continue;
+            }
+            match after {
+                Some(after) => model.put(after),
+                None => model.remove(&reference),
+            }
+            undo.0.push((reference, before));
+        }
+    }
+}
+
+/// What stood where changes were made, the first change first.
+#[derive(Default, Debug)]
+pub(super) struct Undo(Vec<(ObjectRef, Option<inventory::Object>)>);
+
+impl Undo {
+    pub(super) fn apply(self, model: &mut Model) {
+        for (reference, before) in self.0.into_iter().rev() {
+            match before {
+                Some(before) => model.put(before),
+                None => model.remove(&reference),
+            }
         }
     }
 }
@@ -85,45 +154,5 @@ impl Object {
             | Self::TieredPolicy(_)
             | Self::Pod(_) => &self.meta().labels,
         }
-    }
-
-    fn remove(&self, inventory: &mut Inventory) {
-        let reference = &self.meta().reference;
-        let other = |meta: &Meta| meta.reference != *reference;
-        match self {
-            Self::AccessPolicy(_) => inventory.access_policies.retain(|one| other(&one.meta)),
-            Self::Namespace(_) => inventory.namespaces.retain(|one| other(&one.meta)),
-            Self::NetworkPolicy(_) => inventory.network_policies.retain(|one| other(&one.meta)),
-            Self::Perimeter(_) => inventory.perimeters.retain(|one| other(&one.meta)),
-            Self::TieredPolicy(_) => inventory.tiered_policies.retain(|one| other(&one.meta)),
-            // They are replaced where they are.
-            Self::Pod(_) | Self::Workload(..) => {}
-        }
-    }
-
-    fn add(&self, inventory: &mut Inventory, is_replacement: bool) {
-        match self {
-            Self::AccessPolicy(policy) => inventory.access_policies.push(Arc::new(policy.clone())),
-            Self::Namespace(namespace) => inventory.namespaces.push(Arc::new(namespace.clone())),
-            Self::NetworkPolicy(policy) => inventory.network_policies.push(Arc::new(policy.clone())),
-            Self::Perimeter(perimeter) => inventory.perimeters.push(Arc::new(perimeter.clone())),
-            Self::TieredPolicy(policy) => inventory.tiered_policies.push(Arc::new(policy.clone())),
-            Self::Pod(pod) if is_replacement => replace_pod(inventory, pod),
-            Self::Pod(pod) => inventory.pods.push(Arc::new((**pod).clone())),
-            Self::Workload(workload, pods) => {
-                let same = |one: &&mut Arc<Workload>| one.meta.reference == workload.meta.reference;
-                if let Some(one) = inventory.workloads.iter_mut().find(same) {
-                    *one = Arc::new((**workload).clone());
-                }
-                pods.iter().for_each(|pod| replace_pod(inventory, pod));
-            }
-        }
-    }
-}
-
-fn replace_pod(inventory: &mut Inventory, pod: &Pod) {
-    let same = |one: &&mut Arc<Pod>| one.meta.reference == pod.meta.reference;
-    if let Some(one) = inventory.pods.iter_mut().find(same) {
-        *one = Arc::new(pod.clone());
     }
 }

@@ -15,7 +15,7 @@ use crate::model::{AddressOwner, Closer, Model, PodFacts, PodIndex};
 use crate::party::receiver;
 
 /// Which policies and Services are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Keep {
     /// Those that select or name one of the pods as it is.
     Naming,

@@ -25,8 +25,6 @@ pub(crate) struct Touched {
     pub(crate) objects: BTreeSet<ObjectRef>,
     /// Namespaces with other pods, or pods that are different.
     namespaces: BTreeSet<Name>,
-    /// A namespace has its first pod, or has lost its last one: what names it says something else.
-    comings: bool,
     pub(crate) everything: bool,
     /// Whether an object that can be in Audit changed.
     pub(crate) audit: bool,
@@ -35,8 +33,8 @@ pub(crate) struct Touched {
 impl Touched {
     /// Whether the policy of `reference`, of which something was found, may be about pods that changed.
     pub(super) fn looks_at(&self, model: &Model, reference: &ObjectRef) -> bool {
-        if self.comings || self.namespaces.is_empty() {
-            return self.comings;
+        if self.namespaces.is_empty() {
+            return false;
         }
         let own = reference.namespace.as_ref();
         own.is_none_or(|own| self.namespaces.contains(own))
@@ -49,8 +47,7 @@ impl Touched {
         let Some(namespace) = after.or(before).map(|pod| &pod.namespace) else { return };
         let count = model.pod_lookup.of_namespace(namespace).len();
         if before.is_some() != after.is_some() && count == usize::from(after.is_some()) {
-            self.comings = true;
-            // What names the DNS is silent where there is none.
+            // What names the DNS is silent where there is no pod.
             self.everything |= *namespace == model.settings.dns_service.0;
         }
         self.namespaces.insert(namespace.clone());

@@ -24,7 +24,7 @@ pub(crate) struct PeerAt {
 }
 
 /// Finds the peers of one list of the rules that could name a party. Every list of peers is in order.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct PeerIndex {
     in_namespace: HashMap<Name, PodPeers>,
     /// Those that ask for labels of the namespace, by what they ask for.
@@ -49,7 +49,7 @@ pub(crate) enum BlockReach {
 }
 
 /// Peers by one thing that they ask of a pod, the one that the fewest pods have.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 struct PodPeers {
     by_workload: HashMap<Name, Vec<PeerAt>>,
     by_label: HashMap<Name, HashMap<Name, Vec<PeerAt>>>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use palisade_model::access_policy::AccessPolicy;
 use palisade_model::gateway::{Gateway, GatewayClass, ReferenceGrant, Route};
 use palisade_model::ingress::{Ingress, IngressClass};
-use palisade_model::inventory::{Inventory, Namespace, Node, ServiceAccount};
+use palisade_model::inventory::{Inventory, Namespace, Node, Object, ServiceAccount};
 use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::object::{Meta, ObjectRef};
 use palisade_model::perimeter::Perimeter;
@@ -26,6 +26,8 @@ pub(super) trait Listed: PartialEq + Sized {
     fn list(inventory: &Inventory) -> &Vec<Arc<Self>>;
     fn list_mut(inventory: &mut Inventory) -> &mut Vec<Arc<Self>>;
     fn meta(&self) -> &Meta;
+    fn to_object(self: Arc<Self>) -> Object;
+    fn of_object(object: Object) -> Option<Arc<Self>>;
 
     /// The order of the list.
     fn order(&self, other: &Self) -> Ordering {
@@ -38,7 +40,7 @@ pub(super) trait Listed: PartialEq + Sized {
 }
 
 macro_rules! listed {
-    ($kind:ty, $list:ident, $follow:path $(, $order:path)?) => {
+    ($kind:ident, $list:ident, $follow:path $(, $order:path)?) => {
         impl Listed for $kind {
             fn list(inventory: &Inventory) -> &Vec<Arc<Self>> {
                 &inventory.$list
@@ -49,6 +51,12 @@ macro_rules! listed {
             fn meta(&self) -> &Meta {
                 &self.meta
             }
+            fn to_object(self: Arc<Self>) -> Object {
+                Object::$kind(self)
+            }
+            fn of_object(object: Object) -> Option<Arc<Self>> {
+                if let Object::$kind(object) = object { Some(object) } else { None }
+            }
             $(fn order(&self, other: &Self) -> Ordering {
                 $order(self, other)
             })?
@@ -58,6 +66,32 @@ macro_rules! listed {
         }
     };
 }
+
+/// Does the same with an object of whatever kind.
+macro_rules! match_object {
+    ($object:expr, |$one:ident| $body:expr) => {
+        match $object {
+            Object::Namespace($one) => $body,
+            Object::Node($one) => $body,
+            Object::ServiceAccount($one) => $body,
+            Object::Workload($one) => $body,
+            Object::Pod($one) => $body,
+            Object::Service($one) => $body,
+            Object::EndpointSlice($one) => $body,
+            Object::Ingress($one) => $body,
+            Object::IngressClass($one) => $body,
+            Object::Gateway($one) => $body,
+            Object::GatewayClass($one) => $body,
+            Object::Route($one) => $body,
+            Object::ReferenceGrant($one) => $body,
+            Object::NetworkPolicy($one) => $body,
+            Object::TieredPolicy($one) => $body,
+            Object::Perimeter($one) => $body,
+            Object::AccessPolicy($one) => $body,
+        }
+    };
+}
+pub(super) use match_object;
 
 listed!(Namespace, namespaces, Model::follow_namespace);
 listed!(Node, nodes, Model::follow_node);
@@ -81,14 +115,14 @@ listed!(ReferenceGrant, reference_grants, nothing_follows);
 fn nothing_follows<T>(_: &mut Model, _: usize, _: [Option<&Arc<T>>; 2], _: &mut Touched) {}
 
 /// The object of the reference.
-pub(super) fn find<T: Listed>(inventory: &Inventory, reference: &ObjectRef) -> Option<Arc<T>> {
+pub(super) fn find<T: Listed>(inventory: &Inventory, reference: &ObjectRef) -> Option<Object> {
     let list = T::list(inventory);
     // Policies of the tiers stand in another order; there are few.
     let found = match list.binary_search_by(|object| object.meta().reference.cmp(reference)) {
         Ok(position) => Some(&list[position]),
         Err(_) => list.iter().find(|object| object.meta().reference == *reference),
     };
-    found.cloned()
+    found.cloned().map(T::to_object)
 }
 
 /// Puts an object in the place of another, as which it stands in the order; also where, and whether another one of its

@@ -136,3 +136,36 @@ fn changes_one_by_one_make_the_model_of_the_inventory() {
         }
     }
 }
+
+#[test]
+fn the_first_pod_of_the_dns_namespace_ends_the_silence_about_it() {
+    const POLICIES: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: main, image: x}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}]}]
+";
+    const PROXY: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: proxy, namespace: kube-system, labels: {k8s-app: kube-proxy}}
+spec: {containers: [{name: main, image: x}]}
+";
+    let mut model = Model::new(Arc::new(load_text("policies.yaml", POLICIES).value), Default::default()).value;
+    assert_eq!(model.problems(), []);
+    let proxy = load_text("proxy.yaml", PROXY).value.pods[0].clone();
+    model.put(Object::Pod(proxy.clone()));
+    let codes: Vec<&str> = model.problems().iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["peer-matches-nothing"]);
+    is_that_of_its_inventory(&model, "with a pod");
+    model.remove(&proxy.meta.reference);
+    assert_eq!(model.problems(), []);
+    is_that_of_its_inventory(&model, "without");
+}
