@@ -1,11 +1,13 @@
 //! Where blobs come from: a folder, an archive, a registry.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::digest::is_sha256;
+use crate::gzip::Unpacked;
 
 /// Bytes by digest. Whoever reads them checks that they are what the digest says.
 pub trait Blobs {
@@ -45,11 +47,18 @@ impl Blobs for FolderBlobs {
     }
 }
 
-/// The files of an archive: where each one lies in it.
-#[derive(Debug)]
+/// The files of an archive, which may be a gzip file: where each one lies in it.
 pub struct ArchiveFiles {
     path: PathBuf,
     files: BTreeMap<String, (u64, u64)>,
+    /// Where a gzip file was left: what lies further on is had without beginning again.
+    unpacked: Option<RefCell<Option<Unpacked>>>,
+}
+
+impl std::fmt::Debug for ArchiveFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArchiveFiles").field("path", &self.path).field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 /// Files of an archive of images: a layer each, and a handful beside them.
@@ -64,9 +73,8 @@ impl ArchiveFiles {
     /// # Errors
     /// When it cannot be read, or is no tar.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
         let (mut files, mut links) = (BTreeMap::new(), BTreeMap::new());
-        crate::tar::each_header(&mut file, &mut |entry, offset| {
+        let mut visit = |entry: &palisade_image::Entry<'_>, offset| {
             match entry.kind {
                 palisade_image::EntryKind::File => drop(files.insert(entry.path.to_owned(), (offset, entry.size))),
                 palisade_image::EntryKind::Symlink(target) => {
@@ -78,7 +86,18 @@ impl ArchiveFiles {
                 palisade_image::EntryKind::Folder | palisade_image::EntryKind::Special => {}
             }
             files.len() < MOST_FILES
-        })?;
+        };
+        let unpacked = match Unpacked::is_gzip(path) {
+            true => {
+                let mut unpacked = Unpacked::open(path)?;
+                crate::tar::each_header(&mut unpacked, &mut visit)?;
+                Some(RefCell::new(Some(unpacked)))
+            }
+            false => {
+                crate::tar::each_header(&mut File::open(path)?, &mut visit)?;
+                None
+            }
+        };
         for path in links.keys() {
             let mut target = path;
             for _ in 0..MOST_LINKS {
@@ -89,7 +108,7 @@ impl ArchiveFiles {
                 files.insert(path.clone(), place);
             }
         }
-        Ok(Self { path: path.to_owned(), files })
+        Ok(Self { path: path.to_owned(), files, unpacked })
     }
 
     /// Whether there is such a file.
@@ -101,11 +120,40 @@ impl ArchiveFiles {
     ///
     /// # Errors
     /// When there is none.
-    pub fn file(&self, name: &str) -> io::Result<io::Take<File>> {
+    pub fn file(&self, name: &str) -> io::Result<Box<dyn Read + '_>> {
         let (offset, size) = self.files.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(file.take(size))
+        let Some(place) = &self.unpacked else {
+            let mut file = File::open(&self.path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            return Ok(Box::new(file.take(size)));
+        };
+        let left = place.take();
+        let mut unpacked = left.map_or_else(|| Unpacked::open(&self.path), Ok)?;
+        unpacked.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(Lent { unpacked: Some(unpacked), left: size, place }))
+    }
+}
+
+/// A file of a gzip file; when it has been read, the place is given back.
+struct Lent<'a> {
+    unpacked: Option<Unpacked>,
+    left: u64,
+    place: &'a RefCell<Option<Unpacked>>,
+}
+
+impl Read for Lent<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(unpacked) = &mut self.unpacked else { return Ok(0) };
+        let length = unpacked.read(&mut buffer[..most])?;
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.place.replace(self.unpacked.take());
     }
 }
 
@@ -115,7 +163,7 @@ impl Blobs for ArchiveFiles {
     }
 
     fn blob(&self, digest: &str, _size: u64) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(self.file(&format!("blobs/sha256/{}", hex_of(digest)?))?))
+        self.file(&format!("blobs/sha256/{}", hex_of(digest)?))
     }
 }
 

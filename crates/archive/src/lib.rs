@@ -8,7 +8,9 @@
 pub mod blobs;
 pub mod digest;
 mod docker;
+pub mod files;
 mod folder;
+mod gzip;
 mod image;
 mod layer;
 mod layout;

@@ -67,6 +67,39 @@ pub trait LayerReader {
     fn end(&mut self, whole: bool);
 }
 
+/// Nobody wants anything.
+impl<R: LayerReader> LayerReader for Option<R> {
+    fn begin_layer(&mut self, layer: &Layer) {
+        if let Some(reader) = self {
+            reader.begin_layer(layer);
+        }
+    }
+
+    fn again(&mut self) -> bool {
+        self.as_mut().is_some_and(LayerReader::again)
+    }
+
+    fn end_layer(&mut self, stored_bytes: u64, bytes: u64) {
+        if let Some(reader) = self {
+            reader.end_layer(stored_bytes, bytes);
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) -> Want {
+        self.as_mut().map_or(Want::Nothing, |reader| reader.entry(entry))
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Want {
+        self.as_mut().map_or(Want::Nothing, |reader| reader.bytes(bytes))
+    }
+
+    fn end(&mut self, whole: bool) {
+        if let Some(reader) = self {
+            reader.end(whole);
+        }
+    }
+}
+
 /// What is before the name of a removed entry.
 const WHITEOUT: &str = ".wh.";
 

@@ -8,6 +8,7 @@
 mod apk;
 pub mod catalogue;
 mod collector;
+pub mod compare;
 mod distribution;
 mod dpkg;
 pub mod elf;
@@ -31,6 +32,7 @@ pub mod sbom;
 pub use catalogue::{Catalogue, Distribution, ImageConfig, Layer, Unidentified, Unknown};
 pub use collector::{Collector, LockFiles, Options};
 pub use entry::{Entry, EntryKind, LayerReader, Want};
+pub use file_set::{FileSet, Held};
 pub use go::{GoBinary, GoFunctions, GoModule};
 pub use package::{Ecosystem, Evidence, LayerRef, Package, Release, SourcePackage};
 pub use program::Functions;

@@ -2,6 +2,7 @@
 
 mod beside;
 mod catalogue;
+mod diff;
 mod fleet;
 mod inspect;
 mod named;
@@ -25,6 +26,7 @@ pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Fa
     match command {
         ImageCommand::Scan(arguments) => scan::run(arguments, settings),
         ImageCommand::Sbom(arguments) => sbom::run(arguments, settings),
+        ImageCommand::Diff(arguments) => diff::run(arguments, settings),
         ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
         ImageCommand::Verify(arguments) => verify::run(arguments, settings),
     }

@@ -136,7 +136,9 @@ fn archives_of_layouts_and_of_docker_are_images_too() {
         archive = archive.long_path(&name, LongPath::Pax).file("x", &fs::read(entry.path()).expect("a blob"));
     }
     let folder = Folder::new();
-    folder.write("layout.tar", &archive.end());
+    let archive = archive.end();
+    folder.write("layout.tar", &archive);
+    folder.write("layout.tar.gz", &gzip(&archive));
     let config =
         json!({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []}, "history": null}).to_string();
     let manifest = json!([{"Config": "c.json", "RepoTags": ["app:v1"], "Layers": ["1/layer.tar", "2/layer.tar"]}]);
@@ -145,11 +147,28 @@ fn archives_of_layouts_and_of_docker_are_images_too() {
         .file("1/layer.tar", &layer)
         .link(b'2', "2/layer.tar", "../1/layer.tar")
         .file("manifest.json", manifest.to_string().as_bytes());
-    folder.write("docker.tar", &docker.end());
+    let docker = docker.end();
+    folder.write("docker.tar", &docker);
+    // In two members, as some compress in parallel.
+    let (first, second) = docker.split_at(700);
+    folder.write("docker.tgz", &[gzip(first), gzip(second)].concat());
     let read = |name: &str, tag| summary(&read(&folder.0.join(name), tag, None).expect("an image"));
     assert_eq!(read("layout.tar", None), "a 1.0.0@0");
     // The second layer is the first one again, by a link as old versions wrote them.
     assert_eq!(read("docker.tar", Some("v1")), "a 1.0.0@1");
+    assert_eq!(read("layout.tar.gz", None), "a 1.0.0@0");
+    assert_eq!(read("docker.tgz", Some("v1")), "a 1.0.0@1");
+}
+
+#[test]
+fn a_compressed_archive_that_breaks_off_is_no_image() {
+    let folder = Folder::new();
+    let whole = gzip(&Tar::default().file("manifest.json", b"[]").end());
+    for length in [2, 20, whole.len() - 9] {
+        folder.write("x.tar.gz", &whole[..length]);
+        let error = read(&folder.0.join("x.tar.gz"), None, None).expect_err("no image").to_string();
+        assert!(error.contains("no image") || error.contains("nothing says which"), "{length}: {error}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use palisade_archive::Platform;
 
 use super::OutputFormat;
 use super::advisories::StoreArguments;
+use super::diff::DiffFormat;
 use super::registry::RegistryArguments;
 use crate::image::scan::FailRule;
 
@@ -17,6 +18,8 @@ pub enum ImageCommand {
     Scan(ScanArguments),
     /// List the packages of an image: its bill of materials
     Sbom(SbomArguments),
+    /// Say what differs between two images: packages, files, layers, config, and what is known against them
+    Diff(DiffArguments),
     /// Show what an image is made of: layers, config, distribution, and how far its contents are known
     Inspect(InspectArguments),
     /// Say who vouches for an image: signatures and attestations of cosign and of the Notary Project
@@ -128,6 +131,25 @@ pub enum ScanFormat {
     CyclonedxVex,
 }
 
+/// What images are judged by.
+#[derive(Debug, Clone, Args)]
+pub struct JudgeArguments {
+    /// A folder of exports, or a database, instead of the current one of `palisade advisories`
+    #[arg(long, value_name = "PATH")]
+    pub advisories: Option<PathBuf>,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    /// What makes the scan fail. Repeatable, and several behind commas
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    pub fail_on: Vec<FailRule>,
+    /// Statements of the image's makers, OpenVEX or CycloneDX. Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub vex: Vec<PathBuf>,
+    /// What you have decided to live with, until when, and why
+    #[arg(long, value_name = "FILE")]
+    pub ignore_file: Option<PathBuf>,
+}
+
 /// `palisade image scan`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -153,20 +175,8 @@ Examples:
 pub struct ScanArguments {
     #[command(flatten)]
     pub images: ImagesArguments,
-    /// A folder of exports, or a database, instead of the current one of `palisade advisories`
-    #[arg(long, value_name = "PATH")]
-    pub advisories: Option<PathBuf>,
     #[command(flatten)]
-    pub store: StoreArguments,
-    /// What makes the scan fail. Repeatable, and several behind commas
-    #[arg(long, value_name = "RULES", value_delimiter = ',')]
-    pub fail_on: Vec<FailRule>,
-    /// Statements of the image's makers, OpenVEX or CycloneDX. Repeatable
-    #[arg(long, value_name = "FILE")]
-    pub vex: Vec<PathBuf>,
-    /// What you have decided to live with, until when, and why
-    #[arg(long, value_name = "FILE")]
-    pub ignore_file: Option<PathBuf>,
+    pub judge: JudgeArguments,
     /// An earlier `-o json` of the same image: says what is new since
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
@@ -245,4 +255,34 @@ pub struct VerifyArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: OutputFormat,
+}
+
+/// `palisade image diff`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+OLD and NEW are images as `palisade image sbom` takes them. With a database of advisories, findings that open and close are
+told; a rule of --fail-on, as `palisade image scan` has them, is held against those that open. A bill of materials has no
+files to compare.
+
+Exit codes: 0 compared, 1 a finding opens that a rule of --fail-on is about, 2 usage or unusable input, 3 no data for some
+packages, or parts of an image that could not be read.
+
+Examples:
+  palisade image diff ghcr.io/org/app:v1 ghcr.io/org/app:v2
+  palisade image diff ghcr.io/org/app:v1 ./layout --fail-on high+fixable -o markdown
+  palisade image diff old.tar new.tar -o json | jq .packages")]
+pub struct DiffArguments {
+    /// The image before
+    #[arg(value_name = "OLD")]
+    pub old: String,
+    /// The image after
+    #[arg(value_name = "NEW")]
+    pub new: String,
+    #[command(flatten)]
+    pub choice: ChoiceArguments,
+    #[command(flatten)]
+    pub judge: JudgeArguments,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: DiffFormat,
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use palisade_archive::files::{Both, FileList};
 use palisade_archive::{Place, Platform, ReadError, Request};
 use palisade_image::{Catalogue, Collector, Functions, LockFiles, Options};
 use palisade_model::problem::Effect;
@@ -28,27 +29,45 @@ pub fn read(
     settings: &Settings,
     functions: Functions,
 ) -> Result<Catalogue, Failure> {
-    let mut catalogue = match named::parse(image, &|path| path.exists()).map_err(Failure::new)? {
-        Named::Path { path, name, form } => {
-            read_path(&path, name.as_deref(), form, choice.platform.as_ref(), functions)?
-        }
+    read_image(image, choice, settings, functions, None).map(|(catalogue, _)| catalogue)
+}
+
+/// The same, with a list of its files; a bill of materials has none.
+///
+/// # Errors
+/// As with [`read`].
+pub fn read_with_files(
+    image: &str,
+    choice: &ChoiceArguments,
+    settings: &Settings,
+    functions: Functions,
+) -> Result<(Catalogue, Option<FileList>), Failure> {
+    read_image(image, choice, settings, functions, Some(FileList::default()))
+}
+
+fn read_image(
+    image: &str,
+    choice: &ChoiceArguments,
+    settings: &Settings,
+    functions: Functions,
+    files: Option<FileList>,
+) -> Result<(Catalogue, Option<FileList>), Failure> {
+    let platform = choice.platform.as_ref();
+    let (mut catalogue, files) = match named::parse(image, &|path| path.exists()).map_err(Failure::new)? {
+        Named::Path { path, name, form } => read_path(&path, name.as_deref(), form, platform, functions, files)?,
         Named::Registry { reference, said } => {
             let registry = registry::client(&choice.registry, settings)?;
-            read_remote(&registry, &reference, choice.platform.as_ref(), &settings.progress, functions).map_err(
-                |failure| match said {
-                    Said::NoSuchPath if !image.starts_with(reference.repository.registry()) => {
-                        failure.hint(Hint::Change(format!(
-                            "no file or folder is called `{}`, so it was taken for `{reference}`",
-                            image
-                        )))
-                    }
-                    Said::Outright | Said::NoSuchPath => failure,
-                },
-            )?
+            let read = read_registry(&registry, &reference, platform, &settings.progress, functions, files);
+            read.map_err(|failure| match said {
+                Said::NoSuchPath if !image.starts_with(reference.repository.registry()) => failure.hint(Hint::Change(
+                    format!("no file or folder is called `{image}`, so it was taken for `{reference}`"),
+                )),
+                Said::Outright | Said::NoSuchPath => failure,
+            })?
         }
     };
     image.clone_into(&mut catalogue.config.name);
-    Ok(catalogue)
+    Ok((catalogue, files))
 }
 
 /// What a registry has.
@@ -62,14 +81,26 @@ pub fn read_remote(
     progress: &Progress,
     functions: Functions,
 ) -> Result<Catalogue, Failure> {
-    let mut collector = Collector::new(Options { lock_files: LockFiles::Skip, functions });
-    let read = remote::read(registry, reference, platform, progress, &mut collector);
+    read_registry(registry, reference, platform, progress, functions, None).map(|(catalogue, _)| catalogue)
+}
+
+fn read_registry(
+    registry: &Registry,
+    reference: &Reference,
+    platform: Option<&Platform>,
+    progress: &Progress,
+    functions: Functions,
+    files: Option<FileList>,
+) -> Result<(Catalogue, Option<FileList>), Failure> {
+    let collector = Collector::new(Options { lock_files: LockFiles::Skip, functions });
+    let mut reader = Both::new(collector, files);
+    let read = remote::read(registry, reference, platform, progress, &mut reader);
     progress.clear();
     let read = read.map_err(|error| match error {
         RemoteError::Read(error) => failure(error),
         RemoteError::Pull { .. } => Failure::new(error),
     })?;
-    Ok(collector.finish(read.config, read.problems))
+    Ok((reader.first.finish(read.config, read.problems), reader.second))
 }
 
 fn read_path(
@@ -78,11 +109,12 @@ fn read_path(
     form: Form,
     platform: Option<&Platform>,
     functions: Functions,
-) -> Result<Catalogue, Failure> {
+    files: Option<FileList>,
+) -> Result<(Catalogue, Option<FileList>), Failure> {
     if form == Form::Any
         && let Some(catalogue) = read_bill(path)?
     {
-        return Ok(catalogue);
+        return Ok((catalogue, None));
     }
     let place = Place::at(path).map_err(failure)?;
     let (lock_files, is_of_form) = match place {
@@ -95,10 +127,10 @@ fn read_path(
         let wanted = if form == Form::Layout { "an OCI layout" } else { "an archive of `docker save`" };
         return Err(Failure::new(format!("what lies at `{}` is not {wanted}", path.display())));
     }
-    let mut collector = Collector::new(Options { lock_files, functions });
+    let mut reader = Both::new(Collector::new(Options { lock_files, functions }), files);
     let request = Request { name, platform };
-    let read = palisade_archive::read(&place, path, &request, &mut collector).map_err(failure)?;
-    Ok(collector.finish(read.config, read.problems))
+    let read = palisade_archive::read(&place, path, &request, &mut reader).map_err(failure)?;
+    Ok((reader.first.finish(read.config, read.problems), reader.second))
 }
 
 /// A bill of materials instead of an image: a file that begins as JSON does. `None` for anything else.
@@ -126,7 +158,6 @@ fn failure(error: ReadError) -> Failure {
         ReadError::Several(_) | ReadError::NoName { .. } => {
             Some(Hint::Change("name one behind a colon: `PATH:TAG`, or `PATH@DIGEST`".into()))
         }
-        ReadError::NoImage(path) if path.ends_with(".gz") => Some(Hint::Run(format!("gunzip -k {path}"))),
         ReadError::Place { .. }
         | ReadError::NoImage(_)
         | ReadError::Blob { .. }

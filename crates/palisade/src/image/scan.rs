@@ -33,7 +33,7 @@ use novelty::Novelty;
 use settled::Settled;
 
 /// All that is printed in one form or another.
-struct Scan<'s> {
+pub struct Scan<'s> {
     catalogue: &'s Catalogue,
     /// None without a database.
     database: Option<&'s Opened>,
@@ -49,8 +49,8 @@ struct Scan<'s> {
 
 /// What else is known of a vulnerability.
 #[derive(Debug, Clone, Default)]
-struct Note {
-    settled: Option<Settled>,
+pub struct Note {
+    pub settled: Option<Settled>,
     /// Whether the baseline lacks it; none without a baseline.
     is_new: Option<bool>,
     novelty: Option<Novelty>,
@@ -58,23 +58,23 @@ struct Note {
 }
 
 impl Scan<'_> {
-    fn package(&self, vulnerability: &Vulnerability) -> &Package {
+    pub fn package(&self, vulnerability: &Vulnerability) -> &Package {
         &self.catalogue.packages[vulnerability.package]
     }
 
-    fn all(&self) -> impl Iterator<Item = (&Vulnerability, &Note)> {
+    pub fn all(&self) -> impl Iterator<Item = (&Vulnerability, &Note)> {
         self.assessment.vulnerabilities.iter().zip(&self.notes)
     }
 
     /// Whether packages could not be judged for want of data.
-    fn lacks_data(&self) -> bool {
+    pub fn lacks_data(&self) -> bool {
         self.database.is_none() && palisade_image::sbom::listed(self.catalogue).next().is_some()
             || self.assessment.gaps.iter().any(|gap| matches!(gap, Gap::NoData { .. } | Gap::BrokenEntries { .. }))
     }
 }
 
 /// How bad it is; `Unknown` when nobody has rated it.
-fn severity(vulnerability: &Vulnerability) -> Severity {
+pub fn severity(vulnerability: &Vulnerability) -> Severity {
     vulnerability.rating.as_ref().map_or(Severity::Unknown, |rating| rating.severity)
 }
 
@@ -83,7 +83,7 @@ fn severity(vulnerability: &Vulnerability) -> Severity {
 /// # Errors
 /// When the image, the database that was named, or a file that was named cannot be used.
 pub fn run(arguments: &ScanArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let judge = Judge::new(arguments, settings)?;
+    let judge = Judge::of_scan(arguments, settings)?;
     let Some(image) = &arguments.images.image else { return many::run(arguments, settings, &judge) };
     let catalogue = catalogue::read(image, &arguments.images.choice, settings, judge.functions())?;
     let scan = judge.scan(&catalogue);

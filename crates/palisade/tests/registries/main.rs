@@ -3,6 +3,7 @@
 #[path = "../../../registry/tests/registries/server.rs"]
 mod server;
 
+mod diff;
 mod fleet;
 mod pull;
 mod update;

@@ -9,7 +9,7 @@ use super::novelty::{self, Baseline};
 use super::settled::Decisions;
 use super::{FailRule, Note, Scan, base};
 use crate::advisories;
-use crate::arguments::image::ScanArguments;
+use crate::arguments::image::{JudgeArguments, ScanArguments};
 use crate::failure::{Failure, Hint};
 use crate::settings::Settings;
 
@@ -29,14 +29,26 @@ impl Judge {
     ///
     /// # Errors
     /// When something that is named cannot be used.
-    pub fn new(arguments: &ScanArguments, settings: &Settings) -> Result<Self, Failure> {
+    pub fn new(arguments: &JudgeArguments, settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             opened: open(arguments, settings)?,
             decisions: Decisions::read(arguments)?,
-            baseline: arguments.baseline.as_deref().map(novelty::read_baseline).transpose()?,
-            earlier: open_earlier(arguments, settings)?,
+            baseline: None,
+            earlier: None,
             fail_on: if arguments.fail_on.is_empty() { vec![FailRule::ANY] } else { arguments.fail_on.clone() },
             now: settings.now,
+        })
+    }
+
+    /// The same, for a scan that is told what was there before.
+    ///
+    /// # Errors
+    /// When something that is named cannot be used.
+    pub fn of_scan(arguments: &ScanArguments, settings: &Settings) -> Result<Self, Failure> {
+        Ok(Self {
+            baseline: arguments.baseline.as_deref().map(novelty::read_baseline).transpose()?,
+            earlier: open_earlier(arguments, settings)?,
+            ..Self::new(&arguments.judge, settings)?
         })
     }
 
@@ -46,7 +58,7 @@ impl Judge {
     }
 
     /// Judges one image.
-    pub(super) fn scan<'s>(&'s self, catalogue: &'s Catalogue) -> Scan<'s> {
+    pub fn scan<'s>(&'s self, catalogue: &'s Catalogue) -> Scan<'s> {
         let today = self.now.to_string().chars().take(10).collect::<String>();
         let judge = |opened: &Opened| assess(&catalogue.packages, &opened.database(), &today);
         let assessment = self.opened.as_ref().map(judge).unwrap_or_default();
@@ -77,7 +89,7 @@ impl Judge {
 }
 
 /// The database to judge by; none when none was named and none is kept.
-fn open(arguments: &ScanArguments, settings: &Settings) -> Result<Option<Opened>, Failure> {
+fn open(arguments: &JudgeArguments, settings: &Settings) -> Result<Option<Opened>, Failure> {
     if let Some(path) = &arguments.advisories {
         let cache = settings.cache_folder.as_ref().map(|folder| folder.join("advisories"));
         return store::open(path, cache.as_deref()).map(Some).map_err(Failure::new);
@@ -96,7 +108,7 @@ fn open_earlier(arguments: &ScanArguments, settings: &Settings) -> Result<Option
     match &arguments.why_new {
         None => Ok(None),
         Some(Some(path)) => store::open(path, cache.as_deref()).map(Some).map_err(Failure::new),
-        Some(None) => advisories::store(&arguments.store, settings)?.previous().map(Some).map_err(|error| {
+        Some(None) => advisories::store(&arguments.judge.store, settings)?.previous().map(Some).map_err(|error| {
             Failure::new(error).hint(Hint::Change("name the earlier database: --why-new FILE".into()))
         }),
     }

@@ -8,7 +8,7 @@ use palisade_advisories::vex::{self, ImageNames, Statement};
 use palisade_advisories::{Assessment, Vulnerability};
 use palisade_image::{Catalogue, Package};
 
-use crate::arguments::image::ScanArguments;
+use crate::arguments::image::JudgeArguments;
 use crate::failure::Failure;
 
 /// A finding that fails nothing, and by whose word.
@@ -37,7 +37,7 @@ impl Decisions {
     ///
     /// # Errors
     /// When one cannot be read, or is no VEX.
-    pub fn read(arguments: &ScanArguments) -> Result<Self, Failure> {
+    pub fn read(arguments: &JudgeArguments) -> Result<Self, Failure> {
         let mut decisions =
             Self { ignores: Vec::new(), ignore_file: PathBuf::new(), statements: Vec::new(), unusable: Vec::new() };
         if let Some(path) = &arguments.ignore_file {
