@@ -20,6 +20,7 @@ pub mod map;
 pub mod net;
 pub mod registry;
 pub mod scenario;
+pub mod signing;
 
 /// Who may talk to whom in a Kubernetes cluster, by container and program: decided, explained,
 /// enforced and shown by one program.

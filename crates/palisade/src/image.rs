@@ -5,10 +5,13 @@ mod catalogue;
 mod diff;
 mod fleet;
 mod inspect;
+mod key;
 mod named;
+mod put;
 mod remote;
 mod sbom;
 pub mod scan;
+mod sign;
 mod store;
 mod verify;
 mod workloads;
@@ -29,5 +32,8 @@ pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Fa
         ImageCommand::Diff(arguments) => diff::run(arguments, settings),
         ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
         ImageCommand::Verify(arguments) => verify::run(arguments, settings),
+        ImageCommand::Sign(arguments) => sign::run(arguments, settings),
+        ImageCommand::Attest(arguments) => sign::attest(arguments, settings),
+        ImageCommand::Key(arguments) => key::run(arguments, settings),
     }
 }

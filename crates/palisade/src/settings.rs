@@ -29,6 +29,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// What goes on, for who waits.
     pub progress: Progress,
+    /// `PALISADE_KEY_PASSWORD`, or cosign's `COSIGN_PASSWORD`: what opens the key to sign with.
+    pub key_password: Option<String>,
     /// `SOURCE_DATE_EPOCH`: the time that reproducible output carries.
     pub source_date_epoch: Option<Timestamp>,
 }
@@ -46,6 +48,7 @@ impl Settings {
             credential_files: credential_files(),
             proxies: proxies(),
             progress: Progress::of_stderr(),
+            key_password: std::env::var("PALISADE_KEY_PASSWORD").or_else(|_| std::env::var("COSIGN_PASSWORD")).ok(),
             source_date_epoch: epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         }
     }

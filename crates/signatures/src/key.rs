@@ -35,6 +35,12 @@ impl PublicKey {
         Ok(Self { der, algorithm })
     }
 
+    /// `BEGIN PUBLIC KEY`.
+    pub fn to_pem(&self) -> String {
+        der::pem::encode_string("PUBLIC KEY", der::pem::LineEnding::LF, self.der.as_bytes())
+            .expect("the label is one, and the bytes are no more than a key's")
+    }
+
     /// SHA-256 over its DER form, in hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         sha256(self.der.as_bytes()).to_hex()

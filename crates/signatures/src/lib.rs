@@ -21,7 +21,9 @@ pub mod key;
 mod legacy;
 pub mod notary;
 pub mod pattern;
+pub mod private_key;
 pub mod refusal;
+pub mod sign;
 pub mod statement;
 pub mod subject;
 
@@ -31,5 +33,6 @@ pub use bundle::Root;
 pub use demand::Demand;
 pub use judge::judge;
 pub use key::PublicKey;
+pub use private_key::PrivateKey;
 pub use refusal::Refusal;
 pub use subject::Subject;

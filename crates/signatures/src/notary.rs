@@ -22,6 +22,9 @@ pub(crate) use verify::check;
 
 use palisade_model::image_policy::RevocationRule;
 
+use crate::key::PublicKey;
+use crate::refusal::Refusal;
+
 /// Whom a signer's certificate may be from, and what must hold of it.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
@@ -49,4 +52,12 @@ pub enum Staleness {
     Refused,
     /// A signature that is told to be stale: notation's level `permissive`.
     Told,
+}
+
+/// Whether the certificates are a chain that a verifier would take, and the first one is of this key.
+pub(crate) fn check_signer(certificates: &Certificates, key: &PublicKey) -> Result<(), Refusal> {
+    let chain = certificates.iter().map(certificate::Parsed::new).collect::<Result<Vec<_>, _>>()?;
+    certificate::check_chain(&chain)?;
+    let is_of_key = chain.first().is_some_and(|signer| signer.public_key().as_deref() == Some(key.der.as_bytes()));
+    if is_of_key { Ok(()) } else { Err(Refusal::Chain("the first one is of another key".into())) }
 }

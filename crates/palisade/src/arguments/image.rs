@@ -9,6 +9,7 @@ use super::OutputFormat;
 use super::advisories::StoreArguments;
 use super::diff::DiffFormat;
 use super::registry::RegistryArguments;
+use super::signing::{AttestArguments, KeyArguments, SignArguments, VerifyArguments};
 use crate::image::scan::FailRule;
 
 /// What to do with an image.
@@ -24,6 +25,12 @@ pub enum ImageCommand {
     Inspect(InspectArguments),
     /// Say who vouches for an image: signatures and attestations of cosign and of the Notary Project
     Verify(VerifyArguments),
+    /// Sign an image with a key: as cosign does, or as notation does
+    Sign(SignArguments),
+    /// Say something of an image, such as its bill of materials or a scan, and sign that
+    Attest(AttestArguments),
+    /// Make a key to sign with
+    Key(KeyArguments),
 }
 
 /// Which image.
@@ -187,74 +194,6 @@ pub struct ScanArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
     pub output: ScanFormat,
-}
-
-/// `palisade image verify`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A signature holds when it is for this image's digest and by somebody who is trusted. An attestation is no signature. The
-answer says what was checked of each, and what was not.
-
-Exit codes: 0 vouched for as it must be, 1 refused, 2 usage or unusable input, 3 something is missing that the answer
-depends on.
-
-Examples:
-  palisade image verify registry.example/shop/web:1.2 --key cosign.pub
-  palisade image verify ./layout --policy image-policies.yaml --name registry.example/shop/web:1.2
-  palisade image verify ./layout:v1.2 --trusted-root trusted_root.json \\
-      --certificate-identity 'https://github.com/acme/app/.github/workflows/release.yml@refs/tags/*' \\
-      --certificate-oidc-issuer https://token.actions.githubusercontent.com
-  palisade image verify ./layout --key cosign.pub --attestation https://cyclonedx.org/bom -o json
-  palisade image verify ./layout --notation-policy trustpolicy.json --trust-store ~/.config/notation/truststore")]
-pub struct VerifyArguments {
-    /// A name in a registry, or an OCI layout: behind a colon, the tag or digest where there are several images
-    #[arg(value_name = "IMAGE")]
-    pub image: String,
-    /// Which image of an index; the signatures of the index count for it
-    #[arg(long, value_name = "OS/ARCHITECTURE")]
-    pub platform: Option<Platform>,
-    /// The tag or digest of an index that the image must belong to; the signatures of the index count for it
-    #[arg(long, value_name = "NAME", conflicts_with = "platform")]
-    pub index: Option<String>,
-    /// ImagePolicies, a file or a folder: all that are about the image must hold. Repeatable
-    #[arg(long, value_name = "PATH",
-          conflicts_with_all = ["key", "certificate_identity", "notation_policy", "attestation", "require_log"])]
-    pub policy: Vec<PathBuf>,
-    /// What the image is called where it is used, for policies. Default: IMAGE
-    #[arg(long, value_name = "REFERENCE")]
-    pub name: Option<String>,
-    /// A public key whose signature counts. Repeatable: one of them is enough
-    #[arg(long, value_name = "FILE")]
-    pub key: Vec<PathBuf>,
-    /// Who must have signed by a certificate for a login; `*` is anything but a slash, `**` anything
-    #[arg(long, value_name = "PATTERN", requires = "certificate_oidc_issuer")]
-    pub certificate_identity: Option<String>,
-    /// Who must have vouched for that login
-    #[arg(long, value_name = "URL", requires = "certificate_identity")]
-    pub certificate_oidc_issuer: Option<String>,
-    /// `trusted_root.json`: certificate authorities, logs and time stamp authorities of a Sigstore instance
-    #[arg(long, value_name = "FILE")]
-    pub trusted_root: Option<PathBuf>,
-    /// notation's `trustpolicy.json`: whose certificates count
-    #[arg(long, value_name = "FILE", requires = "trust_store")]
-    pub notation_policy: Option<PathBuf>,
-    /// notation's trust store: a folder with `x509/ca/NAME/` and so on
-    #[arg(long, value_name = "FOLDER", requires = "notation_policy")]
-    pub trust_store: Option<PathBuf>,
-    /// A list of revoked certificates. Repeatable
-    #[arg(long, value_name = "FILE", requires = "notation_policy")]
-    pub revocation_list: Vec<PathBuf>,
-    /// A signature with a key must stand in a transparency log as well
-    #[arg(long, requires = "trusted_root")]
-    pub require_log: bool,
-    /// An attestation of this predicate type is needed, in the place of a signature. Repeatable: all are
-    #[arg(long, value_name = "TYPE")]
-    pub attestation: Vec<String>,
-    #[command(flatten)]
-    pub registry: RegistryArguments,
-    /// How to print it
-    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
-    pub output: OutputFormat,
 }
 
 /// `palisade image diff`

@@ -1,8 +1,8 @@
 //! `palisade image verify`: who vouches for an image.
 
-mod subject;
+pub mod subject;
 mod text;
-mod trust;
+pub mod trust;
 
 use std::io::{self, Write as _};
 
@@ -12,7 +12,7 @@ use palisade_signatures::{Answer, Demand, Subject, Verdict, judge};
 use serde::Serialize;
 
 use crate::arguments::OutputFormat;
-use crate::arguments::image::VerifyArguments;
+use crate::arguments::signing::VerifyArguments;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::image::beside::Beside;

@@ -34,6 +34,10 @@ basicConstraints = CA:FALSE
 keyUsage = critical,digitalSignature
 extendedKeyUsage = codeSigning
 crlDistributionPoints = URI:http://crl.example/ca.crl
+[plain]
+basicConstraints = CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = codeSigning
 [stamper]
 basicConstraints = CA:FALSE
 keyUsage = critical,digitalSignature

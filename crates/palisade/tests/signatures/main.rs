@@ -9,4 +9,5 @@ mod peers;
 mod policy;
 mod refused;
 mod session;
+mod signing;
 mod tools;

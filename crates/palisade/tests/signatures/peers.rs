@@ -9,7 +9,7 @@ use crate::session::{Folder, verdict};
 use crate::tools::{Tools, tools};
 
 /// Tells notation of a key.
-fn configure(folder: &Folder, name: &str) {
+pub fn configure(folder: &Folder, name: &str) {
     let path = |end: &str| folder.0.join(format!("{name}.{end}")).display().to_string();
     let keys = json!({"default": name, "keys": [{"name": name, "keyPath": path("key"), "certPath": path("pem")}]});
     folder.write("config/notation/signingkeys.json", keys.to_string());
@@ -21,7 +21,7 @@ fn notation_sign(tools: &Tools, folder: &Folder, digest: &str, more: &[&str]) {
 }
 
 /// A policy of notation for the authority, and its store.
-fn trust(folder: &Folder, level: &str) {
+pub fn trust(folder: &Folder, level: &str) {
     folder.copy(&folder.0.join("ca/ca.crt"), "config/notation/truststore/x509/ca/test/ca.crt");
     let policy = json!({"version": "1.0", "trustPolicies": [{
         "name": "test", "registryScopes": ["*"], "signatureVerification": {"level": level},
@@ -30,7 +30,7 @@ fn trust(folder: &Folder, level: &str) {
     folder.write("config/notation/trustpolicy.json", policy.to_string());
 }
 
-const VERIFY: [&str; 6] = [
+pub const VERIFY: [&str; 6] = [
     "verify",
     "layout",
     "--notation-policy",

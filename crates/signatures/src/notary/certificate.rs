@@ -54,7 +54,7 @@ impl Certificates {
         self.0.iter().any(|it| it == der)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(Vec::as_slice)
     }
 }
@@ -104,6 +104,11 @@ impl Parsed {
 
     pub fn has_extension(&self, id: ObjectIdentifier) -> bool {
         self.certificate.tbs_certificate.extensions.iter().flatten().any(|extension| extension.extn_id == id)
+    }
+
+    /// SubjectPublicKeyInfo.
+    pub fn public_key(&self) -> Option<Vec<u8>> {
+        self.certificate.tbs_certificate.subject_public_key_info.to_der().ok()
     }
 
     fn is_self_issued(&self) -> bool {

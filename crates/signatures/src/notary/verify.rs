@@ -122,6 +122,9 @@ enum Proof {
     Now,
 }
 
+/// So many seconds the clock of an authority may be ahead of the one here.
+const MOST_SKEW: i64 = 60;
+
 fn check_time(envelope: &Envelope, chain: &[Parsed], trust: &Trust, now: Timestamp) -> Result<Proof, Refusal> {
     let proven = match envelope.scheme {
         Scheme::SigningAuthority => Some(
@@ -135,7 +138,7 @@ fn check_time(envelope: &Envelope, chain: &[Parsed], trust: &Trust, now: Timesta
             None => return Err(Refusal::NoTimestamp("it carries no timestamp, and one is asked for".into())),
         },
     };
-    if let Some(time) = proven.filter(|time| *time > now) {
+    if let Some(time) = proven.filter(|time| time.as_second() - now.as_second() > MOST_SKEW) {
         return Err(Refusal::Timestamp(format!("it is of the future: {time}")));
     }
     let at = proven.unwrap_or(now);

@@ -4,7 +4,7 @@ use palisade_archive::{Descriptor, Platform, Shelf};
 use palisade_signatures::Subject;
 use serde::Deserialize;
 
-use crate::arguments::image::VerifyArguments;
+use crate::arguments::signing::VerifyArguments;
 use crate::failure::{Failure, Hint};
 use crate::image::store;
 
@@ -42,6 +42,18 @@ pub fn read(shelf: &dyn Shelf, version: Option<&str>, arguments: &VerifyArgument
             Ok(Asked { subject: Subject { index: Some(Box::new(index)), ..named }, refusal: None })
         }
         (None, None) => Ok(Asked { subject: named, refusal: None }),
+    }
+}
+
+/// The manifest that is named, or the one of its index for a platform, without that index.
+///
+/// # Errors
+/// As [`read`].
+pub fn named(shelf: &dyn Shelf, version: Option<&str>, platform: Option<&Platform>) -> Result<Subject, Failure> {
+    let named = subject(shelf, &shelf.resolve(version).map_err(store::failure)?)?;
+    match platform {
+        Some(platform) => Ok(Subject { index: None, ..child(shelf, named, platform)? }),
+        None => Ok(named),
     }
 }
 

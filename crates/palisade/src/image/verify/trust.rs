@@ -12,7 +12,7 @@ use palisade_signatures::demand::{AttestationDemand, Credential, Signer};
 use palisade_signatures::notary::{Certificates, RevocationList};
 use palisade_signatures::{Demand, PublicKey, Root};
 
-use crate::arguments::image::VerifyArguments;
+use crate::arguments::signing::VerifyArguments;
 use crate::failure::{Failure, Hint};
 
 /// Most bytes of a key, a certificate, a list or a root of trust.

@@ -7,7 +7,7 @@ use palisade_signatures::notary::trust_policy::{self, Statement, StoreKind};
 use palisade_signatures::notary::{Certificates, Trust};
 
 use super::{add_certificates, named, read_list, read_text};
-use crate::arguments::image::VerifyArguments;
+use crate::arguments::signing::VerifyArguments;
 use crate::failure::{Failure, Hint};
 
 /// The signer that the policy's statement about the image trusts.

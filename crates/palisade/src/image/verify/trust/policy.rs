@@ -11,7 +11,7 @@ use palisade_signatures::notary::{Certificates, Subject, Trust};
 use palisade_signatures::{Demand, Root, pattern};
 
 use super::{add_certificates, read_key, read_list, read_root};
-use crate::arguments::image::VerifyArguments;
+use crate::arguments::signing::VerifyArguments;
 use crate::failure::{Failure, Hint};
 use crate::input;
 
