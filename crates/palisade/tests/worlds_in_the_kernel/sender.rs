@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use palisade_lab::stand_in::attempt;
 use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
 use palisade_model::link::{End, Link, Which};
+use palisade_model::perimeter::OnRefusal;
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Judgement, Verdict};
 use palisade_model::{Inventory, Protocol};
-use palisade_policy::Model;
 use palisade_policy::compile::{Reason, ServiceWord, reason};
+use palisade_policy::{Model, PodFacts};
 use palisade_worlds::runnable::{self, Dial, Program, Target, Try};
 
 /// "Permission denied": what a refused connect returns.
 pub const EACCES: i32 = 13;
+/// "Software caused connection abort": ended by its own node's agent.
+const ECONNABORTED: i32 = 103;
 /// "Connection refused": a reset.
 pub const ECONNREFUSED: i32 = 111;
 
@@ -25,6 +28,8 @@ pub struct Expected {
     to: (&'static str, Option<String>),
     /// Of a Service whose backends differ: the packet was judged, so a refusal is a reset or silence.
     on_the_packet: bool,
+    /// The same, by a receiver of the sender's own node that may refuse with silence: then the agent ends the connect.
+    may_be_ended: bool,
 }
 
 #[derive(Debug)]
@@ -48,6 +53,11 @@ impl Expected {
         // Which backend a connection goes to is chance; what it gets there is not.
         let differ = [word.enforced, word.would_be].contains(&ServiceWord::Mixed) && backend.is_some();
         let on_the_packet = word.enforced == ServiceWord::Mixed && differ;
+        let node_of = |pod: Option<&PodFacts>| pod.and_then(|pod| pod.node.clone());
+        let sender = node_of(model.pod_named(&dial.pod.0, &dial.pod.1));
+        let reached_pod = backend.and_then(|at| model.pods().iter().find(|pod| pod.addresses.contains(&at.ip())));
+        let drops = inventory.perimeters.iter().any(|perimeter| perimeter.on_refusal == OnRefusal::Drop);
+        let may_be_ended = on_the_packet && drops && sender.is_some() && node_of(reached_pod) == sender;
         let reached: Vec<Judgement> = dial
             .links
             .iter()
@@ -87,6 +97,7 @@ impl Expected {
             program_is_named: named,
             to: receiver(inventory, each),
             on_the_packet,
+            may_be_ended,
         }
     }
 
@@ -113,6 +124,7 @@ impl Expected {
             wrong.push("no backend".to_owned());
         }
         let refused = match self.on_the_packet && dial.protocol == Protocol::Udp {
+            false if self.may_be_ended => [Some(ECONNREFUSED), Some(ECONNABORTED)].contains(&answer.errno),
             false => answer.errno == Some(if self.on_the_packet { ECONNREFUSED } else { EACCES }),
             // Nobody says so.
             true => !answer.ok && !self.enforced.allowed,
