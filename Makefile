@@ -33,6 +33,7 @@ check: setup ## format, lints, layers, licences and sources of what comes in
 
 soak: setup fuzz ## hours of it: WORLDS random worlds from SEED on, 100 killed agents, 1,000 changes (root)
 	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test worlds_in_the_kernel -- --nocapture
+	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test cyclonus -- --nocapture
 	PALISADE_GO_PROGRAMS=100 $(CARGO) test $(CARGO_FLAGS) -p palisade --test linked_functions -- --nocapture
 	PALISADE_KILLS=100 PALISADE_CHANGES=1000 $(CARGO) test $(CARGO_FLAGS) -p palisade --test endurance -- --nocapture --test-threads=1
 
