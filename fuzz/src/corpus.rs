@@ -31,7 +31,7 @@ impl Corpus {
                 inputs.extend(files(&root.join("../examples/shop"))?);
                 inputs.extend((0..WORLDS).map(|seed| anything::generate(seed).yaml.into_bytes()));
             }
-            Kind::Words => {}
+            Kind::Signatures | Kind::Words => {}
         }
         let words = words(&inputs);
         Ok(Self { inputs, words })

@@ -1,5 +1,7 @@
 //! What is fed.
 
+mod signatures;
+
 use std::sync::Arc;
 
 use palisade_manifests::load;
@@ -29,6 +31,8 @@ pub struct Target {
 pub enum Kind {
     /// Manifests.
     Manifests,
+    /// Signatures of images: bundles, envelopes, payloads, policies, certificates, keys.
+    Signatures,
     /// Short texts.
     Words,
 }
@@ -38,6 +42,7 @@ impl Kind {
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Manifests => "manifests",
+            Self::Signatures => "signatures",
             Self::Words => "words",
         }
     }
@@ -55,6 +60,13 @@ pub const ALL: &[Target] = &[
     Target { name: "oracle", what: "the engine against the brute force", kind: Kind::Manifests, run: oracle },
     Target { name: "lint", what: "an inventory to findings", kind: Kind::Manifests, run: linted },
     Target { name: "report", what: "findings to each form", kind: Kind::Words, run: report },
+    Target { name: "signatures", what: "signatures to answers", kind: Kind::Signatures, run: signatures::run },
+    Target {
+        name: "trust",
+        what: "policies, certificates, lists and keys",
+        kind: Kind::Signatures,
+        run: signatures::trust,
+    },
     Target { name: "words", what: "words of the command line", kind: Kind::Words, run: words },
 ];
 

@@ -44,6 +44,16 @@ fn report() {
 }
 
 #[test]
+fn signatures() {
+    short("signatures", 1_000);
+}
+
+#[test]
+fn trust() {
+    short("trust", 1_000);
+}
+
+#[test]
 fn words() {
     short("words", 2_000);
 }

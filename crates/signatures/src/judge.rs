@@ -1,6 +1,6 @@
 //! From what lies beside an image to an answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_model::Timestamp;
 
@@ -31,7 +31,7 @@ pub fn judge(image: &Subject, attached: &[Attached], demand: &Demand, now: Times
         demand.attestations.iter().map(|wanted| attestation(wanted, demand, &judged)).collect();
     let answers: Vec<AttachedAnswer> =
         attached.iter().zip(&judged).map(|(attached, judged)| describe(attached, demand, judged)).collect();
-    let is_signed = signed_by.len() >= demand.threshold;
+    let is_signed = distinct(demand, &judged) >= demand.threshold;
     let is_attested = attestations.iter().all(|it| !it.signed_by.is_empty());
     let mut reasons = Vec::new();
     if !is_signed {
@@ -82,6 +82,40 @@ fn signed_by(demand: &Demand, judged: &[Vec<Judged>]) -> Vec<String> {
     };
     let signers = demand.signers.iter().enumerate();
     signers.filter(|(index, _)| has_signed(*index)).map(|(_, signer)| signer.name.clone()).collect()
+}
+
+/// How many of the signers have signed as somebody of their own: whoever is known by two names is one, and counts once.
+///
+/// The largest number of pairs of a signer and somebody who has signed, each in one pair at most; by augmenting paths.
+fn distinct(demand: &Demand, judged: &[Vec<Judged>]) -> usize {
+    let people: Vec<BTreeSet<&str>> = (0..demand.signers.len())
+        .map(|index| {
+            let passed = judged.iter().filter_map(|judged| judged[index].as_ref().ok());
+            passed.filter(|passed| claim(passed) == Claim::Signature).map(|passed| passed.subject.as_str()).collect()
+        })
+        .collect();
+    let mut taken = BTreeMap::new();
+    (0..people.len()).filter(|signer| pair(*signer, &people, &mut taken, &mut BTreeSet::new())).count()
+}
+
+/// Gives the signer somebody, who may be taken from another signer that finds somebody else.
+fn pair<'p>(
+    signer: usize,
+    people: &[BTreeSet<&'p str>],
+    taken: &mut BTreeMap<&'p str, usize>,
+    asked: &mut BTreeSet<&'p str>,
+) -> bool {
+    for person in &people[signer] {
+        if !asked.insert(person) {
+            continue;
+        }
+        let holder = taken.get(person).copied();
+        if holder.is_none_or(|holder| pair(holder, people, taken, asked)) {
+            taken.insert(person, signer);
+            return true;
+        }
+    }
+    false
 }
 
 fn attestation(wanted: &AttestationDemand, demand: &Demand, judged: &[Vec<Judged>]) -> AttestationAnswer {
@@ -164,6 +198,9 @@ fn unsigned(demand: &Demand, signed_by: &[String], answers: &[AttachedAnswer], n
             plural(count, "attestation"),
             if refused == 1 { "does" } else { "do" }
         ),
+        (count, _, _) if count >= demand.threshold => {
+            format!("signed by {}, who are not {} different ones", signed_by.join(", "), demand.threshold)
+        }
         (_, _, _) => format!("signed by {} alone, and {} must have signed", signed_by.join(", "), demand.threshold),
     };
     format!("not signed: {what}")

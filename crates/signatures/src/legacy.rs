@@ -202,3 +202,79 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use palisade_model::image_policy::LogRule;
+
+    use super::*;
+    use crate::attached::Form;
+    use crate::bundle::Root;
+
+    /// A published bundle of the first version, taken apart into the annotations that cosign would keep.
+    fn annotations(bundle: &Value) -> BTreeMap<String, String> {
+        let material = &bundle["verificationMaterial"];
+        let entry = &material["tlogEntries"][0];
+        let number = |text: &Value| text.as_str().and_then(|text| text.parse::<i64>().ok()).expect("a number");
+        let log = STANDARD.decode(entry["logId"]["keyId"].as_str().expect("text")).expect("base64");
+        let entry = json!({
+            "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
+            "Payload": {
+                "body": entry["canonicalizedBody"],
+                "integratedTime": number(&entry["integratedTime"]),
+                "logIndex": number(&entry["logIndex"]),
+                "logID": log.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            },
+        });
+        let der = material["x509CertificateChain"]["certificates"][0]["rawBytes"].as_str().expect("text");
+        let pem = DerCertificate::from_base64(der).expect("base64").to_pem();
+        BTreeMap::from([(CERTIFICATE.to_owned(), pem), (ENTRY.to_owned(), entry.to_string())])
+    }
+
+    #[test]
+    fn annotations_with_a_login_and_a_log_are_the_same_proof_as_a_bundle() {
+        let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/signatures");
+        if !shared.exists() {
+            assert!(std::env::var_os("CI").is_none(), "../shared/signatures is missing");
+            return println!("SKIPPED: ../shared/signatures is not there");
+        }
+        let read = |name: &str| std::fs::read(shared.join(name)).expect("a fixture");
+        let bundle = read("conformance/bundle-verify/happy-path-v0.1/bundle.sigstore.json");
+        let bundle: Value = serde_json::from_slice(&bundle).expect("JSON");
+        let artifact = read("conformance/bundle-verify/a.txt");
+        let root = String::from_utf8(read("tuf-targets/trusted_root.json")).expect("JSON");
+        let credential = Credential::Keyless {
+            root: Arc::new(Root::from_json(&root).expect("the public root")),
+            identity: "https://github.com/sigstore-conformance/**".into(),
+            issuer: "https://token.actions.githubusercontent.com".into(),
+            log: LogRule::Required,
+            certificate_log: LogRule::Required,
+        };
+        let content = json!({"messageSignature": bundle["messageSignature"]});
+        let judge = |annotations: BTreeMap<String, String>| {
+            let digest = "sha256:1".to_owned();
+            let attached = Attached { digest, form: Form::CosignSignature, bytes: artifact.clone(), annotations };
+            as_bundle(&attached, content.clone())
+                .and_then(|bundle| bundle::check_over(&bundle, &credential, &artifact))
+                .map_or_else(|refusal| refusal.code().to_owned(), |passed| passed.checked.len().to_string())
+        };
+        let good = annotations(&bundle);
+        assert_eq!(judge(good.clone()), "6", "signature, identity, certificate, both logs, time");
+        let without = |name: &str| good.clone().into_iter().filter(|(key, _)| key != name).collect::<BTreeMap<_, _>>();
+        assert_eq!(judge(without(ENTRY)), "transparency-log");
+        assert_eq!(judge(without(CERTIFICATE)), "other-kind");
+        let mut later = good.clone();
+        let entry = later[ENTRY].replace("\"integratedTime\":", "\"integratedTime\":1");
+        later.insert(ENTRY.into(), entry);
+        assert_eq!(judge(later), "transparency-log", "the log has promised another time");
+        let mut first_form = good;
+        let body = STANDARD.encode(r#"{"kind":"intoto","apiVersion":"0.0.1"}"#);
+        let mut entry: Value = serde_json::from_str(&first_form[ENTRY]).expect("JSON");
+        entry["Payload"]["body"] = body.into();
+        first_form.insert(ENTRY.into(), entry.to_string());
+        assert_eq!(judge(first_form), "unsupported");
+    }
+}

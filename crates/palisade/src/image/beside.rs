@@ -10,6 +10,9 @@ use serde::Deserialize;
 /// Most bytes of a manifest or of an index of referrers.
 const LONGEST_MANIFEST: u64 = 4 << 20;
 
+/// Most bytes of all of them together.
+const MOST_TOGETHER: u64 = 256 << 20;
+
 /// What of a manifest matters here.
 #[derive(Deserialize)]
 struct Manifest {
@@ -72,7 +75,8 @@ impl Beside {
                 return self
                     .problem(format!("more than {MOST_ATTACHED} lie beside the image; the others are not judged"));
             }
-            match shelf.blob(layer, MOST_BYTES) {
+            let left = MOST_TOGETHER.saturating_sub(self.attached.iter().map(|it| it.bytes.len() as u64).sum());
+            match shelf.blob(layer, MOST_BYTES.min(left)) {
                 Ok(bytes) => self.attached.push(Attached {
                     digest: layer.digest.clone(),
                     form,

@@ -59,6 +59,34 @@ fn a_threshold_counts_signers_and_one_policy_holds_for_every_format() {
 }
 
 #[test]
+fn who_is_known_by_two_names_counts_once() {
+    let Some(folder) = folder("names") else { return };
+    let mut text = String::new();
+    for signers in [
+        "{name: a, key: {file: cosign.pub}}, {name: b, key: {file: cosign.pub}}",
+        "{name: a, key: {file: cosign.pub}}, {name: b, key: {file: other.pub}}, {name: c, key: {file: cosign.pub}}",
+    ] {
+        policy(&folder, &format!("images: ['**']\nsigners: [{signers}]\nthreshold: 2"));
+        text += &verdict(&folder, &["verify", "alma92", "--policy", "policy.yaml"]);
+    }
+    // Two authorities' names for the same two people: either may be either.
+    policy(
+        &folder,
+        "images: ['**']\nsigners:\n\
+         - {name: any, notary: {authorities: [ca.crt]}}\n\
+         - {name: one, notary: {authorities: [ca.crt], subjects: ['C=ZZ, ST=Test, O=Fixture, CN=signer-ec256']}}\n\
+         threshold: 2",
+    );
+    text += &verdict(&folder, &["verify", "notary", "--policy", "policy.yaml"]);
+    expect![[r#"
+        refused 1: not signed: signed by a, b, who are not 2 different ones
+        verified 0: 
+        verified 0: 
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
 fn an_attestation_needs_its_signer_and_its_content() {
     let Some(folder) = folder("content") else { return };
     let mut text = String::new();
