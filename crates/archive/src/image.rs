@@ -1,5 +1,6 @@
 //! From an index or manifest to layers: the platform is chosen, digests are checked, layers stream by.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
@@ -167,6 +168,43 @@ pub fn read_manifest(
     platform: Option<&Platform>,
     reader: &mut impl LayerReader,
 ) -> Result<ImageRead, ReadError> {
+    let found = find(blobs, digest, platform)?;
+    let mut read = read_image(blobs, &found.digest, &found.config, found.layers, reader)?;
+    read.config.index_digest = found.index;
+    read.config.annotations = found.annotations;
+    Ok(read)
+}
+
+/// What such an image says of itself, and its layers, none of which is read.
+///
+/// # Errors
+/// As with [`read_manifest`].
+pub fn read_config(
+    blobs: &dyn Blobs,
+    digest: &str,
+    platform: Option<&Platform>,
+) -> Result<(ImageConfig, Vec<Layer>), ReadError> {
+    let found = find(blobs, digest, platform)?;
+    check_layers(&found.digest, &found.layers)?;
+    let stored = read_stored_config(blobs, &found.config)?;
+    let layers = found.layers.iter().enumerate();
+    let layers = layers.map(|(index, it)| layer(index, &stored, &it.digest, &it.media_type)).collect();
+    let mut config = stored.into_config();
+    (config.digest, config.index_digest) = (found.digest, found.index);
+    (config.config_digest, config.annotations) = (found.config.digest, found.annotations);
+    Ok((config, layers))
+}
+
+/// The manifest of one image.
+struct Found {
+    digest: String,
+    index: Option<String>,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+}
+
+fn find(blobs: &dyn Blobs, digest: &str, platform: Option<&Platform>) -> Result<Found, ReadError> {
     let mut index = None;
     let mut digest = digest.to_owned();
     for _ in 0..DEEPEST_INDEX {
@@ -178,10 +216,7 @@ pub fn read_manifest(
                 digest = chosen.digest.clone();
             }
             Document { config: Some(config), layers: Some(layers), annotations, .. } => {
-                let mut read = read_image(blobs, &digest, &config, layers, reader)?;
-                read.config.index_digest = index;
-                read.config.annotations = annotations;
-                return Ok(read);
+                return Ok(Found { digest, index, config, layers, annotations });
             }
             Document { .. } => {
                 return Err(ReadError::NotAnImage { digest, why: "it has neither manifests nor layers".into() });
@@ -189,6 +224,19 @@ pub fn read_manifest(
         }
     }
     Err(ReadError::NotAnImage { digest, why: format!("indexes lie in indexes, more than {DEEPEST_INDEX} deep") })
+}
+
+fn check_layers(digest: &str, layers: &[Descriptor]) -> Result<(), ReadError> {
+    if layers.len() <= MOST_LAYERS {
+        return Ok(());
+    }
+    let why = format!("it has {} layers; {MOST_LAYERS} are read", layers.len());
+    Err(ReadError::NotAnImage { digest: digest.to_owned(), why })
+}
+
+fn read_stored_config(blobs: &dyn Blobs, config: &Descriptor) -> Result<StoredConfig, ReadError> {
+    let opened = blobs.blob(&config.digest, config.size);
+    parse("config", &config.digest, &read_document("config", &config.digest, opened)?)
 }
 
 /// The image for the platform; without one asked for, the only one or that for this machine.
@@ -229,12 +277,8 @@ fn read_image(
     layers: Vec<Descriptor>,
     reader: &mut impl LayerReader,
 ) -> Result<ImageRead, ReadError> {
-    if layers.len() > MOST_LAYERS {
-        let why = format!("it has {} layers; {MOST_LAYERS} are read", layers.len());
-        return Err(ReadError::NotAnImage { digest: digest.to_owned(), why });
-    }
-    let opened = blobs.blob(&config.digest, config.size);
-    let stored: StoredConfig = parse("config", &config.digest, &read_document("config", &config.digest, opened)?)?;
+    check_layers(digest, &layers)?;
+    let stored = read_stored_config(blobs, config)?;
     let mut problems = Vec::new();
     if stored.diff_ids().len() != layers.len() {
         let message = format!("{} layers, and diff ids of {}", layers.len(), stored.diff_ids().len());

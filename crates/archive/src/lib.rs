@@ -20,7 +20,7 @@ pub mod shelf;
 mod tar;
 
 pub use blobs::Blobs;
-pub use image::{ImageRead, Platform, ReadError, read_manifest};
+pub use image::{ImageRead, Platform, ReadError, read_config, read_manifest};
 pub use manifest::Descriptor;
 pub use open::{Place, Request, read};
 pub use shelf::{Shelf, ShelfError};

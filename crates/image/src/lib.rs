@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod apk;
+pub mod base;
 pub mod catalogue;
 mod collector;
 pub mod compare;

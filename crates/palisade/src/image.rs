@@ -1,5 +1,6 @@
 //! `palisade image`: what is in an image.
 
+mod bases;
 mod beside;
 mod catalogue;
 mod diff;
@@ -29,6 +30,7 @@ pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Fa
     match command {
         ImageCommand::Scan(arguments) => scan::run(arguments, settings),
         ImageCommand::Sbom(arguments) => sbom::run(arguments, settings),
+        ImageCommand::Bases(arguments) => bases::run(arguments, settings),
         ImageCommand::Diff(arguments) => diff::run(arguments, settings),
         ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
         ImageCommand::Verify(arguments) => verify::run(arguments, settings),

@@ -65,6 +65,7 @@ fn help_teaches_by_example() {
         (vec!["observe", "--help"], "observe"),
         (vec!["demo", "--help"], "demo"),
         (vec!["image", "--help"], "image"),
+        (vec!["image", "bases", "--help"], "image-bases"),
         (vec!["image", "diff", "--help"], "image-diff"),
         (vec!["image", "inspect", "--help"], "image-inspect"),
         (vec!["image", "sbom", "--help"], "image-sbom"),

@@ -21,6 +21,8 @@ pub enum ImageCommand {
     Sbom(SbomArguments),
     /// Say what differs between two images: packages, files, layers, config, and what is known against them
     Diff(DiffArguments),
+    /// Say which images were made from what, whether that is behind, and what to do about it
+    Bases(BasesArguments),
     /// Show what an image is made of: layers, config, distribution, and how far its contents are known
     Inspect(InspectArguments),
     /// Say who vouches for an image: signatures and attestations of cosign and of the Notary Project
@@ -155,6 +157,10 @@ pub struct JudgeArguments {
     /// What you have decided to live with, until when, and why
     #[arg(long, value_name = "FILE")]
     pub ignore_file: Option<PathBuf>,
+    /// Images that others are made from, as `palisade image bases --record` writes them: findings in their layers are
+    /// the base's
+    #[arg(long, value_name = "FILE")]
+    pub known_bases: Option<PathBuf>,
 }
 
 /// `palisade image scan`
@@ -224,4 +230,34 @@ pub struct DiffArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
     pub output: DiffFormat,
+}
+
+/// `palisade image bases`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The base of an image is known by the metadata of Cloud Native Buildpacks, by the labels or annotations
+org.opencontainers.image.base.name and .digest, or by its lowest layers, when --known-bases has them. It is behind when the
+layers that its name leads to now are not the image's lowest ones. A rebase is enough for an image that buildpacks made,
+when its new run image is of the same distribution and platform and, with --findings, nothing else in it can be mended.
+
+Exit codes: 0 no image is behind, 1 one is, 2 usage or unusable input, 3 of some it cannot be told.
+
+Examples:
+  palisade image bases -f ./manifests
+  palisade image bases ghcr.io/org/app:v1 --findings
+  palisade image bases debian:12 --record bases.json && palisade image bases -f ./manifests --known-bases bases.json")]
+pub struct BasesArguments {
+    #[command(flatten)]
+    pub images: ImagesArguments,
+    #[command(flatten)]
+    pub judge: JudgeArguments,
+    /// Read the layers as well, and split what is known against the image into that of its base and its own
+    #[arg(long)]
+    pub findings: bool,
+    /// Add IMAGE to this file of known bases instead, as it is now
+    #[arg(long, value_name = "FILE", conflicts_with = "manifests")]
+    pub record: Option<PathBuf>,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: OutputFormat,
 }

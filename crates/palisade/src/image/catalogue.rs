@@ -6,7 +6,7 @@ use std::path::Path;
 
 use palisade_archive::files::{Both, FileList};
 use palisade_archive::{Place, Platform, ReadError, Request};
-use palisade_image::{Catalogue, Collector, Functions, LockFiles, Options};
+use palisade_image::{Catalogue, Collector, Distribution, Functions, LockFiles, Options};
 use palisade_model::problem::Effect;
 use palisade_registry::{Reference, Registry};
 
@@ -82,6 +82,24 @@ pub fn read_remote(
     functions: Functions,
 ) -> Result<Catalogue, Failure> {
     read_registry(registry, reference, platform, progress, functions, None).map(|(catalogue, _)| catalogue)
+}
+
+/// What a registry says of an image: its config and layers, and no packages.
+///
+/// # Errors
+/// As with [`read_remote`].
+pub fn read_remote_config(
+    registry: &Registry,
+    reference: &Reference,
+    platform: Option<&Platform>,
+) -> Result<Catalogue, Failure> {
+    let (config, layers) = remote::read_config(registry, reference, platform).map_err(|error| match error {
+        RemoteError::Read(error) => failure(error),
+        RemoteError::Pull { .. } => Failure::new(error),
+    })?;
+    let distribution = Distribution::default();
+    let (packages, unidentified, problems) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Catalogue { distribution, packages, unidentified, problems, layers, config })
 }
 
 fn read_registry(

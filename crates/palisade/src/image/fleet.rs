@@ -56,6 +56,15 @@ pub struct Unavailable {
 /// Kinds that make pods and are not read: what they run is not known here.
 const MAKE_PODS: &[&str] = &["PodTemplate", "ReplicationController", "Rollout", "CloneSet", "Revision"];
 
+/// How far images are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of them.
+    Whole(Functions),
+    /// What they say of themselves; no layer.
+    Config,
+}
+
 /// Reads every image of the manifests.
 ///
 /// # Errors
@@ -64,7 +73,7 @@ pub fn read(
     manifests: &[PathBuf],
     choice: &ChoiceArguments,
     settings: &Settings,
-    functions: Functions,
+    reading: Reading,
 ) -> Result<Fleet, Failure> {
     let input = input::read(&Source::Paths(manifests.to_vec()))?;
     let registry = registry::client(&choice.registry, settings)?;
@@ -74,7 +83,7 @@ pub fn read(
     let count = all.len();
     for (number, (name, run_by)) in all.into_iter().enumerate() {
         settings.progress.stage(&format!("image {} of {count}: {name}", number + 1));
-        match read_one(&registry, &name, choice, &settings.progress, functions, &by_digest) {
+        match read_one(&registry, &name, choice, &settings.progress, reading, &by_digest) {
             Ok(Found::Known(digest)) => {
                 let known = by_digest.get_mut(&digest).expect("it was found in there");
                 known.names.insert(name);
@@ -110,7 +119,7 @@ fn read_one(
     name: &str,
     choice: &ChoiceArguments,
     progress: &Progress,
-    functions: Functions,
+    reading: Reading,
     known: &BTreeMap<String, FleetImage>,
 ) -> Result<Found, Failure> {
     let reference: Reference = name.parse().map_err(Failure::new)?;
@@ -124,7 +133,11 @@ fn read_one(
         return Ok(Found::Known(image.catalogue.config.digest.clone()));
     }
     let exact = reference.repository.at(&resolved.digest);
-    let mut catalogue = catalogue::read_remote(registry, &exact, choice.platform.as_ref(), progress, functions)?;
+    let platform = choice.platform.as_ref();
+    let mut catalogue = match reading {
+        Reading::Whole(functions) => catalogue::read_remote(registry, &exact, platform, progress, functions)?,
+        Reading::Config => catalogue::read_remote_config(registry, &exact, platform)?,
+    };
     catalogue.config.name = name.to_owned();
     Ok(Found::New(Box::new(catalogue)))
 }
@@ -146,6 +159,13 @@ fn problems(input: Outcome<Inventory>) -> Vec<Problem> {
 }
 
 impl Fleet {
+    /// One image, which nobody is known to run.
+    pub fn of_one(catalogue: Catalogue) -> Self {
+        let names = [catalogue.config.name.clone()].into();
+        let images = vec![FleetImage { catalogue, names, run_by: BTreeSet::new() }];
+        Self { images, unavailable: Vec::new(), problems: Vec::new(), status: ExitStatus::Clean }
+    }
+
     /// Unusable when nothing could be had at all, undecided when something is missing.
     pub fn status(&self) -> ExitStatus {
         let is_incomplete = self.problems.iter().any(|it| it.effect == Effect::MayChangeAnswers)

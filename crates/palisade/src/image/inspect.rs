@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use palisade_image::base::{self, Base};
 use palisade_image::{Catalogue, Distribution, Functions, ImageConfig, Layer, Unidentified};
 use palisade_model::Problem;
 use serde::Serialize;
@@ -29,6 +30,8 @@ struct Report<'a> {
     config: &'a ImageConfig,
     distribution: &'a Distribution,
     layers: &'a [Layer],
+    /// What it was made from, and by which buildpacks.
+    base: Option<Base>,
     /// By ecosystem.
     packages: BTreeMap<String, usize>,
     /// In packages of the distribution.
@@ -56,6 +59,7 @@ fn report(catalogue: &Catalogue) -> Report<'_> {
         config: &catalogue.config,
         distribution: &catalogue.distribution,
         layers: &catalogue.layers,
+        base: base::of(catalogue, &[]),
         packages: counts(catalogue),
         owned_packages: catalogue.packages.iter().filter(|package| package.owned_by.is_some()).count(),
         unidentified: &catalogue.unidentified,
@@ -105,6 +109,10 @@ fn facts(catalogue: &Catalogue) -> String {
     let user = if config.user.is_empty() && !config.os.is_empty() { "root, as none is set" } else { &config.user };
     let architecture =
         if config.os.is_empty() { String::new() } else { format!("{}/{}", config.os, config.architecture) };
+    let base = base::of(catalogue, &[]);
+    let named = base.as_ref().and_then(|base| base.name.clone().or(base.digest.clone())).unwrap_or_default();
+    let made = base.and_then(|base| base.buildpacks);
+    let sbom_layer = made.as_ref().and_then(|made| made.sbom_layer).map(|layer| format!("layer {layer}"));
     let mut table = Table::new(&["", ""]);
     let rows = [
         ("image", config.name.clone()),
@@ -112,6 +120,9 @@ fn facts(catalogue: &Catalogue) -> String {
         ("index", config.index_digest.clone().unwrap_or_default()),
         ("created", config.created.clone().unwrap_or_default()),
         ("platform", architecture),
+        ("base", named),
+        ("buildpacks", made.map(|made| made.buildpacks.join(", ")).unwrap_or_default()),
+        ("their SBOMs", sbom_layer.unwrap_or_default()),
         ("distribution", if distribution.id.is_empty() { "none".to_owned() } else { name }),
         ("user", user.to_owned()),
         ("runs", shortened(&command.join(" "), LONGEST_STEP)),

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::progress::Progress;
 use palisade_archive::{Blobs, ImageRead, Platform, ReadError};
-use palisade_image::LayerReader;
+use palisade_image::{ImageConfig, Layer, LayerReader};
 use palisade_registry::{Manifest, Reference, Registry, RegistryError, Repository, Version};
 
 /// The blobs of a repository. Each is held against its digest and size as it comes.
@@ -59,10 +59,27 @@ pub fn read(
     progress: &Progress,
     reader: &mut impl LayerReader,
 ) -> Result<ImageRead, RemoteError> {
-    let repository = &reference.repository;
-    let root = registry
-        .manifest(repository, reference.version())
-        .map_err(|source| RemoteError::Pull { reference: reference.to_string(), source })?;
-    let blobs = RemoteBlobs { registry, repository, root: &root, progress };
+    let root = root(registry, reference)?;
+    let blobs = RemoteBlobs { registry, repository: &reference.repository, root: &root, progress };
     Ok(palisade_archive::read_manifest(&blobs, &root.descriptor.digest, platform, reader)?)
+}
+
+/// What an image says of itself, and its layers, none of which is read.
+///
+/// # Errors
+/// As with [`read`].
+pub fn read_config(
+    registry: &Registry,
+    reference: &Reference,
+    platform: Option<&Platform>,
+) -> Result<(ImageConfig, Vec<Layer>), RemoteError> {
+    let root = root(registry, reference)?;
+    let progress = Progress::default();
+    let blobs = RemoteBlobs { registry, repository: &reference.repository, root: &root, progress: &progress };
+    Ok(palisade_archive::read_config(&blobs, &root.descriptor.digest, platform)?)
+}
+
+fn root(registry: &Registry, reference: &Reference) -> Result<Manifest, RemoteError> {
+    let found = registry.manifest(&reference.repository, reference.version());
+    found.map_err(|source| RemoteError::Pull { reference: reference.to_string(), source })
 }

@@ -13,7 +13,7 @@ use crate::arguments::image::{SbomArguments, SbomFormat};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
 use crate::image::catalogue;
-use crate::image::fleet::{self, Fleet, FleetImage, Unavailable};
+use crate::image::fleet::{self, Fleet, FleetImage, Reading, Unavailable};
 use crate::image::workloads::User;
 use crate::input;
 use crate::report;
@@ -91,7 +91,7 @@ fn run_many(arguments: &SbomArguments, settings: &Settings) -> Result<ExitStatus
         }
     };
     let images = &arguments.images;
-    let fleet = fleet::read(&images.manifests, &images.choice, settings, Functions::Skip)?;
+    let fleet = fleet::read(&images.manifests, &images.choice, settings, Reading::Whole(Functions::Skip))?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     if let Some(folder) = &arguments.into {
         for image in &fleet.images {

@@ -1,6 +1,6 @@
 //! `palisade image scan`: what is known against the packages of an image.
 
-mod base;
+pub mod base;
 mod fail_rule;
 mod findings;
 mod json;
@@ -16,6 +16,7 @@ use std::io::{self, Write as _};
 
 use palisade_advisories::{Assessment, Gap, Vulnerability};
 use palisade_feeds::store::Opened;
+use palisade_image::base::Base;
 use palisade_image::{Catalogue, Package};
 use palisade_model::finding::Severity;
 use palisade_report::{Format, Report};
@@ -42,8 +43,8 @@ pub struct Scan<'s> {
     notes: Vec<Note>,
     /// Lines and statements that matched nothing, in words.
     unmatched: Vec<String>,
-    /// Layers that the base image brought, when it can be told.
-    base_layers: Option<u32>,
+    /// What the image was made from, when it can be told.
+    base: Option<Base>,
     now: palisade_model::Timestamp,
 }
 
@@ -60,6 +61,12 @@ pub struct Note {
 impl Scan<'_> {
     pub fn package(&self, vulnerability: &Vulnerability) -> &Package {
         &self.catalogue.packages[vulnerability.package]
+    }
+
+    /// Whether the base brought the package; none when it cannot be told.
+    pub fn is_in_base(&self, vulnerability: &Vulnerability) -> Option<bool> {
+        let layers = self.base.as_ref()?.layers?;
+        Some(self.package(vulnerability).layer.index < layers)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&Vulnerability, &Note)> {

@@ -3,6 +3,7 @@
 #[path = "../../../registry/tests/registries/server.rs"]
 mod server;
 
+mod bases;
 mod diff;
 mod fleet;
 mod pull;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use palisade_advisories::database::Source;
 use palisade_advisories::symbols::{Reach, WhyUnknown};
 use palisade_advisories::{Gap, Vulnerability};
+use palisade_image::base::Base;
 use palisade_image::{Distribution, Package, Unidentified};
 use palisade_model::Problem;
 use palisade_model::finding::Severity;
@@ -43,6 +44,7 @@ struct Image<'s> {
     digest: &'s str,
     distribution: &'s Distribution,
     base_layers: Option<u32>,
+    base: Option<&'s Base>,
 }
 
 #[derive(Serialize)]
@@ -153,7 +155,8 @@ pub fn body<'s>(scan: &'s Scan<'s>) -> Body<'s> {
             name: &catalogue.config.name,
             digest: &catalogue.config.digest,
             distribution: &catalogue.distribution,
-            base_layers: scan.base_layers,
+            base_layers: scan.base.as_ref().and_then(|base| base.layers),
+            base: scan.base.as_ref(),
         },
         database: scan.database.map(|opened| database(scan, opened)),
         findings: scan.all().map(|(it, note)| told(scan, it, note)).collect(),
@@ -226,7 +229,7 @@ pub fn layer(package: &Package) -> &str {
 
 /// What mends it, as far as that is known.
 pub fn remedy(scan: &Scan<'_>, it: &Vulnerability) -> &'static str {
-    let in_base = scan.base_layers.is_some_and(|layers| scan.package(it).layer.index < layers);
+    let in_base = scan.is_in_base(it).unwrap_or(false);
     match (&it.fixed, in_base) {
         (None, _) => "none",
         (Some(_), true) => "rebase",

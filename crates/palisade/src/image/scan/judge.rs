@@ -2,6 +2,7 @@
 
 use palisade_advisories::assess;
 use palisade_feeds::store::{self, OpenError, Opened};
+use palisade_image::base::KnownBase;
 use palisade_image::{Catalogue, Functions};
 use palisade_model::Timestamp;
 
@@ -21,6 +22,7 @@ pub struct Judge {
     decisions: Decisions,
     baseline: Option<Baseline>,
     fail_on: Vec<FailRule>,
+    known_bases: Vec<KnownBase>,
     now: Timestamp,
 }
 
@@ -36,6 +38,7 @@ impl Judge {
             baseline: None,
             earlier: None,
             fail_on: if arguments.fail_on.is_empty() { vec![FailRule::ANY] } else { arguments.fail_on.clone() },
+            known_bases: arguments.known_bases.as_deref().map(base::read).transpose()?.unwrap_or_default().bases,
             now: settings.now,
         })
     }
@@ -66,7 +69,7 @@ impl Judge {
         let explain = |earlier: &Opened| novelty::explain(&assessment, catalogue, earlier, &today);
         let novelties = self.earlier.as_ref().map(explain);
         let mut scan = Scan {
-            base_layers: base::layers(catalogue),
+            base: palisade_image::base::of(catalogue, &self.known_bases),
             catalogue,
             database: self.opened.as_ref(),
             notes: decided.into_iter().map(|settled| Note { settled, ..Note::default() }).collect(),

@@ -13,7 +13,7 @@ use super::{Judge, Scan, findings, json, print_notes, table};
 use crate::arguments::image::{ScanArguments, ScanFormat};
 use crate::exit::ExitStatus;
 use crate::failure::{Failure, Hint};
-use crate::image::fleet::{self, Fleet, FleetImage, Unavailable};
+use crate::image::fleet::{self, Fleet, FleetImage, Reading, Unavailable};
 use crate::image::workloads::User;
 use crate::report::write_json;
 use crate::settings::Settings;
@@ -61,7 +61,7 @@ pub fn run(arguments: &ScanArguments, settings: &Settings, judge: &Judge) -> Res
             .hint(Hint::Change("name the image instead of -f".into())));
     }
     let images = &arguments.images;
-    let fleet = fleet::read(&images.manifests, &images.choice, settings, judge.functions())?;
+    let fleet = fleet::read(&images.manifests, &images.choice, settings, Reading::Whole(judge.functions()))?;
     let scans: Vec<(&FleetImage, Scan<'_>)> =
         fleet.images.iter().map(|image| (image, judge.scan(&image.catalogue))).collect();
     let mut output = io::BufWriter::new(io::stdout().lock());

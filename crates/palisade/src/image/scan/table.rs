@@ -92,6 +92,11 @@ fn head(scan: &Scan<'_>) -> String {
         let _ = writeln!(text, "digest        {}", config.digest);
     }
     let _ = writeln!(text, "distribution  {}", if distribution.id.is_empty() { "none" } else { &name });
+    if let Some(base) = &scan.base {
+        let name = base.name.as_deref().or(base.digest.as_deref()).unwrap_or("not named");
+        let layers = base.layers.map_or_else(|| ", layers not known".into(), |layers| format!(", {layers} layers"));
+        let _ = writeln!(text, "base          {name}{layers}");
+    }
     match scan.database {
         Some(opened) => {
             let database = opened.database();
@@ -138,6 +143,10 @@ fn totals(scan: &Scan<'_>) -> String {
     let fails = scan.notes.iter().filter(|note| note.fails).count();
     let mut text =
         format!("\n{} findings, {fails} of them fail; {} packages judged", scan.notes.len(), scan.assessment.judged);
+    if scan.base.as_ref().is_some_and(|base| base.layers.is_some()) {
+        let in_base = scan.assessment.vulnerabilities.iter().filter(|it| scan.is_in_base(it) == Some(true)).count();
+        let _ = write!(text, "; {in_base} in the base, {} of its own", scan.notes.len() - in_base);
+    }
     if scan.assessment.owned > 0 {
         let _ = write!(text, ", {} more belong to packages of the distribution", scan.assessment.owned);
     }
