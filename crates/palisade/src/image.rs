@@ -14,6 +14,7 @@ mod sbom;
 pub mod scan;
 mod sign;
 mod store;
+mod trust;
 mod verify;
 mod workloads;
 
@@ -37,5 +38,6 @@ pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Fa
         ImageCommand::Sign(arguments) => sign::run(arguments, settings),
         ImageCommand::Attest(arguments) => sign::attest(arguments, settings),
         ImageCommand::Key(arguments) => key::run(arguments, settings),
+        ImageCommand::Trust(arguments) => trust::run(arguments, settings),
     }
 }

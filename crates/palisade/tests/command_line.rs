@@ -74,6 +74,7 @@ fn help_teaches_by_example() {
         (vec!["image", "sign", "--help"], "image-sign"),
         (vec!["image", "attest", "--help"], "image-attest"),
         (vec!["image", "key", "--help"], "image-key"),
+        (vec!["image", "trust", "--help"], "image-trust"),
         (vec!["advisories", "--help"], "advisories"),
         (vec!["advisories", "import", "--help"], "advisories-import"),
         (vec!["advisories", "status", "--help"], "advisories-status"),

@@ -9,7 +9,7 @@ use super::OutputFormat;
 use super::advisories::StoreArguments;
 use super::diff::DiffFormat;
 use super::registry::RegistryArguments;
-use super::signing::{AttestArguments, KeyArguments, SignArguments, VerifyArguments};
+use super::signing::{AttestArguments, KeyArguments, SignArguments, TrustArguments, VerifyArguments};
 use crate::image::scan::FailRule;
 
 /// What to do with an image.
@@ -33,6 +33,8 @@ pub enum ImageCommand {
     Attest(AttestArguments),
     /// Make a key to sign with
     Key(KeyArguments),
+    /// Bring a root of trust up to date, from a repository of TUF
+    Trust(TrustArguments),
 }
 
 /// Which image.

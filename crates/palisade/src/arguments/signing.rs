@@ -1,4 +1,4 @@
-//! `palisade image verify`, `sign`, `attest` and `key`.
+//! `palisade image verify`, `sign`, `attest`, `key` and `trust`.
 
 use std::path::PathBuf;
 
@@ -215,4 +215,27 @@ pub struct KeyArguments {
     /// A file with the password. Default: PALISADE_KEY_PASSWORD or COSIGN_PASSWORD of the environment
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+/// `palisade image trust`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+FOLDER gets `trusted_root.json`, for --trusted-root and for policies, and the metadata that proves it. What is served is
+believed as far as the first root has signed it, step by step; what is expired, older than before or changed is refused, and
+what was there stays. The first root comes from you.
+
+Examples:
+  palisade image trust ./trust --from https://tuf-repo-cdn.sigstore.dev --root root.json
+  palisade image trust ./trust --from https://tuf-repo-cdn.sigstore.dev
+  palisade image trust ./trust --from /media/mirror")]
+pub struct TrustArguments {
+    /// Where it is kept
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// The repository: an address, or a folder with a copy of one
+    #[arg(long, value_name = "URL|FOLDER")]
+    pub from: String,
+    /// `root.json` to begin with, or to begin again with. Default: the newest that FOLDER has
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
 }

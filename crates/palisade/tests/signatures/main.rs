@@ -11,3 +11,4 @@ mod refused;
 mod session;
 mod signing;
 mod tools;
+mod trust;

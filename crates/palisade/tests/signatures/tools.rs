@@ -34,12 +34,14 @@ fn build() -> Option<Tools> {
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signers");
     std::fs::create_dir_all(&target).expect("a folder");
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signers");
-    let notation = target.join("notation").display().to_string();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let sources = tests.join("signers");
+    let [notation, tuf] = ["notation", "tuf"].map(|name| target.join(name).display().to_string());
     for (program, folder, arguments) in [
         ("cosign", &target, vec!["install", COSIGN]),
         ("registry", &target, vec!["install", REGISTRY]),
         ("notation", &sources, vec!["build", "-o", &notation, NOTATION]),
+        ("tuf", &tests.join("tuf"), vec!["build", "-o", &tuf, "."]),
     ] {
         if target.join(program).exists() {
             continue;
