@@ -224,18 +224,29 @@ impl Both<'_> {
             Some(family) => family == Family::IPv4,
             None => self.has(pairs, |pair| pair.four),
         };
-        let verdict = |reach: &Reach<'_>, from: Option<usize>, to: Option<usize>| {
+        let decision = |reach: &Reach<'_>, from: Option<usize>, to: Option<usize>| {
             let link = reach.link(from?, to?, is_four, protocol, port)?;
-            let judgement = reach.model().judge(&link, now).ok()?;
-            Some(deciding(&judgement.enforced))
+            Some(reach.model().judge(&link, now).ok()?.enforced)
         };
-        [verdict(&self.new, from.1, to.1), verdict(&self.old, from.0, to.0)]
+        let (is, was) = (decision(&self.new, from.1, to.1), decision(&self.old, from.0, to.0));
+        let is_there = from.1.is_some() && to.1.is_some();
+        match (is, was) {
+            (Some(is), Some(was)) => [Some(deciding(&is, &was)), Some(was.link().1.clone())],
+            // Replicas of one pod that stands for them: a link from it to itself is another question.
+            (None, _) if is_there => [None, None],
+            (is, was) => [is, was].map(|decision| decision.map(|decision| decision.link().1.clone())),
+        }
     }
 }
 
-/// The verdict that decides the link; of two ends that allow it, that of a rule.
-fn deciding(decision: &Decision) -> Verdict {
-    decision.link().1.clone()
+/// The verdict that decides the link now; where both ends allow it, that of the end that did not.
+fn deciding(is: &Decision, was: &Decision) -> Verdict {
+    let opened = [(&is.egress, &was.egress), (&is.ingress, &was.ingress)];
+    let opened = opened.into_iter().find(|(is, was)| is.is_allow() && !was.is_allow());
+    match opened {
+        Some((end, _)) if is.is_allowed() => end.clone(),
+        Some(_) | None => is.link().1.clone(),
+    }
 }
 
 /// Parties that are alike in both, and what to call them.

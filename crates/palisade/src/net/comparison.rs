@@ -87,10 +87,13 @@ fn render(written: &Written) -> String {
     }
     if !written.losses.is_empty() {
         let _ = writeln!(text, "\nwhat cannot be said");
-        for loss in &written.losses {
-            let rule = if loss.rule.is_empty() { String::new() } else { format!(" {}", loss.rule) };
-            wrap(&mut text, &format!("{}{rule} ({}): {}", loss.object, loss.place, loss.leaves), 2, 4);
-            wrap(&mut text, &loss.what, 6, 6);
+        for of_rule in written.losses.chunk_by(|one, other| (&one.place, &one.rule) == (&other.place, &other.rule)) {
+            let Loss { object, rule, place, .. } = &of_rule[0];
+            let rule = if rule.is_empty() { String::new() } else { format!(" {rule}") };
+            wrap(&mut text, &format!("{object}{rule} ({place})"), 2, 4);
+            for loss in of_rule {
+                wrap(&mut text, &format!("{}: {}", loss.leaves, loss.what), 4, 6);
+            }
         }
     }
     let proof = &written.proof;

@@ -193,7 +193,9 @@ fn write_line(text: &mut String, (ports, names, because): &(String, Vec<String>,
             _ => writeln!(text, "{}{line}", " ".repeat(indent)),
         };
     }
-    let _ = writeln!(text, "      {because}");
+    if !because.is_empty() {
+        let _ = writeln!(text, "      {because}");
+    }
 }
 
 /// By sort, the receivers of whom the same is told, and what.

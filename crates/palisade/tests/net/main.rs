@@ -1,5 +1,6 @@
 //! `palisade net` as a reader sees it.
 
+mod applications;
 mod diff;
 mod exposure;
 mod lint;

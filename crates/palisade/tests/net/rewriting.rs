@@ -186,10 +186,11 @@ fn own_policies_are_lowered_and_what_is_lost_is_told() {
                   ClusterNetworkPolicies
 
                 what cannot be said
-                  AccessPolicy data/database rules[1] (<stdin>:24): more open
-                      a NetworkPolicy cannot deny what another one opens: left out
-                  Perimeter data/default (<stdin>:13): more open
-                      a NetworkPolicy always lets the pod's own node in, and the pod out to it
+                  AccessPolicy data/database rules[1] (<stdin>:24)
+                    more open: a NetworkPolicy cannot deny what another one opens: left out
+                  Perimeter data/default (<stdin>:13)
+                    more open: a NetworkPolicy always lets the pod's own node in, and the pod
+                      out to it
 
                 compared: 3 pods in 3 classes, 9 addresses and nodes, 15 of 15 newcomers by
                   their labels: 2722 verdicts
@@ -259,10 +260,12 @@ fn own_policies_are_lowered_and_what_is_lost_is_told() {
                   ClusterNetworkPolicies
 
                 what cannot be said
-                  AccessPolicy data/database rules[1] (<stdin>:24): more closed
-                      `container: c`: only pods as a whole can be named, so all of the pod is
-                  Perimeter data/default (<stdin>:13): more open
-                      a NetworkPolicy always lets the pod's own node in, and the pod out to it
+                  AccessPolicy data/database rules[1] (<stdin>:24)
+                    more closed: `container: c`: only pods as a whole can be named, so all of
+                      the pod is
+                  Perimeter data/default (<stdin>:13)
+                    more open: a NetworkPolicy always lets the pod's own node in, and the pod
+                      out to it
 
                 compared: 3 pods in 3 classes, 9 addresses and nodes, 15 of 15 newcomers by
                   their labels: 4282 verdicts
