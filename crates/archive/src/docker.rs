@@ -40,6 +40,7 @@ pub fn read_docker(
     }
     let mut config = stored.into_config();
     config.config_digest = config_digest;
+    config.tags = saved.repo_tags.clone().unwrap_or_default();
     Ok(ImageRead { config, problems })
 }
 

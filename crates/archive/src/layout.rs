@@ -23,7 +23,9 @@ pub fn read_layout(
     let index: Document = parse("index", "index.json", &bytes)?;
     let manifests = index.manifests.unwrap_or_default();
     let chosen = choose(&manifests, request)?;
-    read_manifest(blobs, &chosen.digest, request.platform, reader)
+    let mut read = read_manifest(blobs, &chosen.digest, request.platform, reader)?;
+    read.config.tags = names(chosen).map(str::to_owned).collect();
+    Ok(read)
 }
 
 /// By tag or digest; else the only one there is, or the one for the platform.

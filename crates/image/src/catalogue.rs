@@ -112,6 +112,9 @@ pub struct Layer {
 pub struct ImageConfig {
     /// The reference that was asked for.
     pub name: String,
+    /// The tags that it has where it was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// The digest of the manifest of this platform; empty when there is none (a root folder, an old archive).
     pub digest: String,
     /// The digest of the index that the manifest was chosen from.

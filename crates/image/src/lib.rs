@@ -18,6 +18,7 @@ mod file_set;
 pub mod go;
 mod java;
 mod join;
+pub mod lint;
 mod lock;
 mod node;
 mod owned;
@@ -29,6 +30,7 @@ mod rpm;
 mod ruby;
 mod rust;
 pub mod sbom;
+pub mod secret;
 
 pub use catalogue::{Catalogue, Distribution, ImageConfig, Layer, Unidentified, Unknown};
 pub use collector::{Collector, LockFiles, Options};

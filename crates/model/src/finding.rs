@@ -166,6 +166,10 @@ pub enum Details {
     Problem(ProblemDetails),
     /// It is about a package in an image.
     Package(Box<PackageDetails>),
+    /// It is about a file or a folder in an image.
+    File(Box<FileDetails>),
+    /// It sums an image up.
+    Score(ScoreDetails),
 }
 
 /// What a problem of the input means for the answer.
@@ -174,6 +178,46 @@ pub enum Details {
 pub struct ProblemDetails {
     /// Whether the report could be another one if the input were whole.
     pub effect: Effect,
+}
+
+/// A file or folder of an image.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileDetails {
+    /// Where it lies.
+    pub path: Name,
+    /// The digest of the layer that brought it; empty when it has none.
+    pub layer: Name,
+    /// Which layer that is, the lowest 0.
+    pub layer_index: u32,
+    /// The line that is meant.
+    pub line: Option<usize>,
+    /// How much smaller the image gets without it, when it can be removed.
+    pub bytes: Option<u64>,
+    /// Whether it is in the final file system: what a later layer removed can still be read in its own.
+    pub is_visible: bool,
+}
+
+/// One number for an image.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScoreDetails {
+    /// From 0 to 100.
+    pub score: u32,
+    /// What can be removed: what it is, and how many bytes it has; the largest first.
+    pub removable: Vec<Removable>,
+}
+
+/// Something that an image can do without.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removable {
+    /// A file, or a folder with all below.
+    pub path: Name,
+    /// The rule that found it.
+    pub rule: Name,
+    /// What is saved.
+    pub bytes: u64,
 }
 
 /// A package of an image and what is known against it.

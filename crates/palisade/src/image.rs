@@ -7,6 +7,7 @@ mod diff;
 mod fleet;
 mod inspect;
 mod key;
+mod lint;
 mod named;
 mod put;
 mod remote;
@@ -33,6 +34,7 @@ pub fn run(command: &ImageCommand, settings: &Settings) -> Result<ExitStatus, Fa
         ImageCommand::Sbom(arguments) => sbom::run(arguments, settings),
         ImageCommand::Bases(arguments) => bases::run(arguments, settings),
         ImageCommand::Diff(arguments) => diff::run(arguments, settings),
+        ImageCommand::Lint(arguments) => lint::run(arguments, settings),
         ImageCommand::Inspect(arguments) => inspect::run(arguments, settings),
         ImageCommand::Verify(arguments) => verify::run(arguments, settings),
         ImageCommand::Sign(arguments) => sign::run(arguments, settings),

@@ -21,6 +21,7 @@ mod question;
 mod records;
 mod registry;
 mod report;
+mod rules;
 mod settings;
 mod table;
 mod terminal;

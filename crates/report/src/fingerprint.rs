@@ -30,7 +30,7 @@ fn key(finding: &Finding) -> String {
             let optional = |name: &Option<palisade_model::Name>| name.as_deref().unwrap_or_default().to_owned();
             [package.purl.to_string(), optional(&package.advisory), optional(&package.path)].join("\n")
         }
-        Some(Details::Problem(_)) | None => String::new(),
+        Some(Details::Problem(_) | Details::File(_) | Details::Score(_)) | None => String::new(),
     };
     [&*finding.rule, &subject, finding.part.as_deref().unwrap_or_default(), &details].join("\n")
 }

@@ -103,7 +103,7 @@ impl Report {
     pub fn is_incomplete(&self) -> bool {
         self.findings.iter().any(|finding| match &finding.details {
             Some(Details::Problem(problem)) => problem.effect == Effect::MayChangeAnswers,
-            Some(Details::Package(_)) | None => false,
+            Some(Details::Package(_) | Details::File(_) | Details::Score(_)) | None => false,
         })
     }
 
@@ -123,7 +123,9 @@ impl Report {
 
     fn is_failure(&self, finding: &Finding) -> bool {
         let is_bad = self.fail_on.is_some_and(|least| finding.severity >= least);
-        finding.is_open() && (is_bad || self.failing.contains(finding))
+        // A score sums up what other findings say.
+        let is_score = matches!(finding.details, Some(Details::Score(_)));
+        finding.is_open() && !is_score && (is_bad || self.failing.contains(finding))
     }
 
     fn complete(&mut self) {

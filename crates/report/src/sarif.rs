@@ -278,7 +278,8 @@ fn location(finding: &Finding) -> Location {
 fn in_image(finding: &Finding) -> Option<&str> {
     match &finding.details {
         Some(Details::Package(package)) => package.path.as_deref().map(|path| path.trim_start_matches('/')),
-        Some(Details::Problem(_)) | None => None,
+        Some(Details::File(file)) => Some(file.path.trim_start_matches('/')),
+        Some(Details::Problem(_) | Details::Score(_)) | None => None,
     }
 }
 

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use palisade_archive::Platform;
+use palisade_model::Severity;
 
 use super::OutputFormat;
 use super::advisories::StoreArguments;
 use super::diff::DiffFormat;
+use super::lint::ReportFormat;
 use super::registry::RegistryArguments;
 use super::signing::{AttestArguments, KeyArguments, SignArguments, TrustArguments, VerifyArguments};
 use crate::image::scan::FailRule;
@@ -23,6 +25,8 @@ pub enum ImageCommand {
     Diff(DiffArguments),
     /// Say which images were made from what, whether that is behind, and what to do about it
     Bases(BasesArguments),
+    /// Say what an image has that it does not need or should not have: shells, secrets, rights, root
+    Lint(ImageLintArguments),
     /// Show what an image is made of: layers, config, distribution, and how far its contents are known
     Inspect(InspectArguments),
     /// Say who vouches for an image: signatures and attestations of cosign and of the Notary Project
@@ -109,6 +113,53 @@ pub struct SbomArguments {
     /// With -f and CycloneDX or SPDX: the folder that each image's bill is written to, named by its digest
     #[arg(long, value_name = "FOLDER", requires = "manifests")]
     pub into: Option<PathBuf>,
+}
+
+/// `palisade image lint`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Secrets are looked for in the text files of every layer, also in those that a later layer removes, by forms that can be
+proven: a checksum that is right, a key that parses, a token that decodes. What is shown of one is its public beginning.
+
+The score is 100, less for each rule with open findings: 40 when the worst is critical, 20 high, 10 medium, 3 low.
+
+Exit codes: 0 nothing of --fail-on or worse, 1 something of it, 2 usage or unusable input, 3 parts of the image could
+not be read, or the search for secrets ended before all was searched.
+
+Examples:
+  palisade image lint ./layout
+  palisade image lint ghcr.io/org/app:v1.2 --fail-on high
+  palisade image lint app.tar -o sarif > lint.sarif
+  palisade image lint ./layout --rule secret --search-seconds 300
+  palisade image lint --list-rules")]
+pub struct ImageLintArguments {
+    /// An OCI layout, an archive of `docker save`, or a root folder; behind a colon, the tag or digest where there are
+    /// several. What is no path here is asked of its registry: `ghcr.io/org/app:v1`
+    #[arg(value_name = "IMAGE", required_unless_present = "list_rules")]
+    pub image: Option<String>,
+    #[command(flatten)]
+    pub choice: ChoiceArguments,
+    /// Fail with 1 when a finding is this bad or worse: critical, high, medium, low or info
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
+    pub fail_on: Severity,
+    /// Report this rule alone. Repeatable
+    #[arg(long = "rule", value_name = "RULE", conflicts_with = "ignored")]
+    pub rules: Vec<String>,
+    /// Do not report this rule. Repeatable
+    #[arg(long = "ignore", value_name = "RULE")]
+    pub ignored: Vec<String>,
+    /// Print the rules, and look for nothing
+    #[arg(long)]
+    pub list_rules: bool,
+    /// How long to search for secrets, over all layers
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub search_seconds: u64,
+    /// How much text to search for secrets; none with 0
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 2000)]
+    pub search_megabytes: u64,
+    /// How to print it
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
+    pub output: ReportFormat,
 }
 
 /// `palisade image inspect`

@@ -5,10 +5,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use palisade_archive::files::{Both, FileList};
-use palisade_archive::{Place, Platform, ReadError, Request};
-use palisade_image::{Catalogue, Collector, Distribution, Functions, LockFiles, Options};
+use palisade_archive::{ImageRead, Place, Platform, ReadError, Request};
+use palisade_image::{Catalogue, Collector, Distribution, Functions, LayerReader, LockFiles, Options};
 use palisade_model::problem::Effect;
-use palisade_registry::{Reference, Registry};
+use palisade_registry::{Reference, Registry, Version};
 
 use crate::arguments::image::ChoiceArguments;
 use crate::exit::ExitStatus;
@@ -52,22 +52,53 @@ fn read_image(
     functions: Functions,
     files: Option<FileList>,
 ) -> Result<(Catalogue, Option<FileList>), Failure> {
+    if let Named::Path { path, form: Form::Any, .. } = parse(image)?
+        && let Some(mut catalogue) = read_bill(&path)?
+    {
+        image.clone_into(&mut catalogue.config.name);
+        return Ok((catalogue, None));
+    }
+    let (reader, read) = read_layers(image, choice, settings, |lock_files| {
+        Both::new(Collector::new(Options { lock_files, functions }), files)
+    })?;
+    Ok((reader.first.finish(read.config, read.problems), reader.second))
+}
+
+/// Has the layers of an image stream by a reader, which is told whether it is a folder of sources.
+///
+/// # Errors
+/// When there is no such image, or its manifest or config cannot be trusted.
+pub fn read_layers<R: LayerReader>(
+    image: &str,
+    choice: &ChoiceArguments,
+    settings: &Settings,
+    make: impl FnOnce(LockFiles) -> R,
+) -> Result<(R, ImageRead), Failure> {
     let platform = choice.platform.as_ref();
-    let (mut catalogue, files) = match named::parse(image, &|path| path.exists()).map_err(Failure::new)? {
-        Named::Path { path, name, form } => read_path(&path, name.as_deref(), form, platform, functions, files)?,
+    let (reader, mut read) = match parse(image)? {
+        Named::Path { path, name, form } => read_path(&path, name.as_deref(), form, platform, make)?,
         Named::Registry { reference, said } => {
             let registry = registry::client(&choice.registry, settings)?;
-            let read = read_registry(&registry, &reference, platform, &settings.progress, functions, files);
-            read.map_err(|failure| match said {
+            let mut reader = make(LockFiles::Skip);
+            let read = read_blobs(&registry, &reference, platform, &settings.progress, &mut reader);
+            let mut read = read.map_err(|failure| match said {
                 Said::NoSuchPath if !image.starts_with(reference.repository.registry()) => failure.hint(Hint::Change(
                     format!("no file or folder is called `{image}`, so it was taken for `{reference}`"),
                 )),
                 Said::Outright | Said::NoSuchPath => failure,
-            })?
+            })?;
+            if let Version::Tag(tag) = reference.version() {
+                read.config.tags = vec![tag.to_owned()];
+            }
+            (reader, read)
         }
     };
-    image.clone_into(&mut catalogue.config.name);
-    Ok((catalogue, files))
+    image.clone_into(&mut read.config.name);
+    Ok((reader, read))
+}
+
+fn parse(image: &str) -> Result<Named, Failure> {
+    named::parse(image, &|path| path.exists()).map_err(Failure::new)
 }
 
 /// What a registry has.
@@ -81,7 +112,9 @@ pub fn read_remote(
     progress: &Progress,
     functions: Functions,
 ) -> Result<Catalogue, Failure> {
-    read_registry(registry, reference, platform, progress, functions, None).map(|(catalogue, _)| catalogue)
+    let mut collector = Collector::new(Options { lock_files: LockFiles::Skip, functions });
+    let read = read_blobs(registry, reference, platform, progress, &mut collector)?;
+    Ok(collector.finish(read.config, read.problems))
 }
 
 /// What a registry says of an image: its config and layers, and no packages.
@@ -102,38 +135,28 @@ pub fn read_remote_config(
     Ok(Catalogue { distribution, packages, unidentified, problems, layers, config })
 }
 
-fn read_registry(
+fn read_blobs(
     registry: &Registry,
     reference: &Reference,
     platform: Option<&Platform>,
     progress: &Progress,
-    functions: Functions,
-    files: Option<FileList>,
-) -> Result<(Catalogue, Option<FileList>), Failure> {
-    let collector = Collector::new(Options { lock_files: LockFiles::Skip, functions });
-    let mut reader = Both::new(collector, files);
-    let read = remote::read(registry, reference, platform, progress, &mut reader);
+    reader: &mut impl LayerReader,
+) -> Result<ImageRead, Failure> {
+    let read = remote::read(registry, reference, platform, progress, reader);
     progress.clear();
-    let read = read.map_err(|error| match error {
+    read.map_err(|error| match error {
         RemoteError::Read(error) => failure(error),
         RemoteError::Pull { .. } => Failure::new(error),
-    })?;
-    Ok((reader.first.finish(read.config, read.problems), reader.second))
+    })
 }
 
-fn read_path(
+fn read_path<R: LayerReader>(
     path: &Path,
     name: Option<&str>,
     form: Form,
     platform: Option<&Platform>,
-    functions: Functions,
-    files: Option<FileList>,
-) -> Result<(Catalogue, Option<FileList>), Failure> {
-    if form == Form::Any
-        && let Some(catalogue) = read_bill(path)?
-    {
-        return Ok((catalogue, None));
-    }
+    make: impl FnOnce(LockFiles) -> R,
+) -> Result<(R, ImageRead), Failure> {
     let place = Place::at(path).map_err(failure)?;
     let (lock_files, is_of_form) = match place {
         Place::Sources => (LockFiles::Read, form == Form::Any),
@@ -145,14 +168,16 @@ fn read_path(
         let wanted = if form == Form::Layout { "an OCI layout" } else { "an archive of `docker save`" };
         return Err(Failure::new(format!("what lies at `{}` is not {wanted}", path.display())));
     }
-    let mut reader = Both::new(Collector::new(Options { lock_files, functions }), files);
-    let request = Request { name, platform };
-    let read = palisade_archive::read(&place, path, &request, &mut reader).map_err(failure)?;
-    Ok((reader.first.finish(read.config, read.problems), reader.second))
+    let mut reader = make(lock_files);
+    let read = palisade_archive::read(&place, path, &Request { name, platform }, &mut reader).map_err(failure)?;
+    Ok((reader, read))
 }
 
 /// A bill of materials instead of an image: a file that begins as JSON does. `None` for anything else.
-fn read_bill(path: &Path) -> Result<Option<Catalogue>, Failure> {
+///
+/// # Errors
+/// When it begins like one, and is none.
+pub fn read_bill(path: &Path) -> Result<Option<Catalogue>, Failure> {
     const MOST_BYTES: u64 = 512 << 20;
     if !path.is_file() {
         return Ok(None);

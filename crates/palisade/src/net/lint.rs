@@ -1,32 +1,33 @@
 //! `palisade net lint`: what is wrong with policies that can be read.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 
-use palisade_model::finding::{Details, Finding, Rule};
+use palisade_model::finding::{Details, Finding};
 use palisade_model::settings::Settings as ClusterSettings;
 use palisade_policy::{Model, lint};
 use palisade_report::Report;
 
 use crate::arguments::lint::LintArguments;
 use crate::exit::ExitStatus;
-use crate::failure::{Failure, Hint};
+use crate::failure::Failure;
 use crate::input;
+use crate::rules;
 use crate::settings::{Settings, Source};
-use crate::table::Table;
 
 /// Reports what is found.
 ///
 /// # Errors
 /// When there is no input, or a rule is named that there is none of.
 pub fn run(arguments: &LintArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let rules = lint::rules();
+    let known = lint::rules();
     let mut output = io::stdout().lock();
     if arguments.list_rules {
-        write!(output, "{}", list(&rules))?;
+        rules::list(&known, &mut output)?;
         return Ok(ExitStatus::Clean);
     }
-    arguments.rules.iter().chain(&arguments.ignored).try_for_each(|name| known(name, &rules))?;
+    let named = arguments.rules.iter().chain(&arguments.ignored);
+    named.into_iter().try_for_each(|name| rules::known(name, &known, "palisade net lint --list-rules"))?;
     let read = input::read(&Source::from(&arguments.manifests))?;
     let unusable = input::status(&read) == ExitStatus::Unusable;
     let cluster = ClusterSettings::of(&read.value).with_cni(&arguments.cni.profile);
@@ -35,7 +36,7 @@ pub fn run(arguments: &LintArguments, settings: &Settings) -> Result<ExitStatus,
     problems.extend(model.problems);
     let mut findings = lint::lint(&model.value, &problems, arguments.at.unwrap_or(settings.now));
     findings.retain(|finding| is_wanted(arguments, finding));
-    let rules = rules.into_iter().filter(|rule| is_asked_for(arguments, &rule.id)).collect();
+    let rules = known.into_iter().filter(|rule| is_asked_for(arguments, &rule.id)).collect();
     let report =
         Report::new("palisade net lint", env!("CARGO_PKG_VERSION"), rules, findings).fail_on(arguments.fail_on);
     report.write(arguments.output.into(), &mut output)?;
@@ -48,33 +49,14 @@ pub fn run(arguments: &LintArguments, settings: &Settings) -> Result<ExitStatus,
 }
 
 fn is_asked_for(arguments: &LintArguments, rule: &str) -> bool {
-    let named = |names: &[String]| names.iter().any(|name| name == rule);
-    !named(&arguments.ignored) && (arguments.rules.is_empty() || named(&arguments.rules))
+    rules::is_asked_for(&arguments.rules, &arguments.ignored, rule)
 }
 
 /// A problem that can change what is found is told whatever was asked for: nobody else tells it.
 fn is_wanted(arguments: &LintArguments, finding: &Finding) -> bool {
     let is_serious = match &finding.details {
         Some(Details::Problem(problem)) => problem.effect == palisade_model::Effect::MayChangeAnswers,
-        Some(Details::Package(_)) | None => false,
+        Some(Details::Package(_) | Details::File(_) | Details::Score(_)) | None => false,
     };
     is_serious || is_asked_for(arguments, &finding.rule)
-}
-
-fn known(name: &str, rules: &[Rule]) -> Result<(), Failure> {
-    match rules.iter().any(|rule| *rule.id == *name) {
-        true => Ok(()),
-        false => {
-            Err(Failure::new(format!("there is no rule `{name}`"))
-                .hint(Hint::Run("palisade net lint --list-rules".into())))
-        }
-    }
-}
-
-fn list(rules: &[Rule]) -> Table {
-    let mut table = Table::new(&["RULE", "SEVERITY", "WHAT IT FINDS"]);
-    for rule in rules {
-        table.row([rule.id.to_string(), rule.severity.to_string(), rule.title.to_string()]);
-    }
-    table
 }
