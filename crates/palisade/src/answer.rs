@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use palisade_model::cni::{CniProfile, PROFILES};
-use palisade_model::link::{End, Link};
+use palisade_model::link::{End, Link, PodEnd};
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Direction, Judgement, Missing, Verdict};
 use palisade_model::{Problem, Protocol, Timestamp};
@@ -17,6 +17,9 @@ use crate::terminal::{Colour, Tone};
 
 /// The version of the JSON form; it rises when a field changes its meaning.
 pub const VERSION: u32 = 1;
+
+/// What policies cannot change.
+pub const NO_COMMON_FAMILY: &str = "one end has IPv4 addresses alone, the other IPv6: nothing can be sent";
 
 /// One answer: a group of senders that get the same, and one target.
 #[derive(Debug, Serialize)]
@@ -43,6 +46,9 @@ pub struct Answer {
     /// What is not known, when that leaves the question open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
+    /// One end has IPv4 addresses alone, and the other IPv6: no packet can go, whatever policies say.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_common_family: bool,
     /// Whom a proposed consent has to name for these senders.
     #[serde(skip)]
     pub grant: Grant,
@@ -206,10 +212,19 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
         service,
         mixed_service,
         missing,
+        no_common_family: links.first().is_some_and(|link| has_no_common_family(model, &link.link)),
         grant,
         links,
         with_other_cni: Vec::new(),
     }
+}
+
+/// Between two pods whose addresses are known.
+fn has_no_common_family(model: &Model, link: &Link) -> bool {
+    let (End::Pod(from), End::Pod(to)) = (&link.from, &link.to) else { return false };
+    let pod = |end: &PodEnd| model.pod_named(&end.namespace, &end.name).filter(|pod| !pod.addresses.is_empty());
+    let (Some(from), Some(to)) = (pod(from), pod(to)) else { return false };
+    !from.addresses.iter().any(|own| to.addresses.iter().any(|other| own.is_ipv4() == other.is_ipv4()))
 }
 
 /// The word for a receiver, or for a Service as a whole.
@@ -300,6 +315,9 @@ impl Answer {
         text.push('\n');
         if let Some(missing) = &self.missing {
             let _ = writeln!(text, "  {missing}");
+        }
+        if self.no_common_family {
+            let _ = writeln!(text, "  {NO_COMMON_FAMILY}");
         }
         match self.service {
             None => self.links.iter().for_each(|link| text.push_str(&render_link(link, "  "))),

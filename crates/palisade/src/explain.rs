@@ -11,7 +11,7 @@ use palisade_model::{Problem, Timestamp};
 use palisade_policy::explain::{EndExplanation, Explanation, RuleAction, RuleExplanation};
 use serde::Serialize;
 
-use crate::answer::{self, Answer, VERSION, render_verdict};
+use crate::answer::{self, Answer, NO_COMMON_FAMILY, VERSION, render_verdict};
 use crate::arguments::{OutputFormat, QuestionArguments};
 use crate::check::Asked;
 use crate::exit::ExitStatus;
@@ -77,6 +77,9 @@ fn explain<'a>(asked: &Asked, answer: &'a Answer) -> Result<Explained<'a>, Failu
 }
 
 fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
+    if answer.no_common_family {
+        let _ = writeln!(text, "\n{NO_COMMON_FAMILY}");
+    }
     if let Some(missing) = &answer.missing {
         let _ = writeln!(text, "\n{missing}");
     }

@@ -933,6 +933,21 @@ fn a_matrix_gives_each_probe_its_answer() {
 }
 
 #[test]
+fn pods_without_a_common_address_family_are_told_of_whatever_policies_say() {
+    let pod = |name: &str, addresses: &[&str]| {
+        let addresses: Vec<String> = addresses.iter().map(|address| format!("{{ip: '{address}'}}")).collect();
+        let addresses = addresses.join(", ");
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: a}}, spec: {{containers: [{{name: c, image: c}}]}}, status: {{phase: Running, podIPs: [{addresses}]}}}}\n---\n"
+        )
+    };
+    let input = [pod("old", &["10.0.0.1"]), pod("new", &["fd00::1"]), pod("both", &["10.0.0.2", "fd00::2"])].concat();
+    let says = |command: &str| run(command, &input).contains("nothing can be sent");
+    assert!(says("check -f - a/old a/new 80") && says("explain -f - a/new a/old 80"));
+    assert!(!says("check -f - a/old a/both 80") && !says("check -f - a/both a/new 80"));
+}
+
+#[test]
 fn a_network_plugin_decides_what_the_api_leaves_open() {
     let pods = |name: &str, address: &str| {
         format!(
