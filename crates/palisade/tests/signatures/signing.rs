@@ -1,59 +1,33 @@
 //! What is signed here counts for cosign and notation, and what they sign counts here; keys as both keep them.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
-
 use expect_test::expect;
 use palisade_registry::{Reference, Registry, RegistryOptions};
 use serde_json::json;
 
 use crate::authority::Authority;
 use crate::layout::{INDEX, Layout, MANIFEST};
-use crate::peers::{VERIFY, trust};
+use crate::peers::{VERIFY, configure, trust};
+use crate::server::Server;
 use crate::session::{Folder, run, session, shown, verdict};
-use crate::tools::{Tools, tools};
+use crate::tools::tools;
 
-/// A registry on this machine, as long as this lives.
-struct Server {
-    process: Child,
-    address: String,
+/// Pushes an image with a text of its own.
+fn push(server: &Server, name: &str, text: &str) -> String {
+    let reference: Reference = format!("{}/{name}", server.address).parse().expect("a name");
+    let registry = Registry::new(RegistryOptions::default());
+    let blob = |media_type: &str, bytes: &[u8]| {
+        registry.push_blob(&reference.repository, media_type, bytes).expect("it takes a blob")
+    };
+    let config = blob("application/vnd.oci.image.config.v1+json", br#"{"os":"linux","architecture":"amd64"}"#);
+    let layer = blob("application/vnd.oci.image.layer.v1.tar", text.as_bytes());
+    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
+    let bytes = manifest.to_string();
+    let pushed = registry.push_manifest(&reference.repository, Some("v1"), MANIFEST, bytes.as_bytes());
+    format!("{}/{name}@{}", server.address, pushed.expect("it takes a manifest").descriptor.digest)
 }
 
-impl Server {
-    fn start(tools: &Tools, folder: &Folder) -> Self {
-        let mut command = tools.command("registry", folder);
-        let mut process = command.args(["-port", "0"]).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
-        let line =
-            lines.find_map(|line| line.ok().filter(|line| line.contains("serving on port"))).expect("it says where");
-        // Whatever else it says must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        let port = line.rsplit(' ').next().expect("a port");
-        Self { process, address: format!("localhost:{port}") }
-    }
-
-    /// Pushes an image with a text of its own.
-    fn push(&self, name: &str, text: &str) -> String {
-        let reference: Reference = format!("{}/{name}", self.address).parse().expect("a name");
-        let registry = Registry::new(RegistryOptions::default());
-        let blob = |media_type: &str, bytes: &[u8]| {
-            registry.push_blob(&reference.repository, media_type, bytes).expect("it takes a blob")
-        };
-        let config = blob("application/vnd.oci.image.config.v1+json", br#"{"os":"linux","architecture":"amd64"}"#);
-        let layer = blob("application/vnd.oci.image.layer.v1.tar", text.as_bytes());
-        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
-        let bytes = manifest.to_string();
-        let pushed = registry.push_manifest(&reference.repository, Some("v1"), MANIFEST, bytes.as_bytes());
-        format!("{}/{name}@{}", self.address, pushed.expect("it takes a manifest").descriptor.digest)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+/// Registries that keep lists of what refers to an image, and that do not.
+const REGISTRIES: [&str; 3] = ["referrers", "simple", "distribution"];
 
 /// A key of the test, by this program.
 fn key(folder: &Folder, more: &[&str]) {
@@ -75,13 +49,13 @@ const OFFLINE: [&str; 2] = ["--use-signing-config=false", "--tlog-upload=false"]
 #[test]
 fn what_is_signed_here_counts_for_cosign() {
     let Some(tools) = tools() else { return };
-    for kind in ["ecdsa-p256", "ed25519"] {
-        let folder = Folder::new(&format!("for-cosign-{kind}"));
-        let server = Server::start(tools, &folder);
+    for (kind, registry) in ["ecdsa-p256", "ed25519", "ecdsa-p256"].into_iter().zip(REGISTRIES) {
+        let folder = Folder::new(&format!("for-cosign-{registry}"));
+        let Some(server) = Server::start(registry, &[]) else { return };
         key(&folder, &["--kind", kind]);
         folder.write("bom.json", r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#);
         for format in ["bundle", "legacy"] {
-            let image = server.push(&format!("test/{format}"), format);
+            let image = push(&server, &format!("test/{format}"), format);
             let is_new = format!("--new-bundle-format={}", format == "bundle");
             let verify = |what: &[&str]| {
                 let trust = ["--key", "release.pub", "--insecure-ignore-tlog=true", &is_new, &image];
@@ -109,12 +83,12 @@ fn what_is_signed_here_counts_for_cosign() {
 fn what_cosign_signs_counts_here_with_keys_of_either() {
     let Some(tools) = tools() else { return };
     let folder = Folder::new("by-cosign");
-    let server = Server::start(tools, &folder);
+    let Some(server) = Server::start("referrers", &[]) else { return };
     key(&folder, &[]);
     tools.run("cosign", &folder, &["generate-key-pair"]);
     folder.write("bom.json", r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#);
     for (name, format) in [("release", "true"), ("release", "false"), ("cosign", "true"), ("cosign", "false")] {
-        let image = server.push(&format!("test/{name}-{format}"), name);
+        let image = push(&server, &format!("test/{name}-{format}"), name);
         let (private, public) = (format!("{name}.key"), format!("{name}.pub"));
         let form = format!("--new-bundle-format={format}");
         let verify = ["verify", &image, "--key", &public];
@@ -126,7 +100,7 @@ fn what_cosign_signs_counts_here_with_keys_of_either() {
         let attested = [&verify[..], &["--attestation", "https://cyclonedx.org/bom"]].concat();
         assert_eq!(verdict(&folder, &attested), "verified 0: \n", "{name} {format}");
         // cosign's key signs here as well.
-        let more = server.push(&format!("test/more-{name}-{format}"), "more");
+        let more = push(&server, &format!("test/more-{name}-{format}"), "more");
         let sign = ["sign", &more, "--key", &private, "--password-file", "password.txt"];
         palisade(&folder, &sign);
         assert_eq!(verdict(&folder, &["verify", &more, "--key", &public]), "verified 0: \n");
@@ -160,6 +134,31 @@ fn what_is_signed_here_counts_for_notation() {
         let (text, is_good) = tools.try_run("notation", &folder, &notation);
         assert!(is_good, "{kind}: {text}");
         assert_eq!(verdict(&folder, &VERIFY), "verified 0: \n", "{kind}");
+    }
+}
+
+#[test]
+fn notation_and_this_program_sign_for_each_other_in_registries() {
+    let Some(tools) = tools() else { return };
+    let folder = Folder::new("notation-registry");
+    let authority = Authority::new(tools, &folder);
+    authority.signer("release", "ec:P-256", "plain");
+    trust(&folder, "strict");
+    configure(&folder, "release");
+    for registry in REGISTRIES {
+        let Some(server) = Server::start(registry, &[]) else { return };
+        let (here, there) = (push(&server, "test/here", "signed here"), push(&server, "test/there", "signed there"));
+        let key = ["--key", "release.key", "--certificates", "release.pem"];
+        let (_, errors, code) = run(&folder, &[&["sign", &here, "--format", "notary"][..], &key].concat());
+        assert_eq!(code, 0, "{errors}");
+        tools.run("notation", &folder, &["verify", "--insecure-registry", &here]);
+        let (text, is_good) = tools.try_run("notation", &folder, &["verify", "--insecure-registry", &there]);
+        assert!(!is_good, "nobody has signed yet: {text}");
+        tools.run("notation", &folder, &["sign", "--insecure-registry", &there]);
+        let [verify, _, policy @ ..] = VERIFY;
+        for image in [&here, &there] {
+            assert_eq!(verdict(&folder, &[&[verify, image][..], &policy].concat()), "verified 0: \n", "{registry}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The programs of others that sign and verify: cosign, notation, a registry, and openssl for certificates.
+//! The programs of others that sign and verify: cosign, notation, go-tuf, and openssl for certificates.
 //!
 //! They are built once, at the versions below, and kept under `target/`.
 
@@ -8,9 +8,8 @@ use std::sync::OnceLock;
 
 use crate::session::Folder;
 
-/// Commands that `go install` takes as they are.
+/// What `go install` takes as it is.
 const COSIGN: &str = "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3";
-const REGISTRY: &str = "github.com/google/go-containerregistry/cmd/registry@v0.20.6";
 
 /// The version is in `tests/signers/go.mod`: the module is deprecated, and `go install` wants a list of its versions.
 const NOTATION: &str = "github.com/notaryproject/notation/cmd/notation";
@@ -39,7 +38,6 @@ fn build() -> Option<Tools> {
     let [notation, tuf] = ["notation", "tuf"].map(|name| target.join(name).display().to_string());
     for (program, folder, arguments) in [
         ("cosign", &target, vec!["install", COSIGN]),
-        ("registry", &target, vec!["install", REGISTRY]),
         ("notation", &sources, vec!["build", "-o", &notation, NOTATION]),
         ("tuf", &tests.join("tuf"), vec!["build", "-o", &tuf, "."]),
     ] {
