@@ -19,6 +19,7 @@ depends on.
 
 Examples:
   palisade image verify registry.example/shop/web:1.2 --key cosign.pub
+  palisade image verify -f ./manifests --policy image-policies.yaml
   palisade image verify ./layout --policy image-policies.yaml --name registry.example/shop/web:1.2
   palisade image verify ./layout:v1.2 --trusted-root trusted_root.json \\
       --certificate-identity 'https://github.com/acme/app/.github/workflows/release.yml@refs/tags/*' \\
@@ -27,8 +28,11 @@ Examples:
   palisade image verify ./layout --notation-policy trustpolicy.json --trust-store ~/.config/notation/truststore")]
 pub struct VerifyArguments {
     /// A name in a registry, or an OCI layout: behind a colon, the tag or digest where there are several images
-    #[arg(value_name = "IMAGE")]
-    pub image: String,
+    #[arg(value_name = "IMAGE", required_unless_present = "manifests", conflicts_with = "manifests")]
+    pub image: Option<String>,
+    /// Instead of one image, all that these manifests run: a file or folder, YAML or JSON; `-` is standard input. Repeatable
+    #[arg(short = 'f', long = "manifests", value_name = "PATH", conflicts_with_all = ["index", "name"])]
+    pub manifests: Vec<PathBuf>,
     /// Which image of an index; the signatures of the index count for it
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub platform: Option<Platform>,
@@ -39,7 +43,7 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "PATH",
           conflicts_with_all = ["key", "certificate_identity", "notation_policy", "attestation", "require_log"])]
     pub policy: Vec<PathBuf>,
-    /// What the image is called where it is used, for policies. Default: IMAGE
+    /// What an image of a layout is called where it is used, for policies
     #[arg(long, value_name = "REFERENCE")]
     pub name: Option<String>,
     /// A public key whose signature counts. Repeatable: one of them is enough

@@ -15,6 +15,8 @@ pub struct Opened {
     pub shelf: Box<dyn Shelf>,
     /// A tag or digest; none where there is but one image.
     pub version: Option<String>,
+    /// What the image is called where it is used; a layout does not say it.
+    pub name: Option<String>,
 }
 
 /// Opens the store of an image.
@@ -34,13 +36,21 @@ pub fn open(image: &str, registries: &RegistryArguments, settings: &Settings) ->
                 }
             }
             let shelf = LayoutShelf::open(&path).map_err(failure)?;
-            Ok(Opened { shelf: Box::new(shelf), version: name })
+            Ok(Opened { shelf: Box::new(shelf), version: name, name: None })
         }
-        Named::Registry { reference, .. } => {
-            let registry = registry::client(registries, settings)?;
-            Ok(Opened { shelf: Box::new(RegistryShelf { registry, reference }), version: None })
-        }
+        Named::Registry { reference, .. } => Ok(of_registry(registry::client(registries, settings)?, reference)),
     }
+}
+
+/// An image of a registry.
+pub fn of_registry(registry: Registry, reference: Reference) -> Opened {
+    let name = Some(reference.to_string());
+    Opened { shelf: Box::new(RegistryShelf { registry, reference }), version: None, name }
+}
+
+/// What an image of that name is called in full: `nginx` is `docker.io/library/nginx`.
+pub fn full_name(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.to_string())
 }
 
 /// With what to do about it.
@@ -117,7 +127,7 @@ impl Shelf for RegistryShelf {
     }
 
     fn blob(&self, descriptor: &Descriptor, most: u64) -> Result<Vec<u8>, ShelfError> {
-        self.registry.read_blob(&self.reference.repository, &of_registry(descriptor), most).map_err(other)
+        self.registry.read_blob(&self.reference.repository, &as_registry(descriptor), most).map_err(other)
     }
 
     fn store_blob(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor, ShelfError> {
@@ -148,7 +158,7 @@ fn of_archive(it: palisade_registry::Descriptor) -> Descriptor {
     }
 }
 
-fn of_registry(it: &Descriptor) -> palisade_registry::Descriptor {
+fn as_registry(it: &Descriptor) -> palisade_registry::Descriptor {
     let (media_type, digest, size) = (it.media_type.clone(), it.digest.clone(), it.size);
     palisade_registry::Descriptor { media_type, digest, size, ..palisade_registry::Descriptor::default() }
 }

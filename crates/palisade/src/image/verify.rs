@@ -1,5 +1,6 @@
 //! `palisade image verify`: who vouches for an image.
 
+mod many;
 pub mod subject;
 mod text;
 pub mod trust;
@@ -16,7 +17,8 @@ use crate::arguments::signing::VerifyArguments;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::image::beside::Beside;
-use crate::image::store;
+use crate::image::store::{self, Opened};
+use crate::image::verify::trust::{Demands, Trusted};
 use crate::input;
 use crate::report;
 use crate::settings::Settings;
@@ -47,53 +49,78 @@ struct Named {
     answer: Answer,
 }
 
+/// An image that was asked about.
+struct Asked {
+    subject: Subject,
+    answers: Vec<Named>,
+    problems: Vec<Problem>,
+}
+
+impl Asked {
+    fn status(&self) -> ExitStatus {
+        let all = self.answers.iter().map(|named| status(named.answer.verdict));
+        // No policy is about the image: nobody has said what would be good.
+        all.max_by_key(|status| badness(*status)).unwrap_or(ExitStatus::Undecided)
+    }
+}
+
 /// Reads the image and what lies beside it, and judges that.
 ///
 /// # Errors
 /// When the image, a policy or a file that it names cannot be used.
 pub fn run(arguments: &VerifyArguments, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let demands = trust::demands(arguments)?;
-    let opened = store::open(&arguments.image, &arguments.registry, settings)?;
-    let asked = subject::read(opened.shelf.as_ref(), opened.version.as_deref(), arguments)?;
-    let subject = asked.subject;
-    let mut beside = Beside::default();
-    for subject in subject.all() {
-        beside.collect(opened.shelf.as_ref(), &subject.digest);
+    let mut trusted = Trusted::read(arguments)?;
+    let Some(image) = &arguments.image else { return many::run(arguments, &mut trusted, settings) };
+    if arguments.policy.is_empty() && arguments.notation_policy.is_none() {
+        // Nobody is asked for an image before it is known whose signature it needs.
+        trusted.about(None)?;
     }
-    let mut answers: Vec<Named> = demands
-        .iter()
-        .map(|(policy, demand)| Named { policy: policy.clone(), answer: ask(&subject, &beside, demand, settings) })
-        .collect();
-    for Named { answer, .. } in &mut answers {
-        if let Some(refusal) = &asked.refusal {
-            answer.verdict = Verdict::Refused;
-            answer.reasons.insert(0, refusal.clone());
-        }
-    }
+    let opened = store::open(image, &arguments.registry, settings)?;
+    let name = arguments.name.as_deref().map(store::full_name).or_else(|| opened.name.clone());
+    // A layout that nobody has named goes by its path, for policies that are about every image.
+    let by_path = (!arguments.policy.is_empty()).then(|| image.clone());
+    let demands = trusted.about(name.or(by_path).as_deref())?;
+    let asked = ask(&opened, &demands, arguments, settings)?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     match arguments.output {
-        OutputFormat::Text => write!(output, "{}", text::render(&arguments.image, &subject, &answers))?,
+        OutputFormat::Text => write!(output, "{}", text::render(image, &asked.subject, &asked.answers))?,
         OutputFormat::Json => report::write_json(
             &mut output,
             &Report {
                 version: VERSION,
-                image: &arguments.image,
-                digest: &subject.digest,
-                index: subject.index.as_ref().map(|index| index.digest.as_str()),
-                answers: &answers,
-                problems: &beside.problems,
+                image,
+                digest: &asked.subject.digest,
+                index: asked.subject.index.as_ref().map(|index| index.digest.as_str()),
+                answers: &asked.answers,
+                problems: &asked.problems,
             },
         )?,
     }
     output.flush()?;
-    input::print_problems(&beside.problems);
-    Ok(answers.iter().map(|named| status(named.answer.verdict)).max_by_key(|status| badness(*status)).unwrap_or(
-        // No policy is about the image: nobody has said what would be good.
-        ExitStatus::Undecided,
-    ))
+    input::print_problems(&asked.problems);
+    Ok(asked.status())
 }
 
-fn ask(subject: &Subject, beside: &Beside, demand: &Demand, settings: &Settings) -> Answer {
+/// Fetches the image's manifest and what lies beside it, and judges that by each demand.
+fn ask(opened: &Opened, demands: &Demands, arguments: &VerifyArguments, settings: &Settings) -> Result<Asked, Failure> {
+    let shelf = opened.shelf.as_ref();
+    let read = subject::read(shelf, opened.version.as_deref(), arguments)?;
+    let mut beside = Beside::default();
+    for subject in read.subject.all() {
+        beside.collect(shelf, &subject.digest);
+    }
+    let answers = demands.iter().map(|(policy, demand)| {
+        let mut answer = judged(&read.subject, &beside, demand, settings);
+        if let Some(refusal) = &read.refusal {
+            answer.verdict = Verdict::Refused;
+            answer.reasons.insert(0, refusal.clone());
+        }
+        Named { policy: policy.clone(), answer }
+    });
+    Ok(Asked { answers: answers.collect(), problems: beside.problems, subject: read.subject })
+}
+
+fn judged(subject: &Subject, beside: &Beside, demand: &Demand, settings: &Settings) -> Answer {
     let mut answer = judge(subject, &beside.attached, demand, settings.now);
     // What could not be read may be the signature that is missing.
     let is_whole = beside.problems.iter().all(|problem| problem.effect == Effect::Harmless);

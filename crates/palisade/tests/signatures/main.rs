@@ -14,3 +14,4 @@ mod session;
 mod signing;
 mod tools;
 mod trust;
+mod workloads;

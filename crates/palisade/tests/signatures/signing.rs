@@ -12,7 +12,7 @@ use crate::session::{Folder, run, session, shown, verdict};
 use crate::tools::tools;
 
 /// Pushes an image with a text of its own.
-fn push(server: &Server, name: &str, text: &str) -> String {
+pub fn push(server: &Server, name: &str, text: &str) -> String {
     let reference: Reference = format!("{}/{name}", server.address).parse().expect("a name");
     let registry = Registry::new(RegistryOptions::default());
     let blob = |media_type: &str, bytes: &[u8]| {
@@ -30,16 +30,16 @@ fn push(server: &Server, name: &str, text: &str) -> String {
 const REGISTRIES: [&str; 3] = ["referrers", "simple", "distribution"];
 
 /// A key of the test, by this program.
-fn key(folder: &Folder, more: &[&str]) {
+pub fn key(folder: &Folder, more: &[&str]) {
     folder.write("password.txt", "secret\n");
     let (_, errors, code) = run(folder, &[&["key", "release", "--password-file", "password.txt"][..], more].concat());
     assert_eq!((errors.as_str(), code), ("", 0));
 }
 
-const KEY: [&str; 4] = ["--key", "release.key", "--password-file", "password.txt"];
+pub const KEY: [&str; 4] = ["--key", "release.key", "--password-file", "password.txt"];
 
 #[track_caller]
-fn palisade(folder: &Folder, arguments: &[&str]) {
+pub fn palisade(folder: &Folder, arguments: &[&str]) {
     let (output, errors, code) = run(folder, arguments);
     assert_eq!((errors.as_str(), code), ("", 0), "{arguments:?}: {output}");
 }

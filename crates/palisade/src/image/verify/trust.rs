@@ -18,17 +18,45 @@ use crate::failure::{Failure, Hint};
 /// Most bytes of a key, a certificate, a list or a root of trust.
 const LONGEST_FILE: u64 = 64 << 20;
 
-/// What must hold, each with the name of its policy.
-///
-/// # Errors
-/// When nothing says whom to trust, or a file cannot be used.
-pub fn demands(arguments: &VerifyArguments) -> Result<Vec<(Option<String>, Demand)>, Failure> {
-    if !arguments.policy.is_empty() {
-        return policy::demands(arguments);
+/// What must hold of an image, each with the name of its policy.
+pub type Demands = Vec<(Option<String>, Demand)>;
+
+/// Whom the command line and the policies trust.
+pub struct Trusted<'a> {
+    arguments: &'a VerifyArguments,
+    /// None where the command line says it all.
+    policies: Option<policy::Policies>,
+}
+
+impl<'a> Trusted<'a> {
+    /// Reads the policies.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn read(arguments: &'a VerifyArguments) -> Result<Self, Failure> {
+        let policies = match arguments.policy.is_empty() {
+            true => None,
+            false => Some(policy::Policies::read(&arguments.policy)?),
+        };
+        Ok(Self { arguments, policies })
     }
+
+    /// What must hold of an image of that name. Nothing, when no policy is about it.
+    ///
+    /// # Errors
+    /// When nothing says whom to trust, or a file cannot be used.
+    pub fn about(&mut self, name: Option<&str>) -> Result<Demands, Failure> {
+        match &mut self.policies {
+            Some(policies) => policies.about(name.unwrap_or_default()),
+            None => of_command_line(self.arguments, name),
+        }
+    }
+}
+
+fn of_command_line(arguments: &VerifyArguments, name: Option<&str>) -> Result<Demands, Failure> {
     let mut signers = quick_signers(arguments)?;
     if let Some(file) = &arguments.notation_policy {
-        signers.extend(notation::signer(file, arguments)?);
+        signers.extend(notation::signer(file, arguments, name)?);
     }
     if signers.is_empty() {
         return Err(Failure::new("nothing says whose signature the image needs")

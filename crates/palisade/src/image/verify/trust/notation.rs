@@ -11,9 +11,8 @@ use crate::arguments::signing::VerifyArguments;
 use crate::failure::{Failure, Hint};
 
 /// The signer that the policy's statement about the image trusts.
-pub fn signer(file: &Path, arguments: &VerifyArguments) -> Result<Option<Signer>, Failure> {
+pub fn signer(file: &Path, arguments: &VerifyArguments, name: Option<&str>) -> Result<Option<Signer>, Failure> {
     let statements = trust_policy::parse(&read_text(file)?).map_err(|error| named(file, error))?;
-    let name = arguments.name.as_deref();
     let statement = match (name, &statements[..]) {
         (Some(name), _) => trust_policy::about(&statements, repository(name)),
         // A layout has no name; with one statement there is nothing to choose.

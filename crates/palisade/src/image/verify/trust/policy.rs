@@ -10,33 +10,48 @@ use palisade_signatures::demand::{AttestationDemand, Credential, Signer};
 use palisade_signatures::notary::{Certificates, Subject, Trust};
 use palisade_signatures::{Demand, Root, pattern};
 
-use super::{add_certificates, read_key, read_list, read_root};
-use crate::arguments::signing::VerifyArguments;
+use super::{Demands, add_certificates, read_key, read_list, read_root};
 use crate::failure::{Failure, Hint};
 use crate::input;
 
-/// A demand for each policy that is about the image.
-///
-/// # Errors
-/// When one cannot be used: a policy that is read in part asks for less than was meant.
-pub fn demands(arguments: &VerifyArguments) -> Result<Vec<(Option<String>, Demand)>, Failure> {
-    let mut policies = Vec::new();
-    for path in &arguments.policy {
-        let read = palisade_manifests::load_image_policies(path).map_err(Failure::new)?;
-        input::print_problems(&read.problems);
-        if read.problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers) {
-            return Err(Failure::new(format!("`{}` cannot be used as it is", path.display())));
+/// Policies, and the files that were read for them.
+pub struct Policies {
+    policies: Vec<ImagePolicy>,
+    roots: Roots,
+}
+
+impl Policies {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    /// When one cannot be used: a policy that is read in part asks for less than was meant.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut policies = Vec::new();
+        for path in paths {
+            let read = palisade_manifests::load_image_policies(path).map_err(Failure::new)?;
+            input::print_problems(&read.problems);
+            if read.problems.iter().any(|problem| problem.effect == Effect::MayChangeAnswers) {
+                return Err(Failure::new(format!("`{}` cannot be used as it is", path.display())));
+            }
+            policies.extend(read.value);
         }
-        policies.extend(read.value);
+        if policies.is_empty() {
+            return Err(Failure::new("no ImagePolicy was given")
+                .hint(Hint::Change("write `apiVersion: palisade.dev/v1alpha1` and `kind: ImagePolicy`".into())));
+        }
+        Ok(Self { policies, roots: Roots::default() })
     }
-    if policies.is_empty() {
-        return Err(Failure::new("no ImagePolicy was given")
-            .hint(Hint::Change("write `apiVersion: palisade.dev/v1alpha1` and `kind: ImagePolicy`".into())));
+
+    /// A demand for each policy that is about the image of that name.
+    ///
+    /// # Errors
+    /// When a file that one of them names cannot be used.
+    pub fn about(&mut self, name: &str) -> Result<Demands, Failure> {
+        let is_about =
+            |policy: &&ImagePolicy| policy.images.iter().any(|it| pattern::matches(it, name) || names(it, name));
+        let about = self.policies.iter().filter(is_about);
+        about.map(|policy| Ok((Some(policy.name.to_string()), self.roots.demand(policy)?))).collect()
     }
-    let name = arguments.name.as_deref().unwrap_or(&arguments.image);
-    let mut roots = Roots::default();
-    let is_about = |policy: &&ImagePolicy| policy.images.iter().any(|it| pattern::matches(it, name) || names(it, name));
-    policies.iter().filter(is_about).map(|policy| Ok((Some(policy.name.to_string()), roots.demand(policy)?))).collect()
 }
 
 /// A pattern without a tag is about every tag and digest.
