@@ -1,5 +1,6 @@
 //! What is fed.
 
+mod registry;
 mod signatures;
 
 use std::sync::Arc;
@@ -59,6 +60,12 @@ pub const ALL: &[Target] = &[
     },
     Target { name: "oracle", what: "the engine against the brute force", kind: Kind::Manifests, run: oracle },
     Target { name: "lint", what: "an inventory to findings", kind: Kind::Manifests, run: linted },
+    Target {
+        name: "registry",
+        what: "names of images, and what registries say",
+        kind: Kind::Words,
+        run: registry::run,
+    },
     Target { name: "report", what: "findings to each form", kind: Kind::Words, run: report },
     Target { name: "signatures", what: "signatures to answers", kind: Kind::Signatures, run: signatures::run },
     Target {

@@ -54,6 +54,11 @@ fn trust() {
 }
 
 #[test]
+fn registry() {
+    short("registry", 2_000);
+}
+
+#[test]
 fn words() {
     short("words", 2_000);
 }

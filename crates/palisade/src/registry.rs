@@ -41,9 +41,13 @@ fn read_hosts(arguments: &RegistryArguments, settings: &Settings) -> Result<Host
         |failure: Failure| failure.context(format!("cannot use the config of registries `{}`", path.display()));
     let text = read(&path).map_err(|error| failed(Failure::new(error)))?;
     let mut hosts: Hosts = serde_json::from_slice(&text).map_err(|error| failed(Failure::new(error)))?;
-    for (name, host) in &mut hosts.registries {
-        Repository::new(name, "any").map_err(|error| failed(Failure::new(error)))?;
-        certificates_beside(host, &path);
+    for (name, mut host) in std::mem::take(&mut hosts.registries) {
+        // As references spell it.
+        let repository = Repository::new(&name, "any").map_err(|error| failed(Failure::new(error)))?;
+        certificates_beside(&mut host, &path);
+        if hosts.registries.insert(repository.registry().to_owned(), host).is_some() {
+            return Err(failed(Failure::new(format!("`{name}` is there twice"))));
+        }
     }
     Ok(hosts)
 }

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod challenge;
+pub mod challenge;
 mod client;
 mod credentials;
 pub mod descriptor;

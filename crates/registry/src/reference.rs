@@ -84,7 +84,10 @@ impl Repository {
         if registry.len() + 1 + path.len() > LONGEST_NAME {
             return Err(NoReference::Long);
         }
-        Ok(Self { registry: registry.to_ascii_lowercase(), path: path.to_owned() })
+        let lower = registry.to_ascii_lowercase();
+        // Capitals alone may tell a registry from a part of a path: without them it would be Docker Hub's.
+        let registry = if looks_like_registry(&lower) { lower } else { registry.to_owned() };
+        Ok(Self { registry, path: path.to_owned() })
     }
 
     /// The host, with its port where one is said; `docker.io` for Docker Hub.
@@ -237,6 +240,7 @@ mod tests {
             ("127.0.0.1:5000/a/b:c", "127.0.0.1:5000/a/b:c"),
             ("[::1]:5000/a", "[::1]:5000/a:latest"),
             ("Registry.Example/a", "registry.example/a:latest"),
+            ("Intern/a", "Intern/a:latest"),
             ("a__b/c-d/e.f--g", "docker.io/a__b/c-d/e.f--g:latest"),
         ] {
             assert_eq!(read(text), whole, "{text}");

@@ -79,7 +79,8 @@ fn at_path(image: &str, form: Form, exists: &dyn Fn(&Path) -> bool) -> Named {
         return whole();
     }
     match image.split_once('@').or_else(|| image.rsplit_once(':')) {
-        Some((path, name)) if exists(Path::new(path)) => {
+        // No tag has a slash: what follows is a port and a repository.
+        Some((path, name)) if exists(Path::new(path)) && !name.contains('/') => {
             Named::Path { path: path.into(), name: Some(name.to_owned()), form }
         }
         Some(_) | None => whole(),
@@ -113,6 +114,7 @@ mod tests {
         for (image, told) in [
             ("there", "Any there "),
             ("there:v1", "Any there v1"),
+            ("there:5000/a", "NoSuchPath there:5000/a:latest"),
             ("there@sha256:12", "Any there sha256:12"),
             ("there:odd", "Any there:odd "),
             ("./gone", "Any ./gone "),

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use palisade_registry::digest::sha256;
 use palisade_registry::{
-    CredentialFiles, Host, Hosts, Registry, RegistryError, RegistryOptions, Repository, Retries, Version, media_type,
+    CredentialFiles, Host, Hosts, Proxies, Registry, RegistryError, RegistryOptions, Repository, Retries, Version,
+    media_type,
 };
 use server::{Asked, Server, give};
 
@@ -341,4 +342,43 @@ fn a_mirror_is_asked_first_and_is_not_believed_more() {
         .manifest(&repository(&gone), Version::Digest(&digest))
         .expect_err("nobody has it");
     assert!(error.is_not_found() && error.to_string().contains("has the digest"), "{error}");
+}
+
+/// A proxy that leads every tunnel to one server, whatever its name.
+fn proxy(server: &Server) -> Server {
+    let target = server.address.clone();
+    Server::start(move |asked, stream| {
+        assert!(asked.line.starts_with("CONNECT "), "{}", asked.line);
+        let mut upstream = TcpStream::connect(&target)?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        let (mut from, mut to) = (stream.try_clone()?, upstream.try_clone()?);
+        let there = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut upstream, stream);
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+        let _ = there.join();
+        Ok(())
+    })
+}
+
+#[test]
+fn plain_http_is_spoken_to_names_that_were_given_and_to_no_others_through_the_proxy_too() {
+    let server = Server::start(|_, stream| give_manifest(stream, &[]));
+    let proxy = proxy(&server);
+    let url = Some(format!("http://{}", proxy.address));
+    let proxies = Proxies { http: url.clone(), https: url, except: String::new() };
+    let repository = Repository::new("registry.example:5000", "a/b").expect("a repository");
+    // TLS is tried, and nothing else: the server does not speak it.
+    let registry = Registry::new(RegistryOptions { proxies: proxies.clone(), ..options() });
+    let error = registry.manifest(&repository, Version::Tag("x")).expect_err("it is not insecure");
+    assert!(error.message().contains("the server does not speak TLS"), "{}", error.message());
+    assert!(server.asked().is_empty(), "{:?}", server.asked());
+    let host = Host { insecure: true, ..Host::default() };
+    let hosts = Hosts { registries: [("registry.example:5000".to_owned(), host)].into(), ..Hosts::default() };
+    let registry = Registry::new(RegistryOptions { proxies, hosts, ..options() });
+    assert_eq!(registry.manifest(&repository, Version::Tag("x")).expect("it is there").bytes, MANIFEST);
+    assert_eq!(server.asked().len(), 1);
+    assert!(proxy.asked().iter().all(|it| it.path() == "registry.example:5000"), "{:?}", proxy.asked());
 }

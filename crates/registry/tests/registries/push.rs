@@ -1,9 +1,11 @@
 //! What is pushed comes back, and what refers to it is found.
 
+use std::process::Command;
+
 use palisade_registry::{Descriptor, FoundBy, Registry, Repository, Version, media_type};
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::{Server, oras};
 use crate::{client, repository};
 
 /// An artifact of one blob, that refers to another where that is said.
@@ -56,5 +58,49 @@ fn what_is_pushed_comes_back_and_what_refers_to_it_is_found() {
         // go-containerregistry's list has the type of the config in the place of the artifact's.
         let is_right = |it: &Descriptor| it.artifact_type.as_deref() == Some("application/vnd.example.note");
         assert!(kind == "referrers" || after.manifests.iter().all(is_right), "{:?}", after.manifests);
+    }
+}
+
+#[test]
+fn oras_finds_what_was_pushed_here_and_what_it_attaches_is_found() {
+    for (kind, options) in [("simple", &[][..]), ("referrers", &[]), ("distribution", &["tls", "basic"])] {
+        let Some(server) = Server::start(kind, options) else { return };
+        server.docker_config(r#"{"auth": "bWU6c2VjcmV0"}"#);
+        let (registry, repository) = (client(&server), repository(&server, "team/app"));
+        let image = push(&registry, &repository, Some("v1"), None);
+        let ours = push(&registry, &repository, None, Some(&image));
+        let name = format!("{}/team/app:v1", server.address);
+        let oras = |arguments: &[&str]| {
+            let transport =
+                if options.contains(&"tls") { ["--ca-file", "ca.pem"].to_vec() } else { vec!["--plain-http"] };
+            let output = Command::new(oras().expect("there is Go"))
+                .args(arguments)
+                .args(transport)
+                .args(["--registry-config", "docker/config.json"])
+                .current_dir(&server.folder)
+                .output()
+                .expect("oras runs");
+            assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).expect("text")
+        };
+        std::fs::write(server.folder.join("note.txt"), "a note").expect("written");
+        oras(&["attach", "--artifact-type", "application/vnd.example.theirs", &name, "note.txt:text/plain"]);
+        let found = registry.referrers(&repository, &image.digest).expect("a list").manifests;
+        let mut digests: Vec<&str> = found.iter().map(|it| it.digest.as_str()).collect();
+        let told: serde_json::Value =
+            serde_json::from_str(&oras(&["discover", "--format", "json", &name])).expect("JSON");
+        // Its key has changed its name between versions.
+        let listed = told.get("manifests").or_else(|| told.get("referrers")).and_then(|it| it.as_array());
+        let mut theirs: Vec<&str> = listed.into_iter().flatten().filter_map(|it| it["digest"].as_str()).collect();
+        digests.sort_unstable();
+        theirs.sort_unstable();
+        assert_eq!(digests, theirs, "{kind}: {told}");
+        assert!(digests.len() == 2 && digests.contains(&ours.digest.as_str()), "{kind}: {digests:?}");
+        // What it attached is read whole.
+        let attached = found.iter().find(|it| it.digest != ours.digest).expect("the other");
+        let manifest = registry.manifest(&repository, Version::Digest(&attached.digest)).expect("it is there");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest.bytes).expect("JSON");
+        let layer: Descriptor = serde_json::from_value(manifest["layers"][0].clone()).expect("a descriptor");
+        assert_eq!(registry.read_blob(&repository, &layer, 100).expect("it is there"), b"a note");
     }
 }

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The user of registries that want one, and the password.
 pub const USER: (&str, &str) = ("me", "secret");
 
-/// The tool that is asked for a second opinion, at the version whose output tests read.
+/// The tools that are asked for a second opinion, at the versions whose output tests read.
 const CRANE: &str = "github.com/google/go-containerregistry/cmd/crane@v0.20.6";
+const ORAS: &str = "oras.land/oras/cmd/oras@v1.2.3";
 
 /// A running registry; nothing of it outlives the value.
 pub struct Server {
@@ -69,23 +70,32 @@ impl Drop for Server {
 
 /// `crane`, built once; `None` where there is no Go.
 pub fn crane() -> Option<&'static Path> {
-    static CRANE_AT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let install = || {
-        go()?;
-        // A folder of its own for each process: nobody runs what another one writes.
-        let folder = target().join("crane");
-        let program = folder.join("crane-v0.20.6");
-        if program.exists() {
-            return Some(program);
-        }
-        let own = folder.join(std::process::id().to_string());
-        fs::create_dir_all(&own).expect("a folder");
-        run(Command::new("go").args(["install", CRANE]).env("GOBIN", &own));
-        fs::rename(own.join("crane"), &program).expect("moved");
-        let _ = fs::remove_dir(&own);
-        Some(program)
-    };
-    CRANE_AT.get_or_init(install).as_deref()
+    static AT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    AT.get_or_init(|| install(CRANE)).as_deref()
+}
+
+/// `oras`, likewise.
+pub fn oras() -> Option<&'static Path> {
+    static AT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    AT.get_or_init(|| install(ORAS)).as_deref()
+}
+
+fn install(module: &str) -> Option<PathBuf> {
+    go()?;
+    let (path, version) = module.split_once('@').expect("a module has a version");
+    let name = path.rsplit('/').next().expect("a path has an end");
+    let folder = target().join(name);
+    let program = folder.join(format!("{name}-{version}"));
+    if program.exists() {
+        return Some(program);
+    }
+    // A folder of its own for each process: nobody runs what another one writes.
+    let own = folder.join(std::process::id().to_string());
+    fs::create_dir_all(&own).expect("a folder");
+    run(Command::new("go").args(["install", module]).env("GOBIN", &own));
+    fs::rename(own.join(name), &program).expect("moved");
+    let _ = fs::remove_dir(&own);
+    Some(program)
 }
 
 /// Where tests build what they need: `target/tmp`, the same for all crates.
