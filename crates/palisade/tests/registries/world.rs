@@ -100,6 +100,13 @@ impl World {
         archive
     }
 
+    /// The names in an archive, as `tar` lists them.
+    pub fn tar_names(&self, archive: &str) -> String {
+        let printed = self.run(Command::new("tar").args(["-tf", archive]));
+        assert_eq!(printed.code, 0, "{printed:?}");
+        printed.output
+    }
+
     /// Pushes an image of that layer, on a base where one is named, and gives its digest.
     pub fn push(&self, image: &str, base: Option<&str>, layer: &str) -> String {
         let name = self.name(image);
