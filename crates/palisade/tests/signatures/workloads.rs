@@ -67,7 +67,8 @@ fn every_image_of_manifests_is_judged_by_the_policies_about_it() {
 
         1 of 4 images are vouched for
         exit code 1
-    "#]].assert_eq(&plain(shown(&folder, &verify)));
+    "#]]
+    .assert_eq(&plain(shown(&folder, &verify)));
     let (report, _, code) = run(&folder, &[&verify[..], &["-o", "json"]].concat());
     let report: Value = serde_json::from_str(&report).expect("JSON");
     let verdicts: Vec<&Value> =
