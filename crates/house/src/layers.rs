@@ -68,6 +68,7 @@ const PURE_WITH_CRYPTOGRAPHY: Outside = Outside::Only(&[
     "scrypt",
     "sigstore-verify",
     "x509-cert",
+    "zeroize",
 ]);
 
 const MEMBERS: &[Member] = &[

@@ -191,7 +191,8 @@ fn check_keyless(
     let result = root.verifier.verify(artifact, bundle, policy).map_err(|error| refusal(&error))?;
     // The library has been asked for no identity: both halves are compared here, and both must be there.
     let found = result.identity().map(SubjectAltName::as_str).unwrap_or_default();
-    if !pattern::matches(identity, found) {
+    // A certificate without a subject is nobody's, also where everybody would be taken.
+    if found.is_empty() || !pattern::matches(identity, found) {
         return Err(Refusal::Identity { found: found.to_owned(), wanted: identity.to_owned() });
     }
     let found_issuer = result.issuer().unwrap_or_default();

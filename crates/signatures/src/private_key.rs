@@ -9,6 +9,7 @@ use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use sigstore_verify::types::DerPublicKey;
+use zeroize::Zeroizing;
 
 use crate::key::PublicKey;
 
@@ -56,7 +57,8 @@ pub struct PrivateKey {
     public: PublicKey,
     /// Whether anybody who has the file has the key.
     pub is_plain: bool,
-    pkcs8: Vec<u8>,
+    /// Overwritten when it is no longer needed.
+    pkcs8: Zeroizing<Vec<u8>>,
 }
 
 impl std::fmt::Debug for PrivateKey {
@@ -96,6 +98,7 @@ impl PrivateKey {
     pub fn from_pem(text: &str, password: Option<&[u8]>) -> Result<Self, KeyError> {
         let (label, der) =
             der::pem::decode_vec(text.trim().as_bytes()).map_err(|error| KeyError::NoKey(error.to_string()))?;
+        let der = Zeroizing::new(der);
         let password = || password.ok_or(KeyError::NoPassword);
         match label {
             "PRIVATE KEY" => Self::from_pkcs8(&der, true),
@@ -113,7 +116,7 @@ impl PrivateKey {
         })?;
         let public = PublicKey::from_der(DerPublicKey::from_bytes(public.as_ref()))
             .map_err(|error| KeyError::Kind(error.to_string()))?;
-        Ok(Self { pair, public, is_plain, pkcs8: pkcs8.to_vec() })
+        Ok(Self { pair, public, is_plain, pkcs8: Zeroizing::new(pkcs8.to_vec()) })
     }
 
     fn parse(pkcs8: &[u8]) -> Option<(Pair, PublicKeyX509Der<'static>)> {
@@ -199,12 +202,6 @@ impl PrivateKey {
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, &self.pkcs8).map_err(|_| KeyError::Failed)?;
         let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| KeyError::Failed)?;
         Ok(signature.as_ref().to_vec())
-    }
-}
-
-impl Drop for PrivateKey {
-    fn drop(&mut self) {
-        self.pkcs8.fill(0);
     }
 }
 

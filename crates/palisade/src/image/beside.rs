@@ -13,6 +13,9 @@ const LONGEST_MANIFEST: u64 = 4 << 20;
 /// Most bytes of all of them together.
 const MOST_TOGETHER: u64 = 256 << 20;
 
+/// Most manifests that are asked whether they hold one: whoever may push may add as many as they like.
+const MOST_MANIFESTS: usize = 500;
+
 /// What of a manifest matters here.
 #[derive(Deserialize)]
 struct Manifest {
@@ -54,6 +57,11 @@ impl Beside {
     fn read(&mut self, shelf: &dyn Shelf, descriptor: &Descriptor, depth: Depth) {
         if !self.seen.insert(descriptor.digest.clone()) {
             return;
+        }
+        if self.seen.len() > MOST_MANIFESTS {
+            return self.problem(format!(
+                "more than {MOST_MANIFESTS} manifests lie beside the image; the others are not read"
+            ));
         }
         let manifest = shelf
             .manifest(descriptor, LONGEST_MANIFEST)

@@ -9,6 +9,8 @@ use crypto_secretbox::aead::AeadInPlace as _;
 use crypto_secretbox::{KeyInit as _, Nonce, XSalsa20Poly1305};
 use serde::{Deserialize, Serialize};
 
+use zeroize::Zeroizing;
+
 use super::{KeyError, random, scrypt};
 
 #[derive(Serialize, Deserialize)]
@@ -44,7 +46,7 @@ const N: u64 = 1 << 16;
 const R: u32 = 8;
 const P: u32 = 1;
 
-pub(super) fn open(bytes: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {
+pub(super) fn open(bytes: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let bad = |what: String| KeyError::NoKey(what);
     let sealed: Sealed = serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
     if (sealed.kdf.name.as_str(), sealed.cipher.name.as_str()) != ("scrypt", "nacl/secretbox") {
@@ -58,7 +60,7 @@ pub(super) fn open(bytes: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {
     let mut message = decode(&sealed.ciphertext)?;
     let secretbox = XSalsa20Poly1305::new(&key.into());
     secretbox.decrypt_in_place(&Nonce::from(nonce), b"", &mut message).map_err(|_| KeyError::WrongPassword)?;
-    Ok(message)
+    Ok(Zeroizing::new(message))
 }
 
 pub(super) fn seal(pkcs8: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {

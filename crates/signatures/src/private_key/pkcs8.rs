@@ -15,6 +15,8 @@ use der::asn1::{Any, OctetString};
 use der::{Decode as _, Encode as _};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+use zeroize::Zeroizing;
+
 use super::{KeyError, random, scrypt};
 
 const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
@@ -72,7 +74,7 @@ fn parameters<T: for<'a> der::DecodeValue<'a> + der::FixedTag>(of: &AlgorithmIde
     of.parameters.as_ref().ok_or_else(|| bad("its parameters are missing"))?.decode_as().map_err(bad)
 }
 
-pub(super) fn open(der: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {
+pub(super) fn open(der: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let info = EncryptedPrivateKeyInfo::from_der(der).map_err(bad)?;
     if info.algorithm.oid != PBES2 {
         return Err(bad(format!("it is encrypted by {}; PBES2 is read", info.algorithm.oid)));
@@ -88,13 +90,13 @@ pub(super) fn open(der: &[u8], password: &[u8]) -> Result<Vec<u8>, KeyError> {
     let key = derive(&scheme.kdf, password)?;
     let key = UnboundCipherKey::new(cipher, &key[..cipher_length(cipher)]).map_err(|_| KeyError::Failed)?;
     let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).map_err(|_| KeyError::Failed)?;
-    let mut message = info.encrypted.as_bytes().to_vec();
+    let mut message = Zeroizing::new(info.encrypted.as_bytes().to_vec());
     let plain = key
-        .decrypt(&mut message, DecryptionContext::Iv128(FixedLength::from(iv)))
+        .decrypt(&mut message[..], DecryptionContext::Iv128(FixedLength::from(iv)))
         .map_err(|_| KeyError::WrongPassword)?;
     // A wrong password leaves a padding that looks right once in 256 times: what comes out is then no key.
     match x509_cert::der::asn1::AnyRef::from_der(plain) {
-        Ok(_) => Ok(plain.to_vec()),
+        Ok(_) => Ok(Zeroizing::new(plain.to_vec())),
         Err(_) => Err(KeyError::WrongPassword),
     }
 }
