@@ -45,6 +45,9 @@ enum Outside {
 
 const PURE: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff"]);
 
+/// For the policy engine: as pure, with a hash for its maps.
+const PURE_WITH_HASH: Outside = Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff", "foldhash"]);
+
 /// For an engine that reads foreign formats: as pure, with a search of bytes and an inflater over slices.
 const PURE_OVER_BYTES: Outside =
     Outside::Only(&["serde", "serde_json", "thiserror", "ipnet", "jiff", "memchr", "miniz_oxide"]);
@@ -73,7 +76,7 @@ const PURE_WITH_CRYPTOGRAPHY: Outside = Outside::Only(&[
 
 const MEMBERS: &[Member] = &[
     member("palisade-model", Layer::Types, Purpose::Product, PURE),
-    member("palisade-policy", Layer::Engine, Purpose::Product, PURE),
+    member("palisade-policy", Layer::Engine, Purpose::Product, PURE_WITH_HASH),
     member("palisade-image", Layer::Engine, Purpose::Product, PURE_OVER_BYTES),
     member("palisade-advisories", Layer::Judge, Purpose::Product, PURE_WITH_SCORES),
     member("palisade-signatures", Layer::Engine, Purpose::Product, PURE_WITH_CRYPTOGRAPHY),
@@ -224,7 +227,9 @@ mod tests {
     fn a_pure_crate_that_takes_tokio_is_found() {
         assert_eq!(
             findings(&["palisade-policy -> tokio"]),
-            ["`palisade-policy` uses `tokio` from outside: it may use only serde, serde_json, thiserror, ipnet, jiff"]
+            [
+                "`palisade-policy` uses `tokio` from outside: it may use only serde, serde_json, thiserror, ipnet, jiff, foldhash"
+            ]
         );
     }
 

@@ -1,12 +1,13 @@
 //! Whose an address is.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use palisade_model::inventory::Inventory;
 use palisade_model::service::Service;
 
+use crate::maps::HashMap;
 use crate::model::{AddressOwner, PodFacts, PodIndex};
 use crate::nodes::NodeFacts;
 

@@ -1,6 +1,6 @@
 //! What a change of manifests opens and closes, by workload and port, with the rule that makes the difference.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use palisade_model::IpNet;
 use palisade_model::Timestamp;
@@ -10,6 +10,7 @@ use palisade_model::verdict::{Decision, Verdict, Word};
 
 use crate::compile::Carrier;
 use crate::map::{Family, Subject, Subjects};
+use crate::maps::HashMap;
 use crate::matching::Side;
 use crate::model::Model;
 use crate::reach::{AnswerId, Member, PairAnswer, Reach};
@@ -271,12 +272,12 @@ impl Groups {
             }
         };
         let (old, new) = (classes_of(&reaches.old), classes_of(&reaches.new));
-        let mut old_classes: HashMap<Key, usize> = HashMap::new();
+        let mut old_classes: HashMap<Key, usize> = HashMap::default();
         for (class, members) in old.iter().enumerate() {
             old_classes.extend(members.iter().map(|member| (key(reaches.old.model(), member), class)));
         }
         let mut groups: BTreeMap<Classes, Vec<Member>> = BTreeMap::new();
-        let mut is_in_new: std::collections::HashSet<Key> = std::collections::HashSet::new();
+        let mut is_in_new: std::collections::HashSet<Key> = std::collections::HashSet::default();
         for (class, members) in new.iter().enumerate() {
             for member in members {
                 let key = key(reaches.new.model(), member);

@@ -13,6 +13,7 @@ use palisade_model::{Labels, Selector};
 use serde::Serialize;
 
 use crate::change::Changes;
+use crate::closing::Closing;
 use crate::consent::{self, Consent, Grant};
 use crate::findings::{nearest, render_peer};
 use crate::judge::{Cover, Objects, Rules, access_ref, deciding_pod};
@@ -142,7 +143,7 @@ impl Model {
             about_others: 0,
         };
         let Some(pod) = deciding_pod(situation, direction) else { return explanation };
-        let closers: Vec<Closer> = self.closing(pod, situation, direction, Objects::All).collect();
+        let closers: Vec<Closer> = Closing::new(self, pod, situation, direction, Objects::All).all().collect();
         explanation.closed_by = closers.iter().map(|closer| self.closer_ref(*closer, direction)).collect();
         explanation.rules.extend(self.explain_tier(pod, Tier::Admin, situation, direction));
         for action in [Action::Deny, Action::Allow] {

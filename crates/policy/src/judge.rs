@@ -14,7 +14,7 @@
 use palisade_model::Timestamp;
 use palisade_model::access_policy::{AccessPolicy, AccessRule, Action, Mode};
 use palisade_model::link::{Link, OWN_NODE};
-use palisade_model::network_policy::NetworkPolicyRule;
+use palisade_model::network_policy::{NetworkPolicy, NetworkPolicyRule};
 use palisade_model::object::Kind;
 use palisade_model::perimeter::Loopback;
 use palisade_model::tiered_policy::Tier;
@@ -22,6 +22,7 @@ use palisade_model::verdict::{Because, Decision, Direction, Judgement, Missing, 
 use serde::Serialize;
 
 use crate::classes::interner::position_u32;
+use crate::closing::{Closing, NetworkCandidate};
 use crate::doubt::Doubts;
 use crate::matching::{self, Match, RuleScope, Side, WhyNot};
 use crate::model::{Closer, Model, PodFacts};
@@ -195,12 +196,12 @@ impl Model {
                 Cover::Unknown(missing) => doubts.add(missing, Word::Denied),
             }
         }
-        let closers: Vec<Closer> = self.closing(pod, situation, direction, objects).collect();
+        let closers = Closing::new(self, pod, situation, direction, objects);
         if let Some(because) = self.allowed(pod, &closers, (situation, direction, objects, rules), &mut doubts) {
             return doubts.settle(self.beside_plugin(because, &closers, situation, direction));
         }
         if let Some(closer) = closers.first() {
-            let closed_by = self.closer_ref(*closer, direction);
+            let closed_by = self.closer_ref(closer, direction);
             return doubts.settle(Verdict::Deny(Because::Closed { closed_by }));
         }
         if situation.own_address {
@@ -214,7 +215,7 @@ impl Model {
     fn beside_plugin(
         &self,
         because: Because,
-        closers: &[Closer],
+        closers: &Closing<'_>,
         situation: &Situation<'_>,
         direction: Direction,
     ) -> Verdict {
@@ -230,20 +231,19 @@ impl Model {
             | Because::OwnAddress
             | Because::NotGuarded => return Verdict::Allow(because),
         };
-        let policies: Vec<Closer> = closers.iter().copied().filter(is_network_policy).collect();
-        let Some(first) = policies.first() else { return Verdict::Allow(because) };
+        let Some(first) = closers.network.first() else { return Verdict::Allow(because) };
         if opened_by.object.kind == Kind::NetworkPolicy {
             return Verdict::Allow(because);
         }
         let mut unknown = None;
-        for (position, index) in self.network_rules(&policies, Rules::All, (situation, direction)) {
-            match self.network_policy_covers(position, index, situation, direction) {
+        for candidate in self.network_rules(closers.network, Rules::All, (situation, direction)) {
+            match self.network_candidate_covers(candidate, situation, direction) {
                 Cover::Yes(_) => return Verdict::Allow(because),
                 Cover::No(_) => {}
                 Cover::Unknown(missing) => unknown = unknown.or(Some(missing)),
             }
         }
-        match (unknown, self.reaches_own_node(&policies, situation, direction)) {
+        match (unknown, self.reaches_own_node(situation, direction)) {
             (_, OwnNode::Yes) => Verdict::Allow(because),
             (Some(missing), _) | (None, OwnNode::Unknown(missing)) => Verdict::Undecided(missing),
             (None, OwnNode::No) => Verdict::Deny(Because::Native {
@@ -253,32 +253,28 @@ impl Model {
         }
     }
 
-    /// Whether NetworkPolicies, which alone close the end, let the other end through as the own node.
-    fn reaches_own_node(&self, policies: &[Closer], situation: &Situation<'_>, direction: Direction) -> OwnNode {
+    /// Whether NetworkPolicies, when they alone close the end, let the other end through as the own node.
+    fn reaches_own_node(&self, situation: &Situation<'_>, direction: Direction) -> OwnNode {
         let other = match direction {
             Direction::Ingress => Side::From,
             Direction::Egress if !self.settings.cni.egress_to_own_node => return OwnNode::No,
             Direction::Egress => Side::To,
         };
-        match (policies.first(), deciding_pod(situation, direction)) {
-            (Some(_), Some(pod)) => own_node(pod, situation.party(other)),
-            _ => OwnNode::No,
-        }
+        deciding_pod(situation, direction).map_or(OwnNode::No, |pod| own_node(pod, situation.party(other)))
     }
 
     /// Step 3, in its order, with the Perimeters that may close the end.
     fn allowed<'m>(
         &'m self,
         pod: &'m PodFacts,
-        closers: &[Closer],
+        closers: &Closing<'m>,
         (situation, direction, objects, rules): (&Situation<'m>, Direction, Objects, Rules<'_, 'm>),
         doubts: &mut Doubts,
     ) -> Option<Because> {
         let access = self.access_rules(pod, rules, objects, Action::Allow);
         let access = access.map(|(policy, index, rule)| self.covers(policy, index, rule, situation));
-        let network = self.network_rules(closers, rules, (situation, direction));
-        let network =
-            network.map(|(position, index)| self.network_policy_covers(position, index, situation, direction));
+        let network = self.network_rules(closers.network, rules, (situation, direction));
+        let network = network.map(|candidate| self.network_candidate_covers(candidate, situation, direction));
         for cover in access.chain(network) {
             match cover {
                 Cover::Yes(rule) => return Some(Because::Rule { rule }),
@@ -294,10 +290,10 @@ impl Model {
             let mut except = self.perimeter(position).except.iter();
             except.find(|entity| matching::entity_is(self, **entity, situation, other)).copied()
         };
-        for closer in closers {
-            let Closer::Perimeter(position) = closer else { continue };
-            if let Some(entity) = exception(*position) {
-                return Some(Because::Exception { perimeter: self.closer_ref(*closer, direction), entity });
+        for position in closers.perimeters() {
+            if let Some(entity) = exception(position) {
+                let perimeter = self.closer_ref(Closer::Perimeter(position), direction);
+                return Some(Because::Exception { perimeter, entity });
             }
         }
         let maybe: Vec<(usize, Missing)> = self.maybe_closing(pod, situation, direction, objects).collect();
@@ -306,9 +302,8 @@ impl Model {
                 doubts.add(missing.clone(), Word::Allowed);
             }
         }
-        let only_network_policies = closers.iter().all(is_network_policy);
-        let own_node = match closers.first() {
-            Some(_) if only_network_policies => self.reaches_own_node(closers, situation, direction),
+        let own_node = match closers.network.first() {
+            Some(_) if closers.perimeters().next().is_none() => self.reaches_own_node(situation, direction),
             Some(_) | None => OwnNode::No,
         };
         if let OwnNode::Unknown(missing) = &own_node {
@@ -319,7 +314,7 @@ impl Model {
             doubts.add(missing, Word::Denied);
         }
         match (own_node, closers.first()) {
-            (OwnNode::Yes, Some(first)) => Some(Because::OwnNode { closed_by: self.closer_ref(*first, direction) }),
+            (OwnNode::Yes, Some(first)) => Some(Because::OwnNode { closed_by: self.closer_ref(first, direction) }),
             (OwnNode::Yes | OwnNode::No | OwnNode::Unknown(_), _) => None,
         }
     }
@@ -353,80 +348,6 @@ impl Model {
         let (position, index) = self.rules.access.at(number);
         let policy = &self.inventory.access_policies[position];
         (policy, index, &policy.rules[index])
-    }
-
-    /// Rules of the NetworkPolicies among `closers` that could name the other end, as position of the policy and index.
-    fn network_rules<'r>(
-        &self,
-        closers: &[Closer],
-        rules: Rules<'r, '_>,
-        (situation, direction): (&Situation<'_>, Direction),
-    ) -> impl Iterator<Item = (usize, usize)> + use<'r> {
-        let (all, relevant) = match rules {
-            Rules::Relevant(relevant) => (Vec::new(), Some(relevant.network.iter().copied())),
-            Rules::All | Rules::Named(_) => (self.network_rules_of(closers, situation, direction), None),
-        };
-        all.into_iter().chain(relevant.into_iter().flatten())
-    }
-
-    fn network_rules_of(
-        &self,
-        closers: &[Closer],
-        situation: &Situation<'_>,
-        direction: Direction,
-    ) -> Vec<(usize, usize)> {
-        /// Asking each of so few costs less than finding those that could name the other end.
-        const FEW: usize = 24;
-        /// So many rules are found in the time in which one is asked.
-        const FOUND_FOR_ONE: usize = 8;
-        let network = self.rules.network(direction);
-        let positions = closers.iter().filter_map(|closer| match closer {
-            Closer::NetworkPolicy(position) => Some(*position),
-            Closer::Perimeter(_) => None,
-        });
-        let ranges: Vec<std::ops::Range<RuleNumber>> =
-            positions.map(|position| network.of_policy(position)).filter(|range| !range.is_empty()).collect();
-        let count: usize = ranges.iter().map(ExactSizeIterator::len).sum();
-        let at = |number: RuleNumber| network.rules.at(number);
-        if count <= FEW {
-            return ranges.into_iter().flatten().map(at).collect();
-        }
-        let (other, side) = match direction {
-            Direction::Ingress => (&situation.from, Side::From),
-            Direction::Egress => (&situation.to, Side::To),
-        };
-        let lists = network.peers.naming(self, other, side);
-        if lists.iter().map(|list| list.len()).sum::<usize>() >= FOUND_FOR_ONE * count {
-            return ranges.into_iter().flatten().map(at).collect();
-        }
-        // Closers are in the order of policies, and so are the numbers of their rules.
-        let is_of_closer = |number: &RuleNumber| {
-            let position = ranges.partition_point(|range| range.end <= *number);
-            ranges.get(position).is_some_and(|range| range.contains(number))
-        };
-        let named = lists.into_iter().flatten().map(|at| at.rule).filter(is_of_closer);
-        let open = ranges.iter().flat_map(|range| network.open_in(range.clone()));
-        let mut numbers: Vec<RuleNumber> = named.chain(open).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers.into_iter().map(at).collect()
-    }
-
-    /// The policies that close `pod` in `direction` for this link.
-    pub(crate) fn closing<'m>(
-        &'m self,
-        pod: &'m PodFacts,
-        situation: &Situation<'_>,
-        direction: Direction,
-        objects: Objects,
-    ) -> impl Iterator<Item = Closer> + 'm {
-        let own_address = situation.own_address;
-        pod.closers(direction).iter().copied().filter(move |closer| objects.include(self.closer_mode(*closer))).filter(
-            move |closer| match closer {
-                Closer::NetworkPolicy(_) => !own_address,
-                Closer::Perimeter(position) => !own_address || self.perimeter(*position).loopback == Loopback::Closed,
-            },
-        )
     }
 
     /// The Perimeters that may close `pod` in `direction` for this link, and what is missing to say.
@@ -508,6 +429,23 @@ impl Model {
         }
     }
 
+    /// The same as [`Model::network_policy_covers`] of a rule of which more may be known.
+    fn network_candidate_covers(
+        &self,
+        candidate: NetworkCandidate,
+        situation: &Situation<'_>,
+        direction: Direction,
+    ) -> Cover {
+        let NetworkCandidate { position, index, peer } = candidate;
+        if peer.is_none() {
+            return self.network_policy_covers(position, index, situation, direction);
+        }
+        let rule = &self.network_policy_rules(position, direction)[index];
+        Cover::new(matching::ports(self, &rule.ports, situation), || {
+            network_ref(self.network_policy(position), index, rule, peer, direction)
+        })
+    }
+
     /// Whether a NetworkPolicy's rule covers the link.
     pub(crate) fn network_policy_covers(
         &self,
@@ -518,20 +456,11 @@ impl Model {
     ) -> Cover {
         let policy = self.network_policy(position);
         let rule = &self.network_policy_rules(position, direction)[index];
-        let (list, side) = match direction {
-            Direction::Ingress => (RuleList::Ingress, Side::From),
-            Direction::Egress => (RuleList::Egress, Side::To),
+        let side = match direction {
+            Direction::Ingress => Side::From,
+            Direction::Egress => Side::To,
         };
-        let reference = |peer: Option<u32>| RuleRef {
-            object: policy.meta.reference.clone(),
-            rule: Some(position_u32(index)),
-            from_peer: peer.filter(|_| direction == Direction::Ingress),
-            to_peer: peer.filter(|_| direction == Direction::Egress),
-            list,
-            name: None,
-            mode: Mode::Enforce,
-            place: rule.place.clone(),
-        };
+        let reference = |peer: Option<u32>| network_ref(policy, index, rule, peer, direction);
         let ports = matching::ports(self, &rule.ports, situation);
         if rule.peers.is_empty() {
             return Cover::new(ports, || reference(None));
@@ -637,10 +566,25 @@ fn own_node(pod: &PodFacts, other: &Party<'_>) -> OwnNode {
     }
 }
 
-fn is_network_policy(closer: &Closer) -> bool {
-    match closer {
-        Closer::NetworkPolicy(_) => true,
-        Closer::Perimeter(_) => false,
+fn network_ref(
+    policy: &NetworkPolicy,
+    index: usize,
+    rule: &NetworkPolicyRule,
+    peer: Option<u32>,
+    direction: Direction,
+) -> RuleRef {
+    RuleRef {
+        object: policy.meta.reference.clone(),
+        rule: Some(position_u32(index)),
+        from_peer: peer.filter(|_| direction == Direction::Ingress),
+        to_peer: peer.filter(|_| direction == Direction::Egress),
+        list: match direction {
+            Direction::Ingress => RuleList::Ingress,
+            Direction::Egress => RuleList::Egress,
+        },
+        name: None,
+        mode: Mode::Enforce,
+        place: rule.place.clone(),
     }
 }
 

@@ -16,6 +16,7 @@
 mod address_index;
 pub mod change;
 mod classes;
+mod closing;
 pub mod compare;
 pub mod compile;
 mod consent;
@@ -32,6 +33,7 @@ pub mod lint;
 pub mod loss;
 pub mod lower;
 pub mod map;
+mod maps;
 mod matching;
 mod model;
 mod nodes;

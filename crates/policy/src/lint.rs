@@ -36,12 +36,11 @@ mod service_port;
 mod shadowed_tier_rule;
 mod view;
 
-use std::collections::HashMap;
-
 use palisade_model::finding::{Finding, Rule, Subject, Suppression};
 use palisade_model::object::ObjectRef;
 use palisade_model::{Labels, Problem, Timestamp};
 
+use crate::maps::HashMap;
 use crate::model::Model;
 use view::View;
 

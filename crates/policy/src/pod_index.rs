@@ -6,12 +6,12 @@
 //! Pods of a namespace stand together, and are known there by their distance from the first: what comes or goes in one
 //! namespace moves the others as a whole.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use palisade_model::Labels;
 use palisade_model::object::Name;
 
+use crate::maps::HashMap;
 use crate::model::{PodFacts, PodIndex};
 
 /// Pods by what policies and Services ask of them.

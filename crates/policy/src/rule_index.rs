@@ -5,7 +5,6 @@
 
 mod peers;
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use palisade_model::access_policy::AccessPolicy;
@@ -15,6 +14,7 @@ use palisade_model::object::Name;
 use palisade_model::verdict::Direction;
 
 use crate::classes::interner::position_u32;
+use crate::maps::HashMap;
 
 use peers::{BlockReach, Doing};
 pub(crate) use peers::{PeerAt, PeerIndex};
@@ -106,13 +106,17 @@ impl Numbers {
             }
         }
         let is_last = (start + has) as usize == self.rules.len();
-        Moved { start, had, has, is_last }
+        let policies = i64::from(after.is_some()) - i64::from(before.is_some());
+        Moved { position: position_u32(position), policies, start, had, has, is_last }
     }
 }
 
 /// What a change of a policy makes of rules' numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Moved {
+    position: u32,
+    /// How many policies there are more.
+    policies: i64,
     start: RuleNumber,
     had: u32,
     has: u32,
@@ -121,9 +125,16 @@ struct Moved {
 }
 
 impl Moved {
-    /// Whether rules that stand behind have other numbers now.
+    /// Whether rules that stand behind have other numbers now, or other policies before them.
     fn moves_others(self) -> bool {
-        self.had != self.has && !self.is_last
+        (self.had != self.has || self.policies != 0) && !self.is_last
+    }
+
+    fn peer(self, at: &mut PeerAt) {
+        if at.rule >= self.start {
+            at.rule = self.number(at.rule);
+            at.policy = position_u32((i64::from(at.policy) + self.policies) as usize);
+        }
     }
 
     /// The new number of a rule that is none of those replaced.
@@ -135,6 +146,11 @@ impl Moved {
 impl NetworkRules {
     fn new() -> Self {
         Self { rules: Numbers::new(), open: Vec::new(), peers: PeerIndex::new(BlockReach::Everybody) }
+    }
+
+    /// Whether any names everyone.
+    pub(crate) fn has_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// Those of `range` that name everyone.
@@ -157,27 +173,27 @@ impl NetworkRules {
         let count = |policy: &NetworkPolicy| rules(policy).len();
         let moved = self.rules.replace(position, before.map(count), after.map(count));
         if let Some(before) = before {
-            self.note(Doing::Remove, moved.start, before, rules(before));
+            self.note(Doing::Remove, moved, before, rules(before));
             let is_of_it = |rule: &RuleNumber| (moved.start..moved.start + moved.had).contains(rule);
             self.open.retain(|rule| !is_of_it(rule));
         }
         if moved.moves_others() {
-            self.peers.renumber(|rule| moved.number(rule));
+            self.peers.renumber(|at| moved.peer(at));
             self.open.iter_mut().for_each(|rule| *rule = moved.number(*rule));
         }
         if let Some(after) = after {
-            self.note(Doing::Add, moved.start, after, rules(after));
+            self.note(Doing::Add, moved, after, rules(after));
             let open = (moved.start..).zip(rules(after)).filter(|(_, rule)| rule.peers.is_empty());
             let place = self.open.partition_point(|rule| *rule < moved.start);
             self.open.splice(place..place, open.map(|(number, _)| number));
         }
     }
 
-    fn note(&mut self, doing: Doing, start: RuleNumber, policy: &NetworkPolicy, rules: &[NetworkPolicyRule]) {
+    fn note(&mut self, doing: Doing, moved: Moved, policy: &NetworkPolicy, rules: &[NetworkPolicyRule]) {
         let own = policy.meta.reference.namespace.as_ref();
-        for (rule, content) in (start..).zip(rules) {
+        for (rule, content) in (moved.start..).zip(rules) {
             for (peer, content) in content.peers.iter().enumerate() {
-                let at = PeerAt { rule, peer: position_u32(peer), is_exact: false };
+                let at = PeerAt { rule, policy: moved.position, peer: position_u32(peer), is_exact: false };
                 self.peers.note_network(doing, at, &content.target, own);
             }
         }
@@ -188,7 +204,7 @@ impl RuleIndex {
     pub(crate) fn new(inventory: &Inventory) -> Self {
         let mut index = Self {
             access: Numbers::new(),
-            scopes: HashMap::new(),
+            scopes: HashMap::default(),
             cluster_wide: 0,
             from: PeerIndex::new(BlockReach::Outside),
             to: PeerIndex::new(BlockReach::Outside),
@@ -229,17 +245,17 @@ impl RuleIndex {
         let count = |policy: &AccessPolicy| policy.rules.len();
         let moved = self.access.replace(position, before.map(count), after.map(count));
         if let Some(before) = before {
-            self.note_access(Doing::Remove, moved.start, before);
+            self.note_access(Doing::Remove, moved, before);
         }
         if let Some(policy) = after.or(before) {
             self.move_scopes(moved, policy.meta.reference.namespace.as_ref());
         }
         if moved.moves_others() {
-            self.from.renumber(|rule| moved.number(rule));
-            self.to.renumber(|rule| moved.number(rule));
+            self.from.renumber(|at| moved.peer(at));
+            self.to.renumber(|at| moved.peer(at));
         }
         if let Some(after) = after {
-            self.note_access(Doing::Add, moved.start, after);
+            self.note_access(Doing::Add, moved, after);
         }
     }
 
@@ -258,12 +274,12 @@ impl RuleIndex {
         }
     }
 
-    fn note_access(&mut self, doing: Doing, start: RuleNumber, policy: &AccessPolicy) {
+    fn note_access(&mut self, doing: Doing, moved: Moved, policy: &AccessPolicy) {
         let own = policy.meta.reference.namespace.as_ref();
-        for (rule, content) in (start..).zip(&policy.rules) {
+        for (rule, content) in (moved.start..).zip(&policy.rules) {
             for (peers, list) in [(&mut self.from, &content.from), (&mut self.to, &content.to)] {
                 for (peer, content) in list.iter().enumerate() {
-                    let at = PeerAt { rule, peer: position_u32(peer), is_exact: false };
+                    let at = PeerAt { rule, policy: moved.position, peer: position_u32(peer), is_exact: false };
                     peers.note_access(doing, at, &content.target, own);
                 }
             }

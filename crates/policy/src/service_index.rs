@@ -3,13 +3,13 @@
 //! Objects of a namespace stand together, and are known there by their distance from the first: a change makes the part of
 //! its namespace anew and moves the others as a whole.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use palisade_model::inventory::Inventory;
 use palisade_model::object::{Kind, Meta, Name};
 use palisade_model::service::{EndpointSlice, Service};
 
+use crate::maps::HashMap;
 use crate::model::{PodFacts, in_scope};
 
 /// Positions of Services and EndpointSlices in the inventory.

@@ -1,6 +1,6 @@
 //! Which workload a pod belongs to, and the pods that stand for workloads without any.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_model::inventory::Inventory;
@@ -8,6 +8,7 @@ use palisade_model::object::{Name, ObjectRef, Owner};
 use palisade_model::pod::Pod;
 use palisade_model::workload::{Workload, WorkloadKind};
 
+use crate::maps::HashMap;
 use crate::model::{PodFacts, WorkloadId};
 
 /// Whether both are pods of one workload.

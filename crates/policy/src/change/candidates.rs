@@ -20,6 +20,7 @@ use palisade_model::{IpNet, Labels, Place, Selector};
 use super::object::{Object, ObjectChange};
 use super::part::pod_object;
 use super::{Edit, EditAction};
+use crate::closing::Closing;
 use crate::consent::{self, Grant};
 use crate::judge::{Objects, deciding_pod};
 use crate::matching::{self, NAMESPACE_NAME_LABEL, Side};
@@ -115,8 +116,9 @@ impl<'a, 'm> Asked<'a, 'm> {
     }
 
     /// The policies that close it.
-    fn closers(&self) -> impl Iterator<Item = Closer> + 'm {
-        self.model.closing(self.pod, self.situation, self.direction, Objects::Enforced).take(MOST_POLICIES)
+    fn closers(&self) -> Vec<Closer> {
+        let closing = Closing::new(self.model, self.pod, self.situation, self.direction, Objects::Enforced);
+        closing.all().take(MOST_POLICIES).collect()
     }
 }
 

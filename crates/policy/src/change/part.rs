@@ -2,7 +2,7 @@
 //!
 //! Invariant: a model of the part judges the links between its pods, nodes and addresses outside as the whole does.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use palisade_model::inventory::Inventory;
@@ -10,6 +10,7 @@ use palisade_model::object::{Kind, Name, ObjectRef};
 use palisade_model::pod::Pod;
 use palisade_model::workload::WorkloadKind;
 
+use crate::maps::HashSet;
 use crate::matching::Side;
 use crate::model::{AddressOwner, Closer, Model, PodFacts, PodIndex};
 use crate::party::receiver;
@@ -149,7 +150,7 @@ fn telling_pods(model: &Model) -> Vec<usize> {
     let is_dns = |pod: &Pod| {
         pod.meta.namespace() == &**namespace && dns.is_some_and(|labels| labels.is_subset_of(&pod.meta.labels))
     };
-    let mut told: HashSet<(&Name, Option<IpAddr>)> = HashSet::new();
+    let mut told: HashSet<(&Name, Option<IpAddr>)> = HashSet::default();
     let mut tells_node = |pod: &'_ Pod, node| {
         let own = if pod.spec.host_network { pod.addresses.as_slice() } else { &[] };
         let addresses = pod.host_addresses.iter().chain(own).copied().map(Some);

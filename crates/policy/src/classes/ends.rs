@@ -1,6 +1,6 @@
 //! What one end answers on every port: asked once for all pairs that the end cannot tell apart.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use palisade_model::Timestamp;
 use palisade_model::port::{PortMatch, Protocol};
@@ -13,6 +13,7 @@ use super::mentions::Mention;
 use super::sides::{Describer, FromSide, ToSide};
 use super::standing::{DOES_NOT_DECIDE, PortsMeaning};
 use crate::judge::{Cover, Objects, Relevant, Rules};
+use crate::maps::HashMap;
 use crate::model::{Model, PodFacts, PodIndex};
 use crate::party::{Party, Situation, Transport};
 use crate::rule_index::RuleNumber;

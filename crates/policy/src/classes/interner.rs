@@ -1,7 +1,8 @@
 //! Distinct values, numbered.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use crate::maps::HashMap;
 
 /// Numbers distinct values in the order of their first use.
 pub(crate) struct Interner<T> {
@@ -11,7 +12,7 @@ pub(crate) struct Interner<T> {
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), positions: HashMap::new() }
+        Self { values: Vec::new(), positions: HashMap::default() }
     }
 }
 

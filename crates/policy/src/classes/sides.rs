@@ -1,7 +1,5 @@
 //! Parties as senders and as receivers, numbered by what answers can depend on: what no rule tells apart is one.
 
-use std::collections::HashMap;
-
 use palisade_model::Timestamp;
 use palisade_model::object::Name;
 use palisade_model::verdict::Direction;
@@ -9,6 +7,7 @@ use palisade_model::verdict::Direction;
 use super::interner::position_u32;
 use super::mentions::{self, AsksReceiver, Mention, NamingPeers};
 use super::standing::{PortsMeaning, Standings};
+use crate::maps::HashMap;
 use crate::matching::Side;
 use crate::model::Model;
 use crate::party::{Party, SenderProof};
@@ -121,7 +120,7 @@ impl<'m> Describer<'m> {
             access_asks: access.map(mentions::access_asks).collect(),
             network_asks,
             tier_asks: AsksReceiver { containers: model.tiers_name_ports(), services: false },
-            ingress_asks: HashMap::new(),
+            ingress_asks: HashMap::default(),
         }
     }
 

@@ -1,8 +1,6 @@
 //! What of a party an answer depends on, beside the rules that name it: as the end that decides, as the other
 //! end, and as the owner of ports.
 
-use std::collections::HashMap;
-
 use palisade_model::access_policy::Entity;
 use palisade_model::link::Which;
 use palisade_model::object::Name;
@@ -13,6 +11,7 @@ use palisade_model::verdict::Direction;
 
 use super::interner::Interner;
 use super::mentions::AsksReceiver;
+use crate::maps::HashMap;
 use crate::matching::{self, Side};
 use crate::model::{Closer, Model, PodFacts, PodIndex};
 use crate::party::Party;
@@ -84,7 +83,7 @@ impl<'m> Standings<'m> {
             model,
             node: node.clone(),
             standings,
-            of_pods: HashMap::new(),
+            of_pods: HashMap::default(),
             looks: Interner::default(),
             containers: Interner::default(),
             services: Interner::default(),

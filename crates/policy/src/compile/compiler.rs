@@ -1,7 +1,5 @@
 //! Asks the engine every question that the pods of a node can ask, each once.
 
-use std::collections::HashMap;
-
 use palisade_model::Timestamp;
 use palisade_model::object::Name;
 use palisade_model::verdict::Direction;
@@ -15,6 +13,7 @@ use super::{Carrier, NodeRules, Reason};
 use crate::classes::ends::{EndTableId, Ends, OwnAddress};
 use crate::classes::interner::Interner;
 use crate::classes::sides::{Describer, FromId, Sides, ToId};
+use crate::maps::HashMap;
 use crate::model::{Model, PodFacts};
 
 /// What both halves, senders and receivers, share.
@@ -47,7 +46,7 @@ impl<'m> Compiler<'m> {
             decisions: Decisions::new(model, now),
             tables: PortTables::default(),
             links: Interner::default(),
-            cells_of_links: HashMap::new(),
+            cells_of_links: HashMap::default(),
         }
     }
 

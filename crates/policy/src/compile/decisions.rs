@@ -1,7 +1,5 @@
 //! Answers of ends joined to the answers of links, over time, as the kernel reads them.
 
-use std::collections::HashMap;
-
 use palisade_model::Timestamp;
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Direction, Judgement, Missing, RuleRef, Verdict};
@@ -9,6 +7,7 @@ use palisade_model::verdict::{Decision, Direction, Judgement, Missing, RuleRef, 
 use super::{CompiledDecision, CompiledVerdict, DecisionId, Reason, ServiceVerdict, ServiceWord, reason};
 use crate::classes::end_decisions::{EndDecision, EndDecisionId, EndDecisions, VerdictId};
 use crate::classes::interner::Interner;
+use crate::maps::HashMap;
 use crate::model::Model;
 
 /// The answers of the sender's end and of the receiver's.
@@ -35,10 +34,10 @@ impl<'m> Decisions<'m> {
             model,
             now,
             ends: EndDecisions::default(),
-            links: HashMap::new(),
-            receivers: HashMap::new(),
-            services: [HashMap::new(), HashMap::new()],
-            link_verdicts: HashMap::new(),
+            links: HashMap::default(),
+            receivers: HashMap::default(),
+            services: [HashMap::default(), HashMap::default()],
+            link_verdicts: HashMap::default(),
             decisions: Interner::default(),
             rules: Interner::default(),
             missing: Interner::default(),

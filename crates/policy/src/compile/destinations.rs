@@ -1,6 +1,6 @@
 //! Whom an address stands for, and what is dialled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use palisade_model::IpNet;
@@ -13,6 +13,7 @@ use super::compiler::Compiler;
 use super::senders::{Senders, ServiceBackend};
 use super::{Destination, DestinationId, Frontend};
 use crate::classes::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
+use crate::maps::HashMap;
 use crate::matching::Side;
 use crate::model::{AddressOwner, PodFacts, PodIndex};
 use crate::party::{AddressKind, Party, receiver};

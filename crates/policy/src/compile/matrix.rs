@@ -1,10 +1,10 @@
 //! Answers by who asks and about whom, with equal columns and equal rows made one.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::tables::CellsId;
 use crate::classes::interner::position_u32;
+use crate::maps::HashMap;
 
 /// What each group of rows says, and the rows that say something else.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub(super) struct Matrix {
 
 impl Matrix {
     pub(super) fn new(reserved: Vec<Column>) -> Self {
-        Self { columns: reserved, numbers: HashMap::new() }
+        Self { columns: reserved, numbers: HashMap::default() }
     }
 
     /// The number of an answer's column.
@@ -47,8 +47,8 @@ impl Matrix {
             }
         }
         // Rows of one group with the same exceptions need no comparing.
-        let mut alike: HashMap<(u32, &Vec<Exception>), u32> = HashMap::new();
-        let mut contents: HashMap<Vec<CellsId>, u32> = HashMap::new();
+        let mut alike: HashMap<(u32, &Vec<Exception>), u32> = HashMap::default();
+        let mut contents: HashMap<Vec<CellsId>, u32> = HashMap::default();
         let mut distinct: Vec<Vec<CellsId>> = Vec::new();
         let mut numbers = Vec::with_capacity(groups.len());
         for (group, exceptions) in groups.iter().zip(&exceptions) {

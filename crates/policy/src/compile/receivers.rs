@@ -1,6 +1,5 @@
 //! The node's pods as receivers, and their answers by the source address alone.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade_model::IpNet;
@@ -14,6 +13,7 @@ use crate::classes::interner::Interner;
 use crate::classes::mentions::AsksReceiver;
 use crate::classes::prefixes::{access_blocks, network_blocks, with_addresses, without_repetitions};
 use crate::classes::sides::{FromId, RuleSet, Sides, ToId};
+use crate::maps::HashMap;
 use crate::matching::Side;
 use crate::model::{AddressOwner, PodFacts, PodIndex};
 use crate::party::{AddressKind, Party, SenderProof, receiver};
@@ -96,7 +96,7 @@ impl<'m> Half<'m> {
         let closing = sides.tos.iter().filter_map(|to| standings.standing(to.facts.standing));
         let ingress = closing.flat_map(|standing| standing.network_rules.iter().copied());
         let network = RuleSet::of(model.rules.network(Direction::Ingress).rules.len(), ingress);
-        Self { sides, access, network, groups, rows, columns: HashMap::new() }
+        Self { sides, access, network, groups, rows, columns: HashMap::default() }
     }
 
     /// The source addresses, told apart as far as receivers' answers differ.

@@ -1,6 +1,6 @@
 //! The processes of the node's pods as senders, and their answers by destination.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use palisade_model::access_policy::Mode;
@@ -20,6 +20,7 @@ use crate::classes::ends::OwnAddress;
 use crate::classes::interner::{Interner, position_u32};
 use crate::classes::mentions::{AsksReceiver, Mention};
 use crate::classes::sides::{FromId, RuleSet, Sides, ToId};
+use crate::maps::{HashMap, HashSet};
 use crate::model::{Closer, Model, PodFacts, PodIndex};
 use crate::party::{Party, SenderProof, receiver};
 
@@ -101,8 +102,8 @@ impl<'m> Senders<'m> {
             of_pods,
             groups,
             matrix: Matrix::new(Vec::new()),
-            pods: HashMap::new(),
-            links: HashMap::new(),
+            pods: HashMap::default(),
+            links: HashMap::default(),
         };
         let reserved = vec![senders.of_no_service_port(compiler), senders.of_own_address(compiler)];
         senders.matrix = Matrix::new(reserved);
@@ -118,7 +119,7 @@ impl<'m> Senders<'m> {
 
     /// Each sender about itself, [`DestinationId::SELF`].
     fn of_own_address(&mut self, compiler: &mut Compiler<'m>) -> Column {
-        let mut known: HashMap<(PodIndex, u32), CellsId> = HashMap::new();
+        let mut known: HashMap<(PodIndex, u32), CellsId> = HashMap::default();
         let mut answers = Vec::with_capacity(self.processes.len());
         for position in 0..self.processes.len() {
             let Process { pod, group } = self.processes[position];
@@ -166,7 +167,7 @@ impl<'m> Senders<'m> {
     fn links_to(&mut self, compiler: &mut Compiler<'m>, to: ToId, v4: bool) -> &[LinkId] {
         let Self { sides, groups, links, .. } = self;
         links.entry((to, v4)).or_insert_with(|| {
-            let mut known: HashMap<FromId, LinkId> = HashMap::new();
+            let mut known: HashMap<FromId, LinkId> = HashMap::default();
             let of_group = |(four, six): &(FromId, FromId)| {
                 let from = if v4 { *four } else { *six };
                 *known.entry(from).or_insert_with(|| compiler.link(sides, from, to, OwnAddress::No))
@@ -197,7 +198,7 @@ impl<'m> Senders<'m> {
         };
         // Replicas that no rule tells apart answer once.
         let mut distinct: Vec<(ToId, bool, u16)> = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         distinct.extend(
             backends
                 .iter()
@@ -208,7 +209,7 @@ impl<'m> Senders<'m> {
         for (to, v4, _) in &distinct {
             links.push(self.links_to(compiler, *to, *v4).to_vec());
         }
-        let mut known: HashMap<Vec<LinkId>, CellsId> = HashMap::new();
+        let mut known: HashMap<Vec<LinkId>, CellsId> = HashMap::default();
         let mut of_groups = Vec::with_capacity(self.groups.values.len());
         for group in 0..self.groups.values.len() {
             let of_group: Vec<LinkId> = links.iter().map(|links| links[group]).collect();
@@ -241,7 +242,7 @@ impl<'m> Senders<'m> {
         let mut exceptions = Vec::new();
         for pod in pods.into_keys() {
             let Some(processes) = self.of_pods.get(&pod) else { continue };
-            let mut known: HashMap<u32, CellsId> = HashMap::new();
+            let mut known: HashMap<u32, CellsId> = HashMap::default();
             for position in processes.all() {
                 let group = self.processes[position as usize].group;
                 let cells = match known.get(&group) {

@@ -1,11 +1,10 @@
 //! Spans of ports of two ends joined to the kernel's port tables.
 
-use std::collections::HashMap;
-
 use super::decisions::Decisions;
 use super::{Carrier, DecisionId, PortSpan, PortTableId};
 use crate::classes::ends::{EndSpan, EndTableId, Ends};
 use crate::classes::interner::Interner;
+use crate::maps::HashMap;
 
 /// The tables of one pair by carrier, in the order of [`Carrier::ALL`]; `None` where the receiver does not speak it.
 pub(super) type ByCarrier = [Option<PortTableId>; Carrier::ALL.len()];

@@ -1,6 +1,6 @@
 //! Rules that say nothing which another does not say too.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use palisade_model::Place;
 use palisade_model::access_policy::Mode;
@@ -11,6 +11,7 @@ use super::access::{self, AccessRuleAt};
 use super::containing::Containing;
 use super::view::{NetworkPeer, NetworkRule, View};
 use super::{containment, duplicate_policy};
+use crate::maps::HashMap;
 use crate::model::Closer;
 
 pub(super) fn rule() -> Rule {
@@ -69,7 +70,7 @@ fn without_cycles(
     view: &View<'_>,
     is_contained: impl Fn(&NetworkRule<'_>, Proof, &dyn Fn(usize) -> bool) -> bool,
 ) -> HashMap<usize, Proof> {
-    let mut told: HashMap<usize, Proof> = HashMap::new();
+    let mut told: HashMap<usize, Proof> = HashMap::default();
     for proof in [Proof::Always, Proof::Here] {
         for (place, inner) in view.network.iter().enumerate().rev() {
             if !told.contains_key(&place) && is_contained(inner, proof, &|place| told.contains_key(&place)) {

@@ -2,8 +2,6 @@
 //!
 //! Invariant: none that contains it is left out; whether one does is for [`access`](super::access) alone.
 
-use std::collections::HashMap;
-
 use palisade_model::IpNet;
 use palisade_model::Selector;
 use palisade_model::access_policy::{Peer, PeerTarget};
@@ -11,6 +9,7 @@ use palisade_model::object::Name;
 use palisade_model::selector::Operator;
 
 use super::access::AccessRuleAt;
+use crate::maps::HashMap;
 
 /// Rules by one thing that each of their receivers asks for, by their places in a list.
 #[derive(Default)]

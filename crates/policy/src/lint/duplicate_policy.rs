@@ -1,12 +1,11 @@
 //! Policies that are copies of others under another name.
 
-use std::collections::HashMap;
-
 use palisade_model::Selector;
 use palisade_model::finding::{Finding, Rule, Severity};
 use palisade_model::network_policy::{NetworkPolicy, NetworkPolicyRule};
 
 use super::view::View;
+use crate::maps::HashMap;
 
 pub(super) fn rule() -> Rule {
     Rule::new(
@@ -38,8 +37,8 @@ pub(super) fn find(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
 
 /// By the position of each copy, that of the first policy like it.
 pub(super) fn originals(view: &View<'_>) -> HashMap<usize, usize> {
-    let mut originals: HashMap<(&str, &Selector), Vec<usize>> = HashMap::new();
-    let mut copies = HashMap::new();
+    let mut originals: HashMap<(&str, &Selector), Vec<usize>> = HashMap::default();
+    let mut copies = HashMap::default();
     let policies = &view.model.inventory.network_policies;
     for (position, policy) in policies.iter().enumerate() {
         let alike = originals.entry((policy.meta.namespace(), &policy.pod_selector)).or_default();

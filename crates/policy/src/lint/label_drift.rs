@@ -1,6 +1,5 @@
 //! Selectors that hold for some of a workload's pods only, or only until the next rollout.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use palisade_model::finding::{Finding, Rule, Severity};
@@ -10,6 +9,7 @@ use palisade_model::{Labels, Selector};
 
 use super::selectors::{self, Namespaces, SelectorAt};
 use super::view::View;
+use crate::maps::HashMap;
 use crate::matching::{self, Match};
 use crate::model::{PodFacts, WorkloadId};
 
@@ -39,7 +39,7 @@ pub(super) fn find(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
     if templates.is_empty() && !has_siblings(view) {
         return Vec::new();
     }
-    let mut seen: HashMap<(&Selector, String), Vec<Drift<'_>>> = HashMap::new();
+    let mut seen: HashMap<(&Selector, String), Vec<Drift<'_>>> = HashMap::default();
     let mut findings = Vec::new();
     for at in selectors::all(view) {
         if at.pods.is_empty() || names_one_pod(at.pods) {
@@ -118,7 +118,7 @@ impl Drift<'_> {
 
 fn drifts<'m>(view: &View<'m>, at: &SelectorAt<'m>, templates: &Templates<'m>) -> Vec<Drift<'m>> {
     let mut workloads: Vec<(&'m PodFacts, Vec<&'m PodFacts>)> = Vec::new();
-    let mut places: HashMap<(&str, &WorkloadId), usize> = HashMap::new();
+    let mut places: HashMap<(&str, &WorkloadId), usize> = HashMap::default();
     for pod in view.model.pods().iter().filter(|pod| in_namespaces(at, pod) && is_of_workload(view, pod)) {
         let place = *places.entry((&pod.namespace, &pod.workload)).or_insert_with(|| {
             workloads.push((pod, Vec::new()));

@@ -1,6 +1,5 @@
 //! What the rules of lint look at: the policies with the pods that each part of them selects, found once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use palisade_model::IpNet;
@@ -12,6 +11,7 @@ use palisade_model::{Selector, Timestamp};
 
 use super::containment;
 use super::pod_set::PodSet;
+use crate::maps::HashMap;
 use crate::matching::{self, Match};
 use crate::model::{Model, PodFacts};
 
@@ -72,7 +72,7 @@ impl<'m> View<'m> {
             services,
             namespaces,
         };
-        let mut extents = HashMap::new();
+        let mut extents = HashMap::default();
         for (position, policy) in model.inventory.network_policies.iter().enumerate() {
             let selected = view.pods_of(policy.meta.namespace(), &policy.pod_selector);
             view.subjects.push(selected.map(|pod| pod.index).collect());

@@ -1,7 +1,5 @@
 //! Words by protocol and port: what ends say, and what links come to.
 
-use std::collections::HashMap;
-
 use palisade_model::verdict::Word;
 use serde::Serialize;
 
@@ -9,6 +7,7 @@ use crate::classes::Carrier;
 use crate::classes::end_decisions::EndDecisions;
 use crate::classes::ends::{EndTableId, Ends};
 use crate::classes::interner::Interner;
+use crate::maps::HashMap;
 
 /// A distinct answer of a link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -150,7 +149,7 @@ impl Answers {
         let of_shapes = shapes.iter().map(|shape| AnswerId(answers.intern(shape.clone()))).collect();
         let pairs = shapes.len() * shapes.len();
         let of_pairs =
-            if pairs <= MOST_DENSE { Pairs::Dense(vec![UNKNOWN; pairs]) } else { Pairs::Sparse(HashMap::new()) };
+            if pairs <= MOST_DENSE { Pairs::Dense(vec![UNKNOWN; pairs]) } else { Pairs::Sparse(HashMap::default()) };
         Self { shapes, of_pairs, answers, of_shapes }
     }
 

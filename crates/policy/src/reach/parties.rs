@@ -1,6 +1,6 @@
 //! Who can send and who can be reached, with those made one that no rule tells apart.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use palisade_model::IpNet;
@@ -12,6 +12,7 @@ use palisade_model::verdict::Direction;
 use crate::classes::mentions::{AsksReceiver, Mention};
 use crate::classes::prefixes::{policy_blocks, with_addresses};
 use crate::classes::sides::{Describer, FromId, RuleSet, Sides, ToId};
+use crate::maps::HashMap;
 use crate::model::{Model, PodFacts, PodIndex};
 use crate::party::{AddressKind, Party, SenderProof, receiver};
 
@@ -115,7 +116,7 @@ impl<'m> Parties<'m> {
         let model = self.describer.model;
         let all = RuleSet::all(model.rules.access.len());
         let ingress = RuleSet::all(model.rules.network(Direction::Ingress).rules.len());
-        let mut classes: HashMap<(FromId, FromId, Families), usize> = HashMap::new();
+        let mut classes: HashMap<(FromId, FromId, Families), usize> = HashMap::default();
         for pod in pods {
             let addresses = addresses(pod);
             // NetworkPolicies see pods, not processes.
@@ -168,7 +169,7 @@ impl<'m> Parties<'m> {
         let all = RuleSet::all(model.rules.access.len());
         let egress = RuleSet::all(model.rules.network(Direction::Egress).rules.len());
         let least = self.open_asks();
-        let mut classes: HashMap<(ToId, ToId, Families), usize> = HashMap::new();
+        let mut classes: HashMap<(ToId, ToId, Families), usize> = HashMap::default();
         for pod in pods {
             let addresses = addresses(pod);
             let sides = addresses.iter().map(|address| {

@@ -1,7 +1,5 @@
 //! What each end says of all others, as a default and where rules name somebody.
 
-use std::collections::HashMap;
-
 use palisade_model::verdict::Direction;
 
 use super::answers::{Shape, ShapeId, shape_of};
@@ -12,6 +10,7 @@ use crate::classes::interner::{Interner, position_u32};
 use crate::classes::mentions::{AsksReceiver, Mention};
 use crate::classes::sides::{Describer, FromId, FromSide, Sides, ToId, ToSide};
 use crate::classes::standing::{DOES_NOT_DECIDE, PortsMeaning};
+use crate::maps::HashMap;
 use crate::rule_index::{RuleNumber, Scope};
 
 /// What an end says of one other party, by carrier.
@@ -279,7 +278,7 @@ fn side(asker: &mut Asker<'_, '_>, direction: Direction) -> Side {
     };
     let signatures = vec![0; kinds[0].of_party.len()];
     let mut writer = RowWriter { direction, named, kinds: &kinds, signatures };
-    let mut numbers: HashMap<RowKey, u32> = HashMap::new();
+    let mut numbers: HashMap<RowKey, u32> = HashMap::default();
     let mut rows = Vec::new();
     let mut of_party = Vec::with_capacity(deciders.len());
     for (decider, mut key) in (0..).zip(deciders) {
@@ -317,7 +316,7 @@ impl RowWriter<'_> {
             kinds.examples.iter().map(|example| asker.ask_unnamed(direction, decider, *example)).collect();
         let touched = self.sign(asker.describer, key);
         // Who meets the end by the same rules, and is of the same kind, is asked about once.
-        let mut known: HashMap<(u32, u32), EndId> = HashMap::new();
+        let mut known: HashMap<(u32, u32), EndId> = HashMap::default();
         let mut runs: Vec<Run> = Vec::new();
         for other in touched {
             let signature = std::mem::take(&mut self.signatures[other as usize]);
@@ -358,7 +357,7 @@ impl RowWriter<'_> {
         let is_open = |rule: &RuleNumber| standing.open_network_rules.binary_search(rule).is_ok();
         let network = standing.network_rules.iter().filter(|rule| !is_open(rule));
         let network = network.map(|rule| &self.named.network[*rule as usize]);
-        let mut next: HashMap<(u32, u32, u32), u32> = HashMap::new();
+        let mut next: HashMap<(u32, u32, u32), u32> = HashMap::default();
         let mut touched = Vec::new();
         for (rule, list) in (0..).zip(access.chain(network)) {
             let mut last = None;

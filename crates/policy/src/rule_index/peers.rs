@@ -1,6 +1,6 @@
 //! Who is named by which peers of rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use palisade_model::access_policy::{Entity, PeerTarget, PodPeer};
@@ -9,6 +9,7 @@ use palisade_model::object::Name;
 use palisade_model::{IpNet, Labels, Selector};
 
 use super::RuleNumber;
+use crate::maps::HashMap;
 use crate::matching::{self, Match, NAMESPACE_NAME_LABEL, Side};
 use crate::model::{Model, PodFacts};
 use crate::party::Party;
@@ -17,6 +18,8 @@ use crate::party::Party;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct PeerAt {
     pub(crate) rule: RuleNumber,
+    /// The position of the policy, which tells the same: it is asked for without a look at the rule.
+    pub(crate) policy: u32,
     pub(crate) peer: u32,
     /// Whether every pod that it is found for is one that it names: the index asks all that the peer asks. For pods
     /// that decide, in namespaces whose labels are known.
@@ -77,9 +80,9 @@ pub(super) enum Doing {
 impl PeerIndex {
     pub(super) fn new(reach: BlockReach) -> Self {
         Self {
-            in_namespace: HashMap::new(),
+            in_namespace: HashMap::default(),
             in_namespaces: BTreeMap::new(),
-            blocks: HashMap::new(),
+            blocks: HashMap::default(),
             lengths: [BTreeMap::new(), BTreeMap::new()],
             all_blocks: Vec::new(),
             reach,
@@ -181,17 +184,15 @@ impl PeerIndex {
         }
     }
 
-    /// Follows rules to the numbers that they have now; their order stays.
-    pub(super) fn renumber(&mut self, renumber: impl Fn(RuleNumber) -> RuleNumber) {
+    /// Follows rules and policies to where they stand now; their order stays.
+    pub(super) fn renumber(&mut self, renumber: impl Fn(&mut PeerAt)) {
         let of_pods = self.in_namespace.values_mut().chain(self.in_namespaces.values_mut()).flat_map(|peers| {
             let by_label = peers.by_label.values_mut().flat_map(HashMap::values_mut);
             let by_name = peers.by_workload.values_mut().chain(peers.by_account.values_mut());
             by_label.chain(by_name).chain([&mut peers.others])
         });
         let others = self.blocks.values_mut().chain([&mut self.all_blocks]).chain(&mut self.entities);
-        for at in of_pods.chain(others).flatten() {
-            at.rule = renumber(at.rule);
-        }
+        of_pods.chain(others).flatten().for_each(renumber);
     }
 
     /// Lists that together hold every peer that names `pod` by what it is like, its address and entities left aside.
