@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use palisade_registry::{CredentialFiles, Host, Hosts, Registry, RegistryOptions, Repository};
+use palisade_registry::http::Trouble;
+use palisade_registry::{CredentialFiles, Host, Hosts, Registry, RegistryError, RegistryOptions, Repository};
 
 use crate::arguments::registry::RegistryArguments;
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint};
 use crate::settings::Settings;
 
 /// A config of registries is written by people.
@@ -63,5 +64,23 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 fn certificates_beside(host: &mut Host, config: &Path) {
     if let (Some(file), Some(folder)) = (&mut host.ca, config.parent()) {
         *file = folder.join(&*file);
+    }
+}
+
+/// What to do when a registry does not give what was asked for, where that is known.
+pub fn hint(error: &RegistryError) -> Option<Hint> {
+    match error {
+        RegistryError::Unauthorized { registry, .. } => Some(Hint::Run(format!("docker login {registry}"))),
+        RegistryError::Http(error) => match &error.trouble {
+            Trouble::NotTls => Some(Hint::Change(
+                "where plain HTTP will do, name the registry with --insecure-registry HOST:PORT".into(),
+            )),
+            Trouble::Certificate(_) => Some(Hint::Change(
+                "name the registry's authority in the config of registries: `\"ca\": FILE` (see docs/images.md)".into(),
+            )),
+            _ => None,
+        },
+        RegistryError::Mirrors { last, .. } => hint(last),
+        _ => None,
     }
 }

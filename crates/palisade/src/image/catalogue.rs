@@ -126,10 +126,7 @@ pub fn read_remote_config(
     reference: &Reference,
     platform: Option<&Platform>,
 ) -> Result<Catalogue, Failure> {
-    let (config, layers) = remote::read_config(registry, reference, platform).map_err(|error| match error {
-        RemoteError::Read(error) => failure(error),
-        RemoteError::Pull { .. } => Failure::new(error),
-    })?;
+    let (config, layers) = remote::read_config(registry, reference, platform).map_err(of_remote)?;
     let distribution = Distribution::default();
     let (packages, unidentified, problems) = (Vec::new(), Vec::new(), Vec::new());
     Ok(Catalogue { distribution, packages, unidentified, problems, layers, config })
@@ -144,10 +141,7 @@ fn read_blobs(
 ) -> Result<ImageRead, Failure> {
     let read = remote::read(registry, reference, platform, progress, reader);
     progress.clear();
-    read.map_err(|error| match error {
-        RemoteError::Read(error) => failure(error),
-        RemoteError::Pull { .. } => Failure::new(error),
-    })
+    read.map_err(of_remote)
 }
 
 fn read_path<R: LayerReader>(
@@ -193,6 +187,21 @@ pub fn read_bill(path: &Path) -> Result<Option<Catalogue>, Failure> {
     let mut catalogue = palisade_image::sbom::read_bill(text).map_err(Failure::new)?;
     catalogue.config.name = path.display().to_string();
     Ok(Some(catalogue))
+}
+
+/// With what to do about it.
+fn of_remote(error: RemoteError) -> Failure {
+    match error {
+        RemoteError::Read(error) => failure(error),
+        RemoteError::Pull { ref source, .. } => {
+            let hint = registry::hint(source);
+            let failure = Failure::new(error);
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+    }
 }
 
 fn failure(error: ReadError) -> Failure {
