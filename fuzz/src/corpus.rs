@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use palisade_feeds::zip::Writer;
 use palisade_worlds::anything;
 
 use crate::target::{Kind, Target};
@@ -31,11 +32,54 @@ impl Corpus {
                 inputs.extend(files(&root.join("../examples/shop"))?);
                 inputs.extend((0..WORLDS).map(|seed| anything::generate(seed).yaml.into_bytes()));
             }
-            Kind::Signatures | Kind::Words => {}
+            Kind::Files => inputs.push(jar()),
+            Kind::Layers => inputs.extend(layers(&files(&root.join("corpus/files"))?)),
+            Kind::Exports => inputs.push(export(&files(&root.join("corpus/documents"))?)),
+            Kind::Signatures | Kind::Documents | Kind::Words => {}
         }
         let words = words(&inputs);
         Ok(Self { inputs, words })
     }
+}
+
+/// A jar with coordinates, as a file of an image.
+fn jar() -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer
+        .add("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\nImplementation-Title: a\nImplementation-Version: 1.0\n");
+    writer.add("META-INF/maven/g/a/pom.properties", b"groupId=g\nartifactId=a\nversion=1.0\n");
+    writer.add("g/A.class", b"\xca\xfe\xba\xbe");
+    [&b"app/a-1.0.jar\n"[..], &writer.finish()].concat()
+}
+
+fn export(records: &[Vec<u8>]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    records.iter().enumerate().for_each(|(at, record)| writer.add(&format!("{at}.json"), record));
+    writer.finish()
+}
+
+/// The files as one archive, plain: each with its path in a header of ustar.
+fn layers(files: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let mut tar = Vec::new();
+    for file in files {
+        let line = file.iter().position(|byte| *byte == b'\n')?;
+        let (path, body) = (&file[..line], &file[line + 1..]);
+        let mut block = [0u8; 512];
+        let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &path[..path.len().min(100)]);
+        put(100, b"0000755\0");
+        put(124, format!("{:011o}\0", body.len()).as_bytes());
+        put(148, b"        ");
+        put(156, b"0");
+        put(257, b"ustar\x0000");
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        tar.extend_from_slice(&block);
+        tar.extend_from_slice(body);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend([0; 1024]);
+    Some(tar)
 }
 
 fn files(folder: &Path) -> io::Result<Vec<Vec<u8>>> {

@@ -72,7 +72,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, S
     Ok(Some(arguments))
 }
 
+/// Every target in turn; what broke is told at the end.
 fn run(arguments: &Arguments) -> Result<(), String> {
+    let mut reports = Vec::new();
     for target in &arguments.targets {
         if let Some(path) = &arguments.input {
             let bytes = std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
@@ -82,18 +84,17 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         let corpus = Corpus::of(target).map_err(|error| format!("cannot read the corpus: {error}"))?;
         let left = PathBuf::from(format!("target/fuzz-inputs/{}", target.name));
         let mut run = Run::new(target, corpus, arguments.seed, Some(&left));
-        let outcome = run.go(Budget::Time(arguments.budget));
+        let failures = run.go(Budget::Time(arguments.budget));
         println!("{:<12} seed {} {}", target.name, arguments.seed, run.summary());
-        if let Err(failure) = outcome {
-            return Err(report(target, arguments.seed, &failure, &left));
-        }
+        let told = failures.iter().enumerate().map(|(at, failure)| report(target, arguments.seed, at, failure, &left));
+        reports.extend(told);
     }
-    Ok(())
+    if reports.is_empty() { Ok(()) } else { Err(reports.join("\n")) }
 }
 
-fn report(target: &Target, seed: u64, failure: &Failure, left: &Path) -> String {
+fn report(target: &Target, seed: u64, at: usize, failure: &Failure, left: &Path) -> String {
     let name = target.name;
-    let path = left.with_extension("failed");
+    let path = left.with_extension(format!("failed-{at}"));
     let kept = std::fs::write(&path, &failure.input).is_ok();
     let again = if kept { format!("palisade-fuzz --input {} {name}", path.display()) } else { String::new() };
     format!("{name}, seed {seed}, try {}: {}\n{again}", failure.number, failure.message)

@@ -12,6 +12,9 @@ use crate::limits::Watch;
 use crate::mutation;
 use crate::target::Target;
 
+/// A run with so many mistakes ends: whoever reads them has enough to do.
+const MOST_FAILURES: usize = 10;
+
 /// How long to go on.
 #[derive(Clone, Copy, Debug)]
 pub enum Budget {
@@ -59,28 +62,27 @@ impl<'t> Run<'t> {
         Self { target, corpus, given, random, reached, watch, left: left.map(Path::to_owned), tried: 0 }
     }
 
-    /// Tries the corpus as it is, then changes of it, until something breaks or the budget is spent.
-    ///
-    /// # Errors
-    /// When an input made the target panic.
-    pub fn go(&mut self, budget: Budget) -> Result<(), Failure> {
+    /// Tries the corpus as it is, then changes of it, until the budget is spent, and goes on after what breaks: the
+    /// failures of one run, each mistake once.
+    pub fn go(&mut self, budget: Budget) -> Vec<Failure> {
         let begun = Instant::now();
+        let mut failures = Vec::new();
         for position in 0..self.given {
             let input = self.corpus.inputs[position].clone();
-            self.attempt(input)?;
+            self.attempt(input, &mut failures);
         }
         loop {
             let is_spent = match budget {
                 Budget::Time(time) => begun.elapsed() >= time,
                 Budget::Inputs(inputs) => self.tried >= inputs,
             };
-            if is_spent {
-                return Ok(());
+            if is_spent || failures.len() >= MOST_FAILURES {
+                return failures;
             }
             let Corpus { inputs, words } = &self.corpus;
-            let Some(input) = self.random.maybe_pick(inputs).cloned() else { return Ok(()) };
+            let Some(input) = self.random.maybe_pick(inputs).cloned() else { return failures };
             let changed = mutation::change(&mut self.random, &input, inputs, words);
-            self.attempt(changed)?;
+            self.attempt(changed, &mut failures);
         }
     }
 
@@ -93,7 +95,7 @@ impl<'t> Run<'t> {
         format!("{} inputs tried, {guided}", self.tried)
     }
 
-    fn attempt(&mut self, input: Vec<u8>) -> Result<(), Failure> {
+    fn attempt(&mut self, input: Vec<u8>, failures: &mut Vec<Failure>) {
         self.tried += 1;
         if let Some(path) = &self.left {
             // As above.
@@ -102,13 +104,15 @@ impl<'t> Run<'t> {
         self.reached.begin();
         let outcome = self.watch.over(|| broken_by(self.target, &input));
         if let Some(message) = outcome {
-            let input = smaller(self.target, input, &message);
-            return Err(Failure { number: self.tried, message, input });
+            if !failures.iter().any(|known| alike(&known.message, &message)) {
+                let input = smaller(self.target, input, &message);
+                failures.push(Failure { number: self.tried, message, input });
+            }
+            return;
         }
         if self.reached.take() {
             self.corpus.inputs.push(input);
         }
-        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is fed.
 
+mod advisories;
+mod images;
 mod registry;
 mod signatures;
 
@@ -34,6 +36,14 @@ pub enum Kind {
     Manifests,
     /// Signatures of images: bundles, envelopes, payloads, policies, certificates, keys.
     Signatures,
+    /// Files of images: the path in the first line, then the bytes.
+    Files,
+    /// Layers, plain and compressed.
+    Layers,
+    /// Indexes, manifests, configs, bills of materials, advisories, statements: JSON of the trade.
+    Documents,
+    /// Exports of advisories: archives.
+    Exports,
     /// Short texts.
     Words,
 }
@@ -44,6 +54,10 @@ impl Kind {
         match self {
             Self::Manifests => "manifests",
             Self::Signatures => "signatures",
+            Self::Files => "files",
+            Self::Layers => "layers",
+            Self::Documents => "documents",
+            Self::Exports => "exports",
             Self::Words => "words",
         }
     }
@@ -74,6 +88,19 @@ pub const ALL: &[Target] = &[
         kind: Kind::Signatures,
         run: signatures::trust,
     },
+    Target {
+        name: "layers",
+        what: "a layer of an image to packages and lint",
+        kind: Kind::Layers,
+        run: images::layers,
+    },
+    Target { name: "packages", what: "a file of an image to packages", kind: Kind::Files, run: images::packages },
+    Target { name: "documents", what: "index, manifest and config", kind: Kind::Documents, run: images::documents },
+    Target { name: "bills", what: "bills of materials", kind: Kind::Documents, run: images::bills },
+    Target { name: "records", what: "advisories to versions", kind: Kind::Documents, run: advisories::records },
+    Target { name: "decisions", what: "VEX and ignore files", kind: Kind::Documents, run: advisories::decisions },
+    Target { name: "exports", what: "archives of advisories", kind: Kind::Exports, run: advisories::exports },
+    Target { name: "versions", what: "the orders of versions", kind: Kind::Words, run: advisories::versions },
     Target { name: "words", what: "words of the command line", kind: Kind::Words, run: words },
 ];
 

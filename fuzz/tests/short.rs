@@ -12,10 +12,15 @@ fn short(name: &str, inputs: u64) {
     let target = target::ALL.iter().find(|target| target.name == name).expect("a target of the name");
     let corpus = Corpus::of(target).expect("the corpus can be read");
     let mut run = Run::new(target, corpus, SEED, None);
-    if let Err(failure) = run.go(Budget::Inputs(inputs)) {
-        let input = String::from_utf8_lossy(&failure.input).into_owned();
-        panic!("{name}, seed {SEED}, try {}: {}\n{input}", failure.number, failure.message);
-    }
+    let told: Vec<String> = run
+        .go(Budget::Inputs(inputs))
+        .iter()
+        .map(|failure| {
+            let input = String::from_utf8_lossy(&failure.input).into_owned();
+            format!("try {}: {}\n{input}", failure.number, failure.message)
+        })
+        .collect();
+    assert!(told.is_empty(), "{name}, seed {SEED}, {}", told.join("\n"));
 }
 
 #[test]
@@ -61,4 +66,44 @@ fn registry() {
 #[test]
 fn words() {
     short("words", 2_000);
+}
+
+#[test]
+fn layers() {
+    short("layers", 400);
+}
+
+#[test]
+fn packages() {
+    short("packages", 1_500);
+}
+
+#[test]
+fn documents() {
+    short("documents", 1_500);
+}
+
+#[test]
+fn bills() {
+    short("bills", 800);
+}
+
+#[test]
+fn records() {
+    short("records", 1_500);
+}
+
+#[test]
+fn decisions() {
+    short("decisions", 2_000);
+}
+
+#[test]
+fn exports() {
+    short("exports", 500);
+}
+
+#[test]
+fn versions() {
+    short("versions", 200);
 }

@@ -18,7 +18,8 @@ const SEEDS: &[&str] = &[
     "a: |+2\n   x\n\n---\n%YAML 1.1\n---\n- !!binary aGk=\n- !!int '0x10'\n- \"\\x41\\u00e9\"\n- 'it''s'\n- >-\n  folded\n  text\n? [a]\n: b\n",
 ];
 
-const MARK: &str = "\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: marker}\n";
+/// The end of a document goes before it: a directive (`%`) belongs to the document that follows, and spoils it alone.
+const MARK: &str = "\n...\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: marker}\n";
 
 /// A change of a document: where, how much goes away, what comes in.
 fn mutation() -> impl Strategy<Value = (usize, usize, Vec<u8>)> {
@@ -89,6 +90,31 @@ proptest! {
         for problem in &outcome.problems {
             let place = problem.place.as_ref().expect("every problem has a place");
             prop_assert!(place.line >= 1 && place.line as usize <= lines + 1, "{problem} of {lines} lines");
+        }
+    }
+}
+
+/// Bytes that no text has, where other readers guess an encoding from them.
+#[test]
+fn zero_bytes_and_marks_of_encodings_in_front_cost_no_neighbour() {
+    let fronts: &[&[u8]] = &[
+        b"\0",
+        b"\0\0",
+        b"\0\0\0",
+        b"\0\0\0\0",
+        b"\0\0\xfe\xff",
+        b"\xff\xfe\0\0",
+        b"\xff\xfe",
+        b"\xfe\xff",
+        b"\0a",
+        b"a\0",
+    ];
+    for front in fronts {
+        for (seed, ends) in SEEDS.iter().flat_map(|seed| [(seed, ""), (seed, "\0"), (seed, "\n%")]) {
+            let bytes = [front, seed.as_bytes(), ends.as_bytes(), MARK.as_bytes()].concat();
+            let outcome = load(&["-".into()], bytes.as_slice()).expect("standard input can be read");
+            let is_there = outcome.value.namespaces.iter().any(|namespace| namespace.meta.name() == "marker");
+            assert!(is_there, "{front:?} before {seed} {:#?}", outcome.problems);
         }
     }
 }
