@@ -104,6 +104,13 @@ pub fn serve(pod: &Pod, address: IpAddr) -> (SocketAddr, std::sync::mpsc::Receiv
     (at, receiver)
 }
 
+/// A connection from the first pod to the second, by its server's end; the puppet holds the other.
+fn held(wire: &Wire, one: &mut Puppet) -> TcpStream {
+    let (at, accepted) = serve(&wire.two, wire.two.four.into());
+    assert_eq!(one.tell(&format!("hold {at}")), "ok");
+    accepted.recv_timeout(Duration::from_secs(3)).expect("accepted")
+}
+
 pub fn await_flow(guard: &mut Guard, wanted: impl Fn(&FlowEvent) -> bool) -> FlowEvent {
     await_event(guard, |event| match event {
         Event::Flow(flow) if wanted(flow) => Some(*flow),
@@ -285,9 +292,7 @@ fn a_new_revision_ends_an_established_connection_at_both_ends() {
     privileged(|| {
         let mut wire = Wire::new();
         let (mut one, _two) = wire.start();
-        let (at, accepted) = serve(&wire.two, wire.two.four.into());
-        assert_eq!(one.tell(&format!("hold {at}")), "ok");
-        let server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        let server = held(&wire, &mut one);
         server.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
 
         let mut rules = wire.tables(2);
@@ -321,9 +326,7 @@ fn a_segment_in_a_stream_still_shows_whose_it_is() {
     privileged(|| {
         let mut wire = Wire::new();
         let (mut one, _two) = wire.start();
-        let (at, accepted) = serve(&wire.two, wire.two.four.into());
-        assert_eq!(one.tell(&format!("hold {at}")), "ok");
-        let server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        let server = held(&wire, &mut one);
         server.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
         let come = |bytes: usize| {
             use std::io::Read;
@@ -378,9 +381,7 @@ fn an_established_connection_ends_when_its_rule_does() {
         rules.cells.iter_mut().filter(|cell| cell.class == 20).for_each(|cell| cell.port_table = 2);
         wire.install(&rules);
         let mut one = wire.one.puppet(&wire.program);
-        let (at, accepted) = serve(&wire.two, wire.two.four.into());
-        assert_eq!(one.tell(&format!("hold {at}")), "ok");
-        let _server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        let _server = held(&wire, &mut one);
         assert!(!wire.guard.sweep_flows().expect("swept"));
         let begun = Instant::now();
         let event = loop {
