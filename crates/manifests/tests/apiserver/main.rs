@@ -13,7 +13,7 @@ mod server;
 mod yaml;
 
 /// Its tests run here, too, to tell their cases.
-#[path = "../problems.rs"]
+#[path = "../problems/main.rs"]
 mod problems;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -392,7 +392,7 @@ fn the_api_server_takes_the_random_worlds() {
     assert!(counts.taken > 500, "{counts:?}");
 }
 
-/// The cases of `tests/problems.rs`, as they were told by the tests in there.
+/// The cases of `tests/problems`, as they were told by the tests in there.
 #[test]
 fn the_api_server_agrees_about_the_cases_of_problems() {
     let Some(mut server) = server() else { return };

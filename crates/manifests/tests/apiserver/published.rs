@@ -1,4 +1,4 @@
-//! Documents from elsewhere: the published applications, and the cases of `tests/problems.rs`.
+//! Documents from elsewhere: the published applications, and the cases of `tests/problems`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -106,7 +106,7 @@ pub fn example() -> Vec<Document> {
     documents_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop"))
 }
 
-/// What the tests in `tests/problems.rs` hand to the loader: they run once more in a process of their own.
+/// What the tests in `tests/problems` hand to the loader: they run once more in a process of their own.
 pub fn told_cases() -> Vec<Document> {
     let folder = std::env::temp_dir().join(format!("palisade-cases-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written to");
