@@ -12,7 +12,7 @@ use crate::compile::Carrier;
 use crate::map::{Family, Subject, Subjects};
 use crate::maps::HashMap;
 use crate::matching::Side;
-use crate::model::Model;
+use crate::model::{Model, WorkloadId};
 use crate::reach::{AnswerId, Member, PairAnswer, Reach};
 
 /// What is different between two inventories.
@@ -259,7 +259,7 @@ struct Groups {
 /// What a party is known by in both.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
-    Pod(Name, Name, Which, Which),
+    Pod(Name, WorkloadId, Name, Which, Which),
     Block(IpNet),
 }
 
@@ -305,7 +305,8 @@ fn key(model: &Model, member: &Member) -> Key {
     match member {
         Member::Pod(process) => {
             let pod = model.pod(process.pod);
-            Key::Pod(pod.namespace.clone(), pod.name.clone(), process.container.clone(), process.program.clone())
+            let (container, program) = (process.container.clone(), process.program.clone());
+            Key::Pod(pod.namespace.clone(), pod.workload.clone(), pod.name.clone(), container, program)
         }
         Member::Outside(outside) => Key::Block(outside.block.cidr),
     }
