@@ -38,7 +38,8 @@ pub struct Problem {
 impl Problem {
     /// A problem that can change answers.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self { place: None, object: None, code, effect: Effect::MayChangeAnswers, message: message.into(), hint: None }
+        let message = one_line(message.into());
+        Self { place: None, object: None, code, effect: Effect::MayChangeAnswers, message, hint: None }
     }
 
     /// A problem that changes no answer.
@@ -69,9 +70,24 @@ impl Problem {
     /// The same problem, with what to change.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(one_line(hint.into()));
         self
     }
+}
+
+/// Without control characters, as which a text of the input could break a line or steer a terminal.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        match letter.is_control() {
+            true => line.extend(letter.escape_default()),
+            false => line.push(letter),
+        }
+    }
+    line
 }
 
 impl fmt::Display for Problem {
@@ -99,5 +115,17 @@ impl<T> Outcome<T> {
     /// An outcome with `problems`.
     pub fn new(value: T, problems: Vec<Problem>) -> Self {
         Self { value, problems }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_the_input_breaks_no_line_and_steers_no_terminal() {
+        let problem = Problem::error("x", "cannot use `a\nb`").hint("write `\u{1b}[2J` as\ttext");
+        assert_eq!(problem.to_string(), "cannot use `a\\nb`");
+        assert_eq!(problem.hint.as_deref(), Some("write `\\u{1b}[2J` as\\ttext"));
     }
 }
