@@ -275,11 +275,11 @@ impl Model {
         &self.pods[index.0 as usize]
     }
 
-    /// The pod `namespace/name`; of a pod and a workload's template of one name the template.
+    /// The pod `namespace/name`; of a pod and a workload's template of one name the pod, which is there.
     pub fn pod_named(&self, namespace: &str, name: &str) -> Option<&PodFacts> {
         let pods = &self.pods[self.pod_lookup.range_of(namespace)];
-        let end = pods.partition_point(|pod| *pod.name <= *name);
-        pods[..end].last().filter(|pod| *pod.name == *name)
+        let first = pods.partition_point(|pod| *pod.name < *name);
+        pods.get(first).filter(|pod| *pod.name == *name)
     }
 
     /// The node of the name, with or without an object.
