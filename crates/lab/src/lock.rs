@@ -13,6 +13,9 @@ use crate::name::LabName;
 /// A lab that is being made or runs.
 pub(crate) type LabLock = Flock<File>;
 
+/// So often the folder of all labs may vanish while a lab's own is made in it.
+const TRIES: usize = 100;
+
 /// Takes the lock of the lab `name`; its state folder exists afterwards.
 ///
 /// # Errors
@@ -20,8 +23,17 @@ pub(crate) type LabLock = Flock<File>;
 pub(crate) fn take(name: &LabName) -> Result<LabLock, LabError> {
     let state = name.state_dir();
     let path = state.lock_file();
+    let mut tries = 0;
     loop {
-        fs::create_dir_all(state.path()).map_err(LabError::file("make", state.path()))?;
+        match fs::create_dir_all(state.path()) {
+            Ok(()) => {}
+            // The last of other labs ended, and took the folder of all labs along just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => {
+                tries += 1;
+                continue;
+            }
+            Err(error) => return Err(LabError::file("make", state.path())(error)),
+        }
         let file = match File::options().create(true).append(true).open(&path) {
             Ok(file) => file,
             // A lab that ended took the folder along just now.
