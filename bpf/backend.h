@@ -44,13 +44,25 @@ static __always_inline void reached(const struct flow_key *key, struct flow_valu
 	tell_flow(key, sender, veth ? veth->cgroup : 0, PHASE_REACHED, 0, bpf_ktime_get_boot_ns());
 }
 
+/* For the record alone: nothing is judged by it. Told once a backend. */
+static __always_inline void name_backend(const struct flow_key *key, struct flow_value *flow,
+					 const struct target *backend, __u64 pod)
+{
+	if (flow->peer_port == backend->port && same_address(flow->peer, backend->address))
+		return;
+	__builtin_memcpy(flow->peer, backend->address, 16);
+	flow->peer_port = backend->port;
+	if (flow->attempt)
+		tell_flow(key, flow, pod, PHASE_NAMED, 0, bpf_ktime_get_boot_ns());
+}
+
 /*
- * The first answer to a stream from the pod shows which backend of a Service it reached, where no receiver's veth on this
- * node has: told for the record, nothing is judged by it.
- * Cost: connection tracking's tuple, once a stream.
+ * The first answer to what the pod sent shows which backend of a Service it reached, where no program saw it on the way
+ * there: one with the network of this node.
+ * Cost: connection tracking's tuple, once a flow.
  */
-static __always_inline void name_backend(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow,
-					 __u64 pod, __u64 now)
+static __always_inline void name_answerer(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow,
+					  __u64 pod)
 {
 	struct nf_conn *track = find_track(skb);
 	struct target backend;
@@ -58,11 +70,8 @@ static __always_inline void name_backend(struct __sk_buff *skb, const struct pac
 	if (!track)
 		return;
 	read_backend(track, &backend);
-	if (backend.port == packet->key.remote_port && same_address(backend.address, packet->key.remote))
-		return;
-	__builtin_memcpy(flow->peer, backend.address, 16);
-	flow->peer_port = backend.port;
-	tell_flow(&packet->key, flow, pod, PHASE_REACHED, 0, now);
+	if (backend.port != packet->key.remote_port || !same_address(backend.address, packet->key.remote))
+		name_backend(&packet->key, flow, &backend, pod);
 }
 
 /*

@@ -203,6 +203,7 @@ struct nf_conntrack_tuple_hash {
 /* Connection tracking may be a module that is not loaded; then no packet has been translated. */
 struct nf_conn {
 	struct nf_conntrack_tuple_hash tuplehash[2]; /* 0 = as the connection began */
+	unsigned long status;
 };
 
 struct sk_buff {
@@ -212,6 +213,9 @@ struct sk_buff {
 #pragma clang attribute pop
 
 #define NFCT_POINTER (~7UL)
+/* enum ip_conntrack_status, include/uapi/linux/netfilter/nf_conntrack_common.h */
+#define IPS_SEEN_REPLY (1 << 1)
+#define IPS_DST_NAT (1 << 5)
 
 #define AF_INET 2
 #define AF_INET6 10

@@ -214,6 +214,7 @@ enum flow_phase {
 	PHASE_END = 3,
 	PHASE_CHANGED = 4, /* judged again, with another verdict */
 	PHASE_REACHED = 5, /* its packet showed the backend, which was judged */
+	PHASE_NAMED = 6,   /* its packet showed the backend, which every rule treats as the others */
 };
 
 /* Why a packet was dropped at a pod's veth. */

@@ -173,9 +173,9 @@ int veth_in(struct __sk_buff *skb)
 		if (flow->origin == FLOW_OUT && flow->cause == CAUSE_MIXED && flow->enforced == VERDICT_ALLOW &&
 		    !answer_is_allowed(skb, &packet, flow, state_word))
 			return drop(skb, state_word, veth, &packet, DROP_BACKEND, FLOW_IN);
-		if (flow->origin == FLOW_OUT && packet.key.protocol == IPPROTO_TCP && !flow->packets_in && !flow->peer_port &&
+		if (flow->origin == FLOW_OUT && has_ports(packet.key.protocol) && !flow->packets_in && !flow->peer_port &&
 		    flow->attempt && flow->enforced == VERDICT_ALLOW)
-			name_backend(skb, &packet, flow, veth->cgroup, now);
+			name_answerer(skb, &packet, flow, veth->cgroup);
 		note_fragment(&packet, false, now);
 		return pass_known(skb, state_word, veth, &packet, flow, false, now);
 	}

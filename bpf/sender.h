@@ -82,6 +82,12 @@ static __always_inline void read_backend(struct nf_conn *track, struct target *b
 		count(COUNTER_NO_TRACK);
 }
 
+/* Translated to a backend, and nobody has answered: what passes now is the first of it. */
+static __always_inline bool is_new_translation(struct nf_conn *track)
+{
+	return (BPF_CORE_READ(track, status) & (IPS_DST_NAT | IPS_SEEN_REPLY)) == IPS_DST_NAT;
+}
+
 /* The sender and what it dialled, before any translation on this node. */
 static __always_inline void find_original(struct __sk_buff *skb, const struct packet *packet, struct flow_key *original)
 {

@@ -67,8 +67,8 @@ impl Flows {
         // Only TCP's connects have an outcome that the kernel tells of.
         let is_stream = u32::from(event.hook) == c::HOOK_CONNECT && event.protocol == 6;
         record.outcome = if is_stream { FlowOutcome::Pending } else { FlowOutcome::Sent };
-        // The first packet of a mixed Service's datagrams tells their verdict.
-        if !is_stream && u32::from(event.cause) != c::CAUSE_MIXED {
+        // Of datagrams to a Service the first one's packet tells the backend; where the backends differ, the verdict too.
+        if !is_stream && record.dialled.service.is_none() && u32::from(event.cause) != c::CAUSE_MIXED {
             return vec![record];
         }
         let attempt = (event.socket, event.attempt);
@@ -103,15 +103,20 @@ impl Flows {
         backend: SocketAddr,
         by: &FlowRecord,
     ) -> Option<Joined> {
-        let waiting = self.waiting.get_mut(&(socket, attempt))?;
-        let record = &mut waiting.record;
-        record.backend = Some(backend);
+        let record = &mut self.waiting.get_mut(&(socket, attempt))?.record;
         // Until now it was only known that the backends differ.
         if [&record.verdict, &record.would_be].iter().any(|verdict| verdict.reason == MIXED) {
             record.verdict = by.verdict.clone();
             record.would_be = by.would_be.clone();
             record.revision = by.revision;
         }
+        self.named(socket, attempt, backend)
+    }
+
+    /// The backend that a waiting try to a Service goes to. Returns the record when nothing more is to be known.
+    pub(crate) fn named(&mut self, socket: u64, attempt: u64, backend: SocketAddr) -> Option<Joined> {
+        let record = &mut self.waiting.get_mut(&(socket, attempt))?.record;
+        record.backend = Some(backend);
         if record.outcome != FlowOutcome::Sent {
             return Some(Joined::Noted);
         }

@@ -304,6 +304,14 @@ impl Node {
                     listeners.note(pod, listen.port, Listener { container: container.clone(), program });
                 }
             }
+            Event::Flow(flow) if flow.phase == c::PHASE_NAMED => {
+                let backend = observed::backend(&flow.flow);
+                let named = backend.and_then(|backend| flows.named(flow.flow.socket, flow.flow.attempt, backend));
+                // A try that was told already: the backend is in its next record.
+                if let Some(Joined::Told(record)) = named {
+                    tell(Told::Record(record));
+                }
+            }
             Event::Flow(flow) => {
                 let mut record = observed::of_flow(&flow, name, Meaning { directories, past }, paths);
                 listeners.complete(&mut record);

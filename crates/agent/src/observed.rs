@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use palisade_bpf::layout::constants as c;
-use palisade_bpf::layout::{DropEvent, FlowEvent, FlowKey};
+use palisade_bpf::layout::{DropEvent, FlowEvent, FlowKey, FlowValue};
 use palisade_bpf::{address, clock};
 use palisade_model::Timestamp;
 use palisade_model::flow::{
@@ -60,8 +60,6 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
             SocketAddr::new(address(flow.dialled), flow.dialled_port),
         ),
     };
-    // A Service's backend, once the packet has shown it.
-    let backend = (flow.peer_port != 0).then(|| SocketAddr::new(address(flow.peer), flow.peer_port));
     let mut from = sender(directory, flow.container, peer, protocol);
     if flow.container == 0 && u32::from(flow.strength) == c::STRENGTH_OWN_NODE {
         from.kind = "node".to_string();
@@ -113,10 +111,15 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
             Strength::Address if judged_elsewhere => Strength::GuardedNode,
             Strength::Address | Strength::GuardedNode | Strength::OwnNode | Strength::SameNode => strength,
         }),
-        backend: if out { backend } else { (dialled != pod).then_some(pod) },
+        backend: if out { backend(flow) } else { (dialled != pod).then_some(pod) },
         receiver: None,
         packet_protocol: other_protocol(key.protocol),
     }
+}
+
+/// The Service's backend that a flow from a pod goes to, once the packet has shown it.
+pub(crate) fn backend(flow: &FlowValue) -> Option<SocketAddr> {
+    (flow.peer_port != 0).then(|| SocketAddr::new(address(flow.peer), flow.peer_port))
 }
 
 /// A packet that was dropped for what it is.

@@ -120,7 +120,8 @@ impl Expected {
             wrong.push(format!("backend {:?} of {:?}", record.backend, dial.links));
         }
         let is_service = matches!(each.to, Target::Service { .. });
-        if is_service && record.outcome == FlowOutcome::Established && record.backend.is_none() {
+        let has_left = matches!(record.outcome, FlowOutcome::Established | FlowOutcome::Sent);
+        if is_service && has_left && record.backend.is_none() {
             wrong.push("no backend".to_owned());
         }
         let refused = match self.on_the_packet && dial.protocol == Protocol::Udp {
