@@ -82,6 +82,7 @@ const MEMBERS: &[Member] = &[
     member("palisade-signatures", Layer::Engine, Purpose::Product, PURE_WITH_CRYPTOGRAPHY),
     member("palisade-oracle", Layer::Engine, Purpose::Test, PURE),
     member("palisade-worlds", Layer::Engine, Purpose::Test, PURE),
+    member("palisade-peers", Layer::Adapter, Purpose::Test, Outside::Only(&[])),
     member("palisade-house", Layer::Engine, Purpose::Test, Outside::Only(&["serde", "serde_json", "toml"])),
     member("palisade-archive", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),
     member("palisade-manifests", Layer::Adapter, Purpose::Product, Outside::AnyButReserved),

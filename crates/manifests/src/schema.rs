@@ -1,6 +1,6 @@
 //! The fields and types of the kinds that are read, and the check of an object against them.
 //!
-//! `schema/kubernetes.txt` is generated from `k8s.io/api` (see `tests/schema`), so that a wrong type is found
+//! `schema/kubernetes.txt` is generated from `k8s.io/api` (see `peers/programs/schema`), so that a wrong type is found
 //! wherever the API server would find it, also in fields that nothing here reads. One type a line:
 //! `Type field:type ...`; `[]` marks a list, `{}` a mapping with free keys. `schema/palisade.txt` is ours, and has the
 //! peers of v1alpha1 as its older releases (0.1.0 and 0.1.1) write them too.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Each program below `tests/schema`, and the file that it writes.
+/// Each program below `peers/programs/schema`, and the file that it writes.
 const PROGRAMS: [(&str, &str); 2] = [(".", "kubernetes.txt"), ("./gateway", "gateway.txt")];
 
 #[test]
@@ -15,11 +15,11 @@ fn the_committed_schema_is_current() {
 
 fn check(program: &str, file: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let why = match Command::new("go").args(["run", program]).current_dir(root.join("tests/schema")).output() {
+    let why = match Command::new("go").args(["run", program]).current_dir(root.join("../peers/programs/schema")).output() {
         Ok(output) if output.status.success() => {
             let committed = std::fs::read(root.join("src/schema").join(file)).expect("the schema is in the repository");
             let is_current = committed == output.stdout;
-            assert!(is_current, "run `go run {program} > ../../src/schema/{file}` in crates/manifests/tests/schema");
+            assert!(is_current, "run `go run {program} > ../../../manifests/src/schema/{file}` in crates/peers/programs/schema");
             return;
         }
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),

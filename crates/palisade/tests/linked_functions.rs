@@ -1,6 +1,6 @@
 //! The same functions are found linked in stripped programs as govulncheck finds in their unstripped twins.
 //!
-//! The programs in `linked/` import modules with known vulnerabilities, and call some of the vulnerable functions and
+//! The programs in `peers/programs/linked` import modules with known vulnerabilities, and call some of the vulnerable functions and
 //! not others. `PALISADE_GO_PROGRAMS` says how many of them are built; all of them in `make soak`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ fn stripped_programs_have_what_govulncheck_finds_in_their_twins() {
         return println!("SKIPPED: there is no Go on this machine");
     }
     let count = std::env::var("PALISADE_GO_PROGRAMS").ok().and_then(|count| count.parse().ok()).unwrap_or(PROGRAMS);
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/linked");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/linked");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("linked");
     let programs = programs(&sources, count);
     build(&sources, &programs, &target.join("whole"), "");

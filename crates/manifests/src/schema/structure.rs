@@ -1,6 +1,6 @@
 //! The structural schemas of the Gateway API's custom resources, and the check of an object against them.
 //!
-//! `gateway.txt` is generated from the CRDs of sigs.k8s.io/gateway-api (see `tests/schema/gateway`); its form is told
+//! `gateway.txt` is generated from the CRDs of sigs.k8s.io/gateway-api (see `peers/programs/schema/gateway`); its form is told
 //! there. The API server checks custom resources by the same data.
 
 use std::collections::{BTreeMap, HashSet};

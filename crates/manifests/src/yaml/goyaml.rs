@@ -1,4 +1,4 @@
-//! Holds the reading of YAML against `sigs.k8s.io/yaml` itself: the Go program in `tests/goyaml` answers with the
+//! Holds the reading of YAML against `sigs.k8s.io/yaml` itself: the Go program in `peers/programs/goyaml` answers with the
 //! JSON that Kubernetes would see.
 
 use std::io::Write;
@@ -756,7 +756,7 @@ fn at_key<'a>(map: &'a Map<String, Json>, key: &str) -> Option<&'a Json> {
 
 /// The Go program, or `None` (with a note) where it cannot be built.
 fn build_goyaml() -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goyaml");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/goyaml");
     let program =
         std::env::temp_dir().join(format!("palisade-goyaml-{}-{:?}", std::process::id(), std::thread::current().id()));
     let built = Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(source).output();

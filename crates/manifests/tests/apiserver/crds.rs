@@ -65,7 +65,7 @@ fn install_now(server: &mut ApiServer) {
 
 /// Where the module of the Gateway API lies, in the version that the committed schema is of.
 fn folder() -> PathBuf {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/schema");
     let run = |arguments: &[&str]| {
         let output =
             Command::new("go").args(arguments).current_dir(&schema).output().expect("the server was built by go");

@@ -74,7 +74,7 @@ impl ApiServer {
         const TRIES: usize = 3;
         (0..TRIES)
             .find_map(|_| Self::try_run(program))
-            .expect("run crates/manifests/tests/apiserver by hand: it does not start")
+            .expect("run crates/peers/programs/apiserver by hand: it does not start")
     }
 
     fn try_run(program: &Path) -> Option<Self> {
@@ -173,7 +173,7 @@ fn build() -> Result<PathBuf, String> {
         .arg(&program)
         .arg(".")
         .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apiserver"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/apiserver"))
         .output();
     match built {
         Ok(output) if output.status.success() => Ok(program),

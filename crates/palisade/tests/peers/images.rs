@@ -36,7 +36,7 @@ pub fn skipped(why: &str) {
 pub fn built(name: &str) -> Option<PathBuf> {
     let archive = folder().join(format!("{name}.tar"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/build-images");
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/linked");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/linked");
     let mut build = Command::new(script);
     build.arg(folder()).arg(sources).arg(name).stdin(Stdio::null());
     if locked(name, || archive.exists() || build.status().is_ok_and(|it| it.success())) {

@@ -11,7 +11,7 @@ use crate::session::Folder;
 /// What `go install` takes as it is.
 const COSIGN: &str = "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3";
 
-/// The version is in `tests/signers/go.mod`: the module is deprecated, and `go install` wants a list of its versions.
+/// The version is in `peers/programs/notation/go.mod`: the module is deprecated, and `go install` wants a list of its versions.
 const NOTATION: &str = "github.com/notaryproject/notation/cmd/notation";
 
 /// Where the programs are.
@@ -33,13 +33,13 @@ fn build() -> Option<Tools> {
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signers");
     std::fs::create_dir_all(&target).expect("a folder");
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let sources = tests.join("signers");
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs");
+    let sources = programs.join("notation");
     let [notation, tuf] = ["notation", "tuf"].map(|name| target.join(name).display().to_string());
     for (program, folder, arguments) in [
         ("cosign", &target, vec!["install", COSIGN]),
         ("notation", &sources, vec!["build", "-o", &notation, NOTATION]),
-        ("tuf", &tests.join("tuf"), vec!["build", "-o", &tuf, "."]),
+        ("tuf", &programs.join("tuf"), vec!["build", "-o", &tuf, "."]),
     ] {
         if target.join(program).exists() {
             continue;

@@ -115,7 +115,7 @@ fn go() -> Option<()> {
 fn build() -> PathBuf {
     let program = target().join("palisade-registries");
     let own = target().join(format!("palisade-registries-{}", std::process::id()));
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../registry/tests/registries");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/registries");
     run(Command::new("go").args(["build", "-trimpath", "-o"]).arg(&own).arg(".").current_dir(sources));
     fs::rename(&own, &program).expect("moved");
     program

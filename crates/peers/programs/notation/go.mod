@@ -1,4 +1,4 @@
-module palisade.dev/tests/signers
+module palisade.dev/tests/notation
 
 go 1.26
 

@@ -7,7 +7,7 @@
 // One space of indentation a level; `-` stands for the elements of a list, `*` for the values of a mapping. Patterns
 // come first, each with its number. What the CRDs say as rules in CEL is not here: those few are written by hand.
 //
-//	go run ./gateway > ../../src/schema/gateway.txt
+//	go run ./gateway > ../../../manifests/src/schema/gateway.txt
 package main
 
 import (

@@ -1,4 +1,4 @@
-module palisade.dev/registries
+module palisade.dev/tests/registries
 
 go 1.25
 

@@ -1,4 +1,4 @@
-module palisade.dev/goyaml
+module palisade.dev/tests/goyaml
 
 go 1.24
 

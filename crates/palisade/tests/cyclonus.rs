@@ -68,7 +68,7 @@ fn build() -> Result<PathBuf, String> {
         .arg(&program)
         .arg(".")
         .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")])
-        .current_dir(here.join("tests/cyclonus"))
+        .current_dir(here.join("../peers/programs/cyclonus"))
         .output();
     match built {
         Ok(output) if output.status.success() => Ok(program),

@@ -1,4 +1,4 @@
-module palisade.dev/schema
+module palisade.dev/tests/schema
 
 go 1.25.0
 

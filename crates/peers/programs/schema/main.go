@@ -4,7 +4,7 @@
 //
 // The types are those of k8s.io/api and sigs.k8s.io/network-policy-api, taken by reflection, so they cannot be misread:
 //
-//	go run . > ../../src/schema/kubernetes.txt
+//	go run . > ../../../manifests/src/schema/kubernetes.txt
 package main
 
 import (
