@@ -14,7 +14,7 @@ SEED ?= $(shell date +%s)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak fuzz bench ebpf setup install clean
+.PHONY: help demo test check peers soak fuzz bench ebpf setup install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: setup ## format, lints, layers, licences and sources of what comes in
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) test $(CARGO_FLAGS) -q -p palisade-house
+
+peers: setup ## build ahead what tests compare with: cosign, osv-scanner, an API server, ... (needs Go)
+	$(CARGO) run -q $(CARGO_FLAGS) -p palisade-peers
 
 soak: setup fuzz ## hours of it: WORLDS random worlds from SEED on, 100 killed agents, 1,000 changes (root)
 	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test worlds_in_the_kernel -- --nocapture

@@ -19,6 +19,8 @@ mod syft;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use palisade_peers::images::{APP, DEBIAN};
+
 /// Each program on each image so often, in turn; the median counts.
 const ROUNDS: usize = 5;
 
@@ -34,7 +36,7 @@ struct Cost {
 fn main() {
     let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { ROUNDS };
     let (Some(peer), Some(syft)) = (osv_scanner::Peer::find(), syft::syft()) else { return };
-    let (Some(app), Some(debian)) = (images::built("app"), images::built("debian")) else { return };
+    let (Some(app), Some(debian)) = (APP.get(), DEBIAN.get()) else { return };
     let store = images::folder().join("store");
     let imported = ours(&store, &["advisories", "import"]).arg(peer.shared.join("advisories")).output();
     assert!(imported.expect("the binary starts").status.success(), "the exports make a database");

@@ -6,9 +6,10 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use palisade_peers::programs::CYCLONUS;
 use serde_json::Value;
 
 /// Worlds of random policies that `make test` compares.
@@ -18,13 +19,7 @@ const SHOWN: usize = 3;
 
 #[test]
 fn every_cell_is_as_cyclonus_expects_it() {
-    let cyclonus = match build() {
-        Ok(program) => program,
-        Err(why) => {
-            assert!(std::env::var_os("CI").is_none(), "with CI=true the comparison with cyclonus must run: {why}");
-            return println!("SKIPPED: the comparison with cyclonus: {why}");
-        }
-    };
+    let Some(cyclonus) = CYCLONUS.get() else { return };
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (worlds, seed) = (number("PALISADE_WORLDS").unwrap_or(WORLDS), number("PALISADE_SEED").unwrap_or(1));
     let arguments = [worlds, seed].map(|number| number.to_string());
@@ -53,28 +48,6 @@ fn every_cell_is_as_cyclonus_expects_it() {
     assert!(compared > worlds, "its suite was compared, too");
     assert!((20..=80).contains(&(allowed * 100 / cells)), "both answers are frequent");
     assert!(differences.is_empty(), "{differences}");
-}
-
-/// Builds the program: seconds, and once a minute or two for the client of Kubernetes that it brings in. Who has
-/// `../shared` has compiled that, or means to; who tries Palisade from a fresh clone does not.
-fn build() -> Result<PathBuf, String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("CI").is_none() && !here.join("../../../shared").is_dir() {
-        return Err("no folder ../shared, and without it nobody waits for cyclonus to be compiled".to_owned());
-    }
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("palisade-cyclonus");
-    let built = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
-        .arg(&program)
-        .arg(".")
-        .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")])
-        .current_dir(here.join("../peers/programs/cyclonus"))
-        .output();
-    match built {
-        Ok(output) if output.status.success() => Ok(program),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        Err(error) => Err(format!("go: {error}")),
-    }
 }
 
 /// The probes without their last word, with ours behind each.

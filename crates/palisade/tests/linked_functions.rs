@@ -5,38 +5,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use palisade_feeds::zip;
+use palisade_peers::programs::GOVULNCHECK;
+use palisade_peers::{go, shared};
 use serde_json::{Value, json};
 
 /// So many are enough to see that it works, and are built in a minute.
 const PROGRAMS: usize = 6;
 
-/// The tool that is asked, at the version whose output this test reads.
-const GOVULNCHECK: &str = "golang.org/x/vuln/cmd/govulncheck@v1.1.4";
-
 type Found = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
 fn stripped_programs_have_what_govulncheck_finds_in_their_twins() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/advisories/Go.zip");
-    if !shared.exists() {
-        assert!(std::env::var_os("CI").is_none(), "../shared/advisories is missing");
-        return println!("SKIPPED: ../shared/advisories is not there");
-    }
-    if Command::new("go").arg("version").stdout(Stdio::null()).status().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "there is no Go");
-        return println!("SKIPPED: there is no Go on this machine");
-    }
+    let (Some(shared), Some(tool)) = (shared("advisories/Go.zip"), GOVULNCHECK.get()) else { return };
     let count = std::env::var("PALISADE_GO_PROGRAMS").ok().and_then(|count| count.parse().ok()).unwrap_or(PROGRAMS);
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/linked");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("linked");
-    let programs = programs(&sources, count);
-    build(&sources, &programs, &target.join("whole"), "");
-    build(&sources, &programs, &target.join("root/bin"), "-s -w");
-    let tool = install(&target);
+    let programs = programs(count);
+    build(&programs, &target.join("whole"), "");
+    build(&programs, &target.join("root/bin"), "-s -w");
     let database = govulncheck_database(&shared, &target.join("db"));
     let ours = scan(&target, &shared);
     let mut differences = Vec::new();
@@ -65,32 +54,19 @@ fn stripped_programs_have_what_govulncheck_finds_in_their_twins() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-fn programs(sources: &Path, count: usize) -> Vec<String> {
-    let folders = fs::read_dir(sources).expect("the programs are there").flatten().filter(|it| it.path().is_dir());
+fn programs(count: usize) -> Vec<String> {
+    let sources = fs::read_dir(go::module("linked")).expect("the programs are there");
+    let folders = sources.flatten().filter(|it| it.path().is_dir());
     let mut programs: Vec<String> = folders.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
     programs.sort();
     programs.truncate(count);
     programs
 }
 
-fn go(folder: &Path) -> Command {
-    let mut command = Command::new("go");
-    command.current_dir(folder).envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")]);
-    command
-}
-
-fn build(sources: &Path, programs: &[String], to: &Path, flags: &str) {
+fn build(programs: &[String], to: &Path, linker: &str) {
     fs::create_dir_all(to).expect("a folder");
-    let packages = programs.iter().map(|program| format!("./{program}"));
-    let to = format!("{}/", to.display());
-    let output = go(sources).args(["build", "-ldflags", flags, "-o", &to]).args(packages).output().expect("go runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn install(target: &Path) -> PathBuf {
-    let output = go(target).env("GOBIN", target).args(["install", GOVULNCHECK]).output().expect("go runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join("govulncheck")
+    let packages: Vec<String> = programs.iter().map(|program| format!("./{program}")).collect();
+    go::build("linked", &packages, linker, to).unwrap_or_else(|why| panic!("{why}"));
 }
 
 /// Writes the export in the form of Go's own database: an index of modules, and a file for each advisory.

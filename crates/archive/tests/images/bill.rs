@@ -5,10 +5,10 @@ use std::process::Command;
 
 use palisade_image::Catalogue;
 use palisade_image::sbom::{About, listed, read_bill, render_cyclonedx, render_spdx};
+use palisade_peers::python::Environment;
 use serde_json::Value;
 
 use crate::layout::{Folder, layout_of, node, read, read_only};
-use crate::python::python;
 use crate::shared::image;
 use crate::tar_writer::Tar;
 use crate::zip_writer::{Method, zip};
@@ -42,7 +42,8 @@ fn validate(python: &Path, form: &str, bill: &Value) {
 
 #[test]
 fn bills_are_valid_by_the_validators_of_others() {
-    let Some(python) = python() else { return };
+    let Some(environment) = Environment::get() else { return };
+    let python = environment.program("python");
     let shared = ["alma92", "alpine311", "distroless"].into_iter().filter_map(image);
     let shared = shared.map(|path| read(&path, None, None).expect("an image"));
     for catalogue in std::iter::once(awkward()).chain(shared) {

@@ -8,7 +8,6 @@ mod layers;
 mod layout;
 mod packages;
 mod peer;
-mod python;
 mod shared;
 mod tar_writer;
 mod zip_writer;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use palisade_peers::python::Environment;
 use serde_json::Value;
 
 use crate::layout::{layout_of, read};
-use crate::python::python;
 use crate::shared::image;
 use crate::tar_writer::{LongPath, Tar};
 
@@ -35,9 +35,8 @@ fn ours(path: &Path) -> BTreeSet<String> {
     palisade_image::sbom::listed(&catalogue).map(|it| it.purl.clone()).collect()
 }
 
-fn theirs(python: &Path, path: &Path) -> BTreeSet<String> {
-    let syft = python.with_file_name("syft");
-    let mut command = Command::new(syft);
+fn theirs(environment: &Environment, path: &Path) -> BTreeSet<String> {
+    let mut command = Command::new(environment.program("syft"));
     command.args(["scan", "-o", "syft-json"]).arg(format!("oci-dir:{}", path.display()));
     let output = command.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().expect("syft was installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,8 +45,8 @@ fn theirs(python: &Path, path: &Path) -> BTreeSet<String> {
     artifacts.filter_map(|it| it["purl"].as_str()).map(str::to_owned).collect()
 }
 
-fn compare(python: &Path, path: &Path, at_least: usize) {
-    let (ours, theirs) = (ours(path), theirs(python, path));
+fn compare(environment: &Environment, path: &Path, at_least: usize) {
+    let (ours, theirs) = (ours(path), theirs(environment, path));
     let both = ours.intersection(&theirs).count();
     assert!(both >= at_least, "{}: {both} packages of both: {ours:#?} {theirs:#?}", path.display());
     let differences = ours.difference(&theirs).map(|it| (Only::Ours, it));
@@ -58,10 +57,10 @@ fn compare(python: &Path, path: &Path, at_least: usize) {
 
 #[test]
 fn another_reader_names_the_same_packages_in_the_small_images() {
-    let Some(python) = python() else { return };
+    let Some(environment) = Environment::get() else { return };
     for (name, at_least) in [("alma92", 20), ("alpine311", 14), ("distroless", 12)] {
         if let Some(path) = image(name) {
-            compare(&python, &path, at_least);
+            compare(&environment, &path, at_least);
         }
     }
 }
@@ -69,8 +68,8 @@ fn another_reader_names_the_same_packages_in_the_small_images() {
 /// The environment itself is full of real packages; beside them what the two readers see differently.
 #[test]
 fn another_reader_names_the_same_packages_in_an_image_of_real_ones() {
-    let Some(python) = python() else { return };
-    let root = python.ancestors().nth(2).expect("the environment");
+    let Some(environment) = Environment::get() else { return };
+    let root = environment.folder();
     let mut tar = Tar::default()
         .file("etc/os-release", b"ID=debian\nVERSION_ID=\"12\"\n")
         .file("var/lib/dpkg/status", b"Package: python3-packaged\nStatus: install ok installed\nVersion: 1.0-1\nArchitecture: all\nMaintainer: x\n\n")
@@ -82,7 +81,7 @@ fn another_reader_names_the_same_packages_in_an_image_of_real_ones() {
         let name = format!("opt/venv/{}", path.strip_prefix(root).expect("a file of it").display());
         tar = tar.long_path(&name, LongPath::Pax).file("x", &std::fs::read(&path).expect("a file of it"));
     }
-    compare(&python, &layout_of(&[tar.end()]).0, 20);
+    compare(&environment, &layout_of(&[tar.end()]).0, 20);
 }
 
 /// `METADATA` of every installed package.

@@ -1,10 +1,11 @@
-//! Holds the reading of YAML against `sigs.k8s.io/yaml` itself: the Go program in `peers/programs/goyaml` answers with the
+//! Holds the reading of YAML against `sigs.k8s.io/yaml` itself: the Go program in `crates/peers/programs/goyaml` answers with the
 //! JSON that Kubernetes would see.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use palisade_peers::programs::GOYAML;
 use serde_json::{Map, Number, Value as Json};
 
 use super::json::parse_json;
@@ -677,7 +678,7 @@ fn forms(scalar: &str) -> Vec<String> {
 
 /// Compares our reading of each document with Go's; prints every difference.
 fn compare(documents: &[String]) {
-    let Some(program) = build_goyaml() else { return };
+    let Some(program) = GOYAML.get() else { return };
     let theirs = run_goyaml(&program, documents);
     assert_eq!(theirs.len(), documents.len(), "one answer a document");
     let mut differences = Vec::new();
@@ -754,25 +755,6 @@ fn at_key<'a>(map: &'a Map<String, Json>, key: &str) -> Option<&'a Json> {
     map.get(key).or_else(|| map.iter().find(|(other, _)| same_float(other)).map(|(_, value)| value))
 }
 
-/// The Go program, or `None` (with a note) where it cannot be built.
-fn build_goyaml() -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/goyaml");
-    let program =
-        std::env::temp_dir().join(format!("palisade-goyaml-{}-{:?}", std::process::id(), std::thread::current().id()));
-    let built = Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(source).output();
-    let why = match built {
-        Ok(output) if output.status.success() => return Some(program),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => format!("go: {error}"),
-    };
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "with CI=true the comparison with Go must run: {why}"
-    );
-    println!("SKIPPED: the comparison with sigs.k8s.io/yaml cannot be built: {why}");
-    None
-}
-
 fn run_goyaml(program: &Path, documents: &[String]) -> Vec<Result<Json, String>> {
     let mut child =
         Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program was just built");
@@ -782,7 +764,6 @@ fn run_goyaml(program: &Path, documents: &[String]) -> Vec<Result<Json, String>>
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = child.wait_with_output().expect("the program ends when its input does");
     writer.join().expect("the writer does not panic").expect("the program reads all of its input");
-    let _ = std::fs::remove_file(program);
     let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
     text.lines()
         .map(|line| match line.strip_prefix('!') {

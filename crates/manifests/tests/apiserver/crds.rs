@@ -1,9 +1,10 @@
 //! The custom resources of the Gateway API, as its module brings them.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use palisade_peers::go;
 
 use crate::QUERY;
 use crate::base::doors;
@@ -63,15 +64,8 @@ fn install_now(server: &mut ApiServer) {
     }
 }
 
-/// Where the module of the Gateway API lies, in the version that the committed schema is of.
+/// Where the CRDs lie, in the version that the committed schema is of.
 fn folder() -> PathBuf {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/schema");
-    let run = |arguments: &[&str]| {
-        let output =
-            Command::new("go").args(arguments).current_dir(&schema).output().expect("the server was built by go");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
-    };
-    run(&["mod", "download", "sigs.k8s.io/gateway-api"]);
-    Path::new(&run(&["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"])).join("config/crd/experimental")
+    let sources = go::sources("schema", "sigs.k8s.io/gateway-api");
+    sources.unwrap_or_else(|why| panic!("{why}")).join("config/crd/experimental")
 }

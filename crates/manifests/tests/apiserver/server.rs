@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use palisade_peers::programs::APISERVER;
 use serde_json::{Value as Json, json};
 
 /// An object to create, as its URL and its YAML.
@@ -57,16 +57,7 @@ pub struct ApiServer {
 impl ApiServer {
     /// Builds and starts it; says SKIPPED where that cannot be, which with CI=true is a failure.
     pub fn start() -> Option<Self> {
-        static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-        let is_wanted = is_ci || is_meant_to_run();
-        let why = match PROGRAM.get_or_init(|| if is_wanted { build() } else { Err(NOT_MEANT.to_owned()) }) {
-            Ok(program) => return Some(Self::run(program)),
-            Err(why) => why,
-        };
-        assert!(!is_ci, "with CI=true the comparison with the API server must run: {why}");
-        println!("SKIPPED: the comparison with the API server: {why}");
-        None
+        APISERVER.get().map(|program| Self::run(&program))
     }
 
     fn run(program: &Path) -> Self {
@@ -155,29 +146,4 @@ fn read_answer(answers: &mut impl BufRead) -> Answer {
     let warnings =
         warnings.map(|text| text.trim_start_matches("299 - ").replace('\\', "").trim_matches('"').to_owned()).collect();
     Answer { code, body: answer["body"].take(), warnings }
-}
-
-const NOT_MEANT: &str = "no folder ../shared/kubernetes, and without it nobody waits for Kubernetes to be compiled";
-
-/// Who has that folder has compiled Kubernetes, or means to; who tries Palisade from a fresh clone does not.
-fn is_meant_to_run() -> bool {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/kubernetes").is_dir()
-}
-
-/// Builds the program: seconds, and once some minutes for all of Kubernetes.
-fn build() -> Result<PathBuf, String> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("palisade-apiserver");
-    // The flags of ../shared/kubernetes/build.sh: what one has compiled, the other need not.
-    let built = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
-        .arg(&program)
-        .arg(".")
-        .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/apiserver"))
-        .output();
-    match built {
-        Ok(output) if output.status.success() => Ok(program),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        Err(error) => Err(format!("go: {error}")),
-    }
 }

@@ -1,49 +1,19 @@
-//! The images that are compared: shared ones, and those that `build-images` makes of the package registries.
+//! The images that are compared, and what our program says of them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::reasons::Bill;
 
-/// Where images and programs are kept from one run to the next.
+/// Where saved images and databases are kept from one run to the next.
 pub fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
     fs::create_dir_all(&folder).expect("the folder is the test's");
     folder
-}
-
-/// What lies beside the project. `None` (with a note) when nothing does.
-pub fn shared() -> Option<PathBuf> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    if shared.exists() {
-        return Some(shared);
-    }
-    skipped("../shared is not there");
-    None
-}
-
-/// Says why a test does not go on, and fails it in CI.
-pub fn skipped(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}, and CI is set");
-    println!("SKIPPED: {why}");
-}
-
-/// An image from the registries, built once. `None` (with a note) where it cannot be.
-pub fn built(name: &str) -> Option<PathBuf> {
-    let archive = folder().join(format!("{name}.tar"));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/build-images");
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs/linked");
-    let mut build = Command::new(script);
-    build.arg(folder()).arg(sources).arg(name).stdin(Stdio::null());
-    if locked(name, || archive.exists() || build.status().is_ok_and(|it| it.success())) {
-        return Some(archive);
-    }
-    skipped("pip, npm, apt-get, mvn, go, mmdebstrap as root, or their registries are missing");
-    None
 }
 
 /// A layout as an archive of `docker save`, which is what peers read.

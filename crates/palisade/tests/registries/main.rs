@@ -1,8 +1,5 @@
 //! `palisade image` and `advisories update` against registries and servers that others wrote, on loopback.
 
-#[path = "../../../registry/tests/registries/server.rs"]
-mod server;
-
 mod bases;
 mod diff;
 mod fleet;

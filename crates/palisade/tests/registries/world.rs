@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::server::{Server, crane};
+use palisade_peers::programs::CRANE;
+use palisade_peers::registry::Server;
 
 /// A folder of a user, who has a registry.
 pub struct World {
@@ -63,7 +64,7 @@ impl World {
 
     /// Runs `crane`, which makes and pushes images.
     pub fn crane(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(crane().expect("a registry is there, and so is Go"));
+        let mut command = Command::new(CRANE.get().expect("a registry is there, and so is Go"));
         let printed = self.run(command.args(arguments).env("SSL_CERT_FILE", self.server.folder.join("ca.pem")));
         assert_eq!(printed.code, 0, "crane {arguments:?}: {printed:?}");
         printed.output.trim().to_owned()

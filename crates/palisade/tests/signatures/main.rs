@@ -8,8 +8,6 @@ mod notary;
 mod peers;
 mod policy;
 mod refused;
-#[path = "../../../registry/tests/registries/server.rs"]
-mod server;
 mod session;
 mod signing;
 mod tools;

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::authority::Authority;
 use crate::layout::{INDEX, Layout, MANIFEST};
 use crate::peers::{VERIFY, configure, trust};
-use crate::server::Server;
 use crate::session::{Folder, run, session, shown, verdict};
 use crate::tools::tools;
+use palisade_peers::registry::Server;
 
 /// Pushes an image with a text of its own.
 pub fn push(server: &Server, name: &str, text: &str) -> String {

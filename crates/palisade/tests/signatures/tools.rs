@@ -1,68 +1,41 @@
 //! The programs of others that sign and verify: cosign, notation, go-tuf, and openssl for certificates.
-//!
-//! They are built once, at the versions below, and kept under `target/`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use palisade_peers::programs::{COSIGN, NOTATION, TUF};
+use palisade_peers::{Unavailable, or_skip};
+
 use crate::session::Folder;
 
-/// What `go install` takes as it is.
-const COSIGN: &str = "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3";
+/// The programs, by name.
+pub struct Tools(Vec<(&'static str, PathBuf)>);
 
-/// The version is in `peers/programs/notation/go.mod`: the module is deprecated, and `go install` wants a list of its versions.
-const NOTATION: &str = "github.com/notaryproject/notation/cmd/notation";
-
-/// Where the programs are.
-pub struct Tools(PathBuf);
-
-/// Builds them; none where there is no Go or no openssl, which the test says.
+/// None where there is no Go or no openssl, which the test says.
 pub fn tools() -> Option<&'static Tools> {
     static TOOLS: OnceLock<Option<Tools>> = OnceLock::new();
-    TOOLS.get_or_init(build).as_ref()
+    TOOLS.get_or_init(|| or_skip(find())).as_ref()
 }
 
-fn build() -> Option<Tools> {
-    for needed in ["go", "openssl"] {
-        if Command::new(needed).arg("version").stdout(Stdio::null()).status().is_err() {
-            assert!(std::env::var_os("CI").is_none(), "there is no {needed}");
-            println!("SKIPPED: there is no {needed} on this machine");
-            return None;
-        }
+fn find() -> Result<Tools, Unavailable> {
+    Command::new("openssl").arg("version").stdout(Stdio::null()).status().map_err(|error| Unavailable {
+        what: "openssl".to_owned(),
+        why: error.to_string(),
+        hint: Some("apt-get install openssl"),
+    })?;
+    let mut programs = vec![("openssl", PathBuf::from("openssl"))];
+    for program in [COSIGN, NOTATION, TUF] {
+        programs.push((program.name, program.find()?));
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signers");
-    std::fs::create_dir_all(&target).expect("a folder");
-    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/programs");
-    let sources = programs.join("notation");
-    let [notation, tuf] = ["notation", "tuf"].map(|name| target.join(name).display().to_string());
-    for (program, folder, arguments) in [
-        ("cosign", &target, vec!["install", COSIGN]),
-        ("notation", &sources, vec!["build", "-o", &notation, NOTATION]),
-        ("tuf", &programs.join("tuf"), vec!["build", "-o", &tuf, "."]),
-    ] {
-        if target.join(program).exists() {
-            continue;
-        }
-        let output = Command::new("go")
-            .args(arguments)
-            .current_dir(folder)
-            .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-buildvcs=false")])
-            .env("GOBIN", &target)
-            .output()
-            .expect("go runs");
-        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Some(Tools(target))
+    Ok(Tools(programs))
 }
 
 impl Tools {
     /// One of them, in a folder that is also its home.
     pub fn command(&self, program: &str, folder: &Folder) -> Command {
-        let mut command = match program {
-            "openssl" => Command::new("openssl"),
-            program => Command::new(self.0.join(program)),
-        };
+        let (_, path) = self.0.iter().find(|(name, _)| *name == program).expect("one of them");
+        let mut command = Command::new(path);
         command
             .current_dir(&folder.0)
             .env("HOME", &folder.0)

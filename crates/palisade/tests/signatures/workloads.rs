@@ -3,9 +3,9 @@
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::server::Server;
 use crate::session::{Folder, run, shown};
 use crate::signing::{KEY, key, palisade, push};
+use palisade_peers::registry::Server;
 
 #[test]
 fn every_image_of_manifests_is_judged_by_the_policies_about_it() {

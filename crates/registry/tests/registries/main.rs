@@ -2,10 +2,9 @@
 
 mod pull;
 mod push;
-mod server;
 
+use palisade_peers::registry::Server;
 use palisade_registry::{CredentialFiles, Host, Hosts, Registry, RegistryOptions, Repository};
-use server::Server;
 
 /// A client that knows the server's certificates, and who the user is where a config says so.
 fn client(server: &Server) -> Registry {

@@ -2,8 +2,8 @@
 
 use palisade_registry::{Version, media_type};
 
-use crate::server::Server;
 use crate::{client, repository};
+use palisade_peers::registry::Server;
 
 #[test]
 fn a_blob_and_a_manifest_that_are_not_there_say_so() {

@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
+use palisade_peers::programs::ORAS;
+use palisade_peers::registry::Server;
 use palisade_registry::{Descriptor, FoundBy, Registry, Repository, Version, media_type};
 use serde_json::json;
 
-use crate::server::{Server, oras};
 use crate::{client, repository};
 
 /// An artifact of one blob, that refers to another where that is said.
@@ -73,7 +74,7 @@ fn oras_finds_what_was_pushed_here_and_what_it_attaches_is_found() {
         let oras = |arguments: &[&str]| {
             let transport =
                 if options.contains(&"tls") { ["--ca-file", "ca.pem"].to_vec() } else { vec!["--plain-http"] };
-            let output = Command::new(oras().expect("there is Go"))
+            let output = Command::new(ORAS.get().expect("there is Go"))
                 .args(arguments)
                 .args(transport)
                 .args(["--registry-config", "docker/config.json"])
