@@ -1,24 +1,15 @@
 //! `examples/shop` under its own policies: every call of the application is allowed, and the ones that an
 //! intruder would like to make are not.
 
-use std::path::Path;
-use std::process::Command;
+use crate::session::run;
 
 /// What `palisade check` answers to `question`: `allowed`, `denied` or `undecided`.
 fn check(question: &str) -> &'static str {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/palisade is two levels deep");
-    let status = Command::new(env!("CARGO_BIN_EXE_palisade"))
-        .args(["check", "-f", "examples/shop"])
-        .args(question.split(' '))
-        .current_dir(root)
-        .output()
-        .expect("the binary starts")
-        .status;
-    match status.code() {
-        Some(0) => "allowed",
-        Some(1) => "denied",
-        Some(3) => "undecided",
-        other => panic!("`{question}` ended with {other:?}"),
+    match run(&format!("check -f examples/shop {question}"), "").2 {
+        0 => "allowed",
+        1 => "denied",
+        3 => "undecided",
+        other => panic!("`{question}` ended with {other}"),
     }
 }
 
