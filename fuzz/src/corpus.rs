@@ -1,5 +1,8 @@
 //! Good inputs to begin with.
 
+#[path = "../../crates/archive/tests/images/elf_writer.rs"]
+mod elf_writer;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -32,7 +35,7 @@ impl Corpus {
                 inputs.extend(files(&root.join("../examples/shop"))?);
                 inputs.extend((0..WORLDS).map(|seed| anything::generate(seed).yaml.into_bytes()));
             }
-            Kind::Files => inputs.push(jar()),
+            Kind::Files => inputs.extend([jar(), go_program()]),
             Kind::Layers => inputs.extend(layers(&files(&root.join("corpus/files"))?)),
             Kind::Exports => inputs.push(export(&files(&root.join("corpus/documents"))?)),
             Kind::Signatures | Kind::Documents | Kind::Words => {}
@@ -50,6 +53,36 @@ fn jar() -> Vec<u8> {
     writer.add("META-INF/maven/g/a/pom.properties", b"groupId=g\nartifactId=a\nversion=1.0\n");
     writer.add("g/A.class", b"\xca\xfe\xba\xbe");
     [&b"app/a-1.0.jar\n"[..], &writer.finish()].concat()
+}
+
+/// A Go program as the linker writes it since Go 1.20, as a file of an image: build information and names of functions.
+fn go_program() -> Vec<u8> {
+    let modules = "path\texample.test/app\nmod\texample.test/app\t(devel)\t\ndep\tgolang.org/x/net\tv0.1.0\th1:x=\n\
+                   =>\texample.test/net\tv0.2.0\th1:y=\nbuild\tGOOS=linux\nbuild\tGOARCH=amd64\n";
+    let mut build_info = b"\xff Go buildinf:\x08\x02".to_vec();
+    build_info.resize(32, 0);
+    let guarded = [&[b'<'; 16][..], modules.as_bytes(), &[b'>'; 16]].concat();
+    for text in [b"go1.20.1", &guarded[..]] {
+        let mut length = text.len();
+        while length >= 0x80 {
+            build_info.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        build_info.push(length as u8);
+        build_info.extend(text);
+    }
+    let names = b"runtime.main\0main.main\0golang.org/x/net/html.(*Tokenizer).Next\0";
+    const FUNCTIONS: u64 = 3;
+    const HEADER: u64 = 8 + 8 * 8;
+    let end = HEADER + names.len() as u64;
+    let mut table = b"\xf1\xff\xff\xff\0\0\x01\x08".to_vec();
+    // Functions, files, start of the code, names, units, files' names, positions, functions' descriptions.
+    let words = [FUNCTIONS, 1, elf_writer::ADDRESS, HEADER, end, end, end, end];
+    table.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    table.extend(names);
+    table.extend([0; 64]);
+    let program = elf_writer::elf(&[(".go.buildinfo", &build_info), (".gopclntab", &table)]);
+    [&b"usr/bin/app\n"[..], &program].concat()
 }
 
 fn export(records: &[Vec<u8>]) -> Vec<u8> {
@@ -100,4 +133,15 @@ fn words(inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let all: BTreeSet<Vec<u8>> =
         found.map(<[u8]>::to_vec).chain(ALWAYS.iter().map(|word| word.as_bytes().to_vec())).collect();
     all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::go_program;
+    use crate::target::go_functions;
+
+    #[test]
+    fn the_program_of_the_corpus_has_modules_and_functions() {
+        assert_eq!(go_functions(&go_program()), Some((1, 3)));
+    }
 }

@@ -5,6 +5,9 @@ mod images;
 mod registry;
 mod signatures;
 
+#[cfg(test)]
+pub use images::go_functions;
+
 use std::sync::Arc;
 
 use palisade_manifests::load;

@@ -14,11 +14,12 @@ use crate::join;
 use crate::lock::{self, LockKind, Locked};
 use crate::node::NodePackage;
 use crate::owned::{OwnedFiles, path_hash};
+use crate::package::Package;
 use crate::program::{Capture, Functions, Program};
 use crate::python::PythonPackage;
 use crate::rpm::RpmDatabase;
 use crate::ruby::Gem;
-use crate::{apk, distribution, dpkg, java, node, python, rpm, ruby};
+use crate::{apk, distribution, dpkg, java, node, python, rpm, ruby, sbom};
 use interest::Interest;
 
 /// What is known of a file.
@@ -39,6 +40,8 @@ pub(crate) enum Fact {
     Archive(Artifacts),
     Program(Program),
     Lock(Vec<Locked>),
+    /// What buildpacks say that they put in.
+    Bill(Vec<Package>),
     Unreadable,
 }
 
@@ -306,6 +309,7 @@ impl Collector {
             }
             Interest::Archive => Some(Fact::Archive(java::read_archive(body, path))),
             Interest::Lock(kind) => Some(self.lock(path, *kind, body)),
+            Interest::Bill => Some(self.bill(path, body)),
             Interest::UnknownDatabase => Some(Fact::UnknownDatabase),
             Interest::Program => None,
         }
@@ -322,6 +326,21 @@ impl Collector {
             }
             Err(error) => {
                 self.problem(Problem::error("image-database-unreadable", format!("`{path}`: {error}")));
+                Fact::Unreadable
+            }
+        }
+    }
+
+    fn bill(&mut self, path: &str, body: &[u8]) -> Fact {
+        let told = |message: &str| format!("`{path}`: {message}");
+        match sbom::read_bill(body) {
+            Ok(bill) => {
+                let problems = bill.problems.into_iter().map(|it| Problem { message: told(&it.message), ..it });
+                problems.for_each(|it| self.problem(it));
+                Fact::Bill(bill.packages)
+            }
+            Err(error) => {
+                self.problem(Problem::error("image-bill-unreadable", told(&error.to_string())));
                 Fact::Unreadable
             }
         }

@@ -1,5 +1,6 @@
 //! From what is known of files to packages: whose they are, and what nobody answers for.
 
+mod bills;
 mod owners;
 mod packages;
 
@@ -34,6 +35,7 @@ pub(crate) fn catalogue(
         context.packages(&file, &held.fact, &mut packages);
         context.unidentified(path, &file, &held.fact, &mut unidentified);
     }
+    context.bills(&files, &mut packages);
     packages.sort_by(|a, b| order(a).cmp(&order(b)));
     packages.dedup();
     unidentified.sort();
@@ -109,6 +111,7 @@ impl Context<'_> {
             | Fact::PythonFiles(_)
             | Fact::Node(_)
             | Fact::Gem(_)
+            | Fact::Bill(_)
             | Fact::Lock(_) => return,
         };
         if self.owners.package(path).is_none() && !self.owners.is_of_a_language(path) {

@@ -176,6 +176,6 @@ pub enum Evidence {
     ArchiveManifest,
     /// The name of the file alone.
     FileName,
-    /// An SBOM that was read instead of the image.
+    /// An SBOM: one that was read instead of the image, or that buildpacks put into it.
     Sbom,
 }

@@ -1,6 +1,7 @@
 //! Bills of materials: the packages of an image for other programs.
 
 mod cyclonedx;
+mod parse;
 mod read;
 mod spdx;
 

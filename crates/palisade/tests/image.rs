@@ -155,9 +155,9 @@ fn what_is_no_image_and_what_is_not_whole_ends_with_its_own_code() {
         &folder,
         &["sbom", "bill.json"],
         expect![[r#"
-        error: neither CycloneDX nor SPDX 2
-        exit code 2
-    "#]],
+            error: neither CycloneDX, SPDX 2 nor syft's JSON
+            exit code 2
+        "#]],
     );
     session(
         &folder,

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use expect_test::{Expect, expect};
 use palisade_feeds::zip::Writer;
+use palisade_peers::python::Environment;
 use serde_json::Value;
 
 /// A small Alpine as a root folder, and exports that speak of it.
@@ -247,6 +248,88 @@ fn every_form_is_written_and_carries_the_finding() {
         assert_eq!(code, 1, "{form}: {stderr}");
         assert!(stdout.contains("CVE-1"), "{form}: {stdout}");
         assert_eq!(world.run(&["root", "--advisories", "exports", "-o", form]).0, stdout, "{form} is the same again");
+    }
+}
+
+/// Whether CycloneDX's own library takes a document by the schema.
+fn is_valid(python: &Path, document: &Path) -> Result<(), String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../archive/tests/images/validate.py");
+    let output = Command::new(python).arg(script).arg("cyclonedx").arg(document).output().expect("python was there");
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+#[test]
+fn vex_is_valid_by_the_schema_says_what_was_decided_and_is_read_again() {
+    let world = World::new("vex");
+    world.export(
+        "exports",
+        &[
+            ("ALPINE-CVE-1", "openssl", "3.0.9-r0", "CVE-1", "HIGH"),
+            ("ALPINE-CVE-2", "musl", "", "CVE-2", "LOW"),
+            ("ALPINE-CVE-3", "musl", "", "CVE-3", "MODERATE"),
+            ("ALPINE-CVE-4", "musl", "1.2.4-r0", "CVE-4", ""),
+        ],
+    );
+    std::fs::write(world.0.join("ignored.txt"), "CVE-1 libssl3 2099-12-31 no TLS in here\n").expect("written");
+    let statements = r#"{"statements":[
+        {"vulnerability":{"name":"CVE-2"},"products":[{"@id":"pkg:apk/alpine/musl"}],"status":"not_affected","impact_statement":"unused"},
+        {"vulnerability":{"name":"CVE-3"},"products":[{"@id":"pkg:apk/alpine/musl"}],"status":"fixed"}]}"#;
+    std::fs::write(world.0.join("makers.json"), statements).expect("written");
+    let arguments = ["root", "--advisories", "exports", "-o", "cyclonedx-vex"];
+    let (written, stderr, code) =
+        world.run(&[&arguments[..], &["--ignore-file", "ignored.txt", "--vex", "makers.json"]].concat());
+    assert_eq!(code, 1, "{stderr}");
+    let document = world.0.join("own.json");
+    std::fs::write(&document, &written).expect("written");
+    let body: Value = serde_json::from_str(&written).expect("JSON");
+    let states: BTreeSet<(&str, &str)> = body["vulnerabilities"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| (it["id"].as_str().expect("an id"), it["analysis"]["state"].as_str().expect("a state")))
+        .collect();
+    let expected = [
+        // What somebody lives with is still there.
+        ("ALPINE-CVE-1", "in_triage"),
+        ("ALPINE-CVE-2", "not_affected"),
+        ("ALPINE-CVE-3", "resolved"),
+        ("ALPINE-CVE-4", "in_triage"),
+    ];
+    assert_eq!(states, expected.into());
+    // Who is given the document settles what it settles, and no more.
+    let (again, _, _) = world.run(&["root", "--advisories", "exports", "-o", "json", "--vex", "own.json"]);
+    let report: Value = serde_json::from_str(&again).expect("JSON");
+    let open: Vec<&str> = report["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|it| it["suppressedBy"].is_null())
+        .map(|it| it["id"].as_str().expect("an id"))
+        .collect();
+    assert_eq!(open, ["ALPINE-CVE-1", "ALPINE-CVE-4"]);
+
+    let Some(environment) = Environment::get() else { return };
+    let python = environment.program("python");
+    assert_eq!(is_valid(&python, &document), Ok(()));
+    std::fs::write(&document, written.replace("in_triage", "lived_with")).expect("written");
+    assert!(is_valid(&python, &document).is_err(), "the validator can refuse");
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    if !shared.exists() {
+        assert!(std::env::var_os("CI").is_none(), "../shared is missing");
+        return println!("SKIPPED: ../shared is not there");
+    }
+    for image in ["alma92", "alpine311", "distroless"] {
+        let (layout, advisories) = (shared.join("images").join(image), shared.join("advisories"));
+        let (written, stderr, code) = world.run(&[
+            &layout.to_string_lossy(),
+            "--advisories",
+            &advisories.to_string_lossy(),
+            "-o",
+            "cyclonedx-vex",
+        ]);
+        assert_eq!(code, 1, "{stderr}");
+        std::fs::write(&document, written).expect("written");
+        assert_eq!(is_valid(&python, &document), Ok(()), "{image}");
     }
 }
 

@@ -30,6 +30,18 @@ pub const NOTATION: Program = Program {
     ..folder("notation")
 };
 
+/// The lifecycle of Cloud Native Buildpacks: its phases are names of the one program.
+pub const LIFECYCLE: Program = Program {
+    source: Source::Folder { folder: "lifecycle", package: "github.com/buildpacks/lifecycle/cmd/lifecycle" },
+    ..folder("lifecycle")
+};
+
+/// What the lifecycle puts into an image to start its processes.
+pub const LAUNCHER: Program = Program {
+    source: Source::Folder { folder: "lifecycle", package: "github.com/buildpacks/lifecycle/cmd/launcher" },
+    ..folder("launcher")
+};
+
 /// go-tuf, which publishes a root of trust.
 pub const TUF: Program = folder("tuf");
 
@@ -58,6 +70,8 @@ pub const ALL: &[Program] = &[
     CRANE,
     COSIGN,
     NOTATION,
+    LIFECYCLE,
+    LAUNCHER,
     TUF,
     GOYAML,
     APISERVER,

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use palisade_archive::digest::sha256;
 use palisade_archive::{Blobs, read_manifest};
-use palisade_image::lint::{Budget, LintReader, lint};
+use palisade_image::lint::{Budget, LintReader, Seen, lint};
 use palisade_image::sbom::{About, listed, read_bill, render_cyclonedx, render_spdx};
 use palisade_image::{
     Catalogue, Collector, Entry, EntryKind, Functions, ImageConfig, Layer, LayerReader, LayerRef, LockFiles, Options,
@@ -69,11 +69,17 @@ pub(super) fn documents(bytes: &[u8]) {
     image(bytes, b"");
 }
 
-/// A file by the path in the first line, and another layer that may hide it.
+/// A file by the path in the first line, and what is in an image of it alone.
 pub(super) fn packages(bytes: &[u8]) {
+    let Some(seen) = one_file(bytes) else { return };
+    check(&seen.catalogue);
+    lint(&seen);
+}
+
+fn one_file(bytes: &[u8]) -> Option<Seen> {
     let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let path = String::from_utf8_lossy(&bytes[..line]).into_owned();
-    let Some(path) = palisade_image::entry::clean_path(&path).filter(|path| !path.is_empty()) else { return };
+    let path = palisade_image::entry::clean_path(&path).filter(|path| !path.is_empty())?;
     let body = bytes.get(line + 1..).unwrap_or_default();
     let mut reader = reader();
     let reference = LayerRef { index: 0, diff_id: "sha256:2".into(), digest: "sha256:1".into() };
@@ -85,9 +91,17 @@ pub(super) fn packages(bytes: &[u8]) {
         reader.end(true);
     }
     reader.end_layer(0, 0);
-    let seen = reader.finish(ImageConfig::default(), Vec::new());
-    check(&seen.catalogue);
-    lint(&seen);
+    Some(reader.finish(ImageConfig::default(), Vec::new()))
+}
+
+/// How many modules a file that is a Go program was built of, and how many functions are linked into it.
+#[cfg(test)]
+pub fn go_functions(bytes: &[u8]) -> Option<(usize, usize)> {
+    let program = one_file(bytes)?.catalogue.packages.first()?.go.clone()?;
+    match &program.functions {
+        palisade_image::GoFunctions::Names(names) => Some((program.modules.len(), names.iter().count())),
+        palisade_image::GoFunctions::NotRead | palisade_image::GoFunctions::Unreadable(_) => None,
+    }
 }
 
 /// Bytes as a bill of materials: what is read is written and read again with the same packages.

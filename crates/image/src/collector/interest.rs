@@ -25,6 +25,8 @@ pub enum Interest {
     Gem,
     Archive,
     Lock(LockKind),
+    /// What buildpacks say of what they put in.
+    Bill,
     /// Any other file may be a program: its first bytes tell.
     Program,
 }
@@ -49,6 +51,7 @@ impl Interest {
             "package.json" if node::is_package(path) => Some(Self::Node),
             _ if ruby::is_specification(path) => Some(Self::Gem),
             _ if java::is_archive(name) => Some(Self::Archive),
+            _ if is_bill_of_buildpacks(path, name) => Some(Self::Bill),
             name => match lock_files {
                 // Below `node_modules` a lock file is its author's, not what is installed.
                 LockFiles::Read if !path.contains("node_modules/") => LockKind::of_name(name).map(Self::Lock),
@@ -95,6 +98,7 @@ impl Interest {
             | Self::Gem
             | Self::Archive
             | Self::Lock(_)
+            | Self::Bill
             | Self::Program => false,
         }
     }
@@ -104,10 +108,20 @@ impl Interest {
         match self {
             Self::Distribution | Self::RpmJournal => 64 << 10,
             Self::Python | Self::Node | Self::Gem => 4 << 20,
-            Self::PythonRecord | Self::DpkgFiles(_) => 32 << 20,
+            Self::PythonRecord | Self::DpkgFiles(_) | Self::Bill => 32 << 20,
             Self::DpkgStatus | Self::Apk | Self::RpmManifest | Self::Lock(_) => 64 << 20,
             Self::Rpm | Self::Archive => 512 << 20,
             Self::UnknownDatabase | Self::Program => 0,
         }
     }
+}
+
+/// `layers/sbom/launch/BUILDPACK/LAYER/sbom.cdx.json`; the lifecycle's own are `launcher.sbom.cdx.json`. Where the folder of
+/// layers lies is the platform's choice.
+///
+/// Source: Cloud Native Buildpacks, platform specification since API 0.8: where bills of what is launched lie. What was there
+/// to build alone (`sbom/build`) is in no image.
+fn is_bill_of_buildpacks(path: &str, name: &str) -> bool {
+    let is_bill = |form: &str| name.strip_suffix(form).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    ["sbom.cdx.json", "sbom.spdx.json", "sbom.syft.json"].into_iter().any(is_bill) && path.contains("/sbom/launch/")
 }

@@ -47,6 +47,7 @@ impl Owners {
                 | Fact::Archive(_)
                 | Fact::Program(_)
                 | Fact::Lock(_)
+                | Fact::Bill(_)
                 | Fact::Unreadable => {}
             }
         }

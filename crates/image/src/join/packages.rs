@@ -53,6 +53,8 @@ impl Context<'_> {
             | Fact::DpkgFiles(..)
             | Fact::UnknownDatabase
             | Fact::PythonFiles(_)
+            // What the files themselves prove comes first: see `bills`.
+            | Fact::Bill(_)
             | Fact::Unreadable => {}
         }
     }

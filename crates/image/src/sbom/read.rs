@@ -1,11 +1,12 @@
-//! Bills of materials that were read instead of an image: CycloneDX and SPDX as JSON, of this program and of others.
+//! Bills of materials that were read instead of an image, or that buildpacks put into one: CycloneDX and SPDX as JSON, of
+//! this program and of others, and syft's own form.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use palisade_model::Problem;
-use serde_json::Value;
+use serde::de::DeserializeSeed as _;
 
+use super::parse::{Artifact, Component, Distro, Document, LicenceChoice, SpdxPackage, Takes, Text, Top};
 use crate::catalogue::{Catalogue, Distribution, ImageConfig};
 use crate::package::{Ecosystem, Evidence, LayerRef, Package, Release, SourcePackage};
 use crate::purl::PackageUrl;
@@ -14,16 +15,13 @@ use crate::rpm;
 /// Why a bill cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum BillError {
-    /// No JSON.
-    #[error("not JSON")]
+    /// No JSON, or not of the shape that one of the forms has.
+    #[error("not JSON of a bill of materials")]
     Json(#[from] serde_json::Error),
     /// JSON of another kind.
-    #[error("neither CycloneDX nor SPDX 2")]
+    #[error("neither CycloneDX, SPDX 2 nor syft's JSON")]
     Unknown,
 }
-
-/// Components in components, so deep and no deeper.
-const DEEPEST: usize = 32;
 
 /// Packages of one bill; the largest have some 50,000.
 const MOST_PACKAGES: usize = 1_000_000;
@@ -33,20 +31,48 @@ const MOST_PACKAGES: usize = 1_000_000;
 /// # Errors
 /// When it is none.
 pub fn read_bill(bytes: &[u8]) -> Result<Catalogue, BillError> {
-    let bill: Value = serde_json::from_slice(bytes)?;
-    let mut found = Found::default();
-    if bill.get("bomFormat").and_then(Value::as_str) == Some("CycloneDX") {
-        found.components(bill.get("components"), 0);
-        found.cyclonedx_subject(bill.pointer("/metadata/component"));
-        let created = bill.pointer("/metadata/timestamp").and_then(Value::as_str);
-        found.config.created = created.map(str::to_owned);
-    } else if text(&bill, "spdxVersion").starts_with("SPDX-2") {
-        text(&bill, "name").clone_into(&mut found.config.name);
-        items(bill.get("packages")).for_each(|package| found.spdx(package));
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // Which form it is may stand behind all that is in it.
+    let mut forms = Forms::default();
+    let top = Document(&mut forms).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    let mut found = if top.bom_format == "CycloneDX" {
+        forms.cyclonedx
+    } else if top.spdx_version.starts_with("SPDX-2") {
+        forms.spdx
+    } else if top.schema.url.0.contains("syft") {
+        forms.syft
     } else {
         return Err(BillError::Unknown);
-    }
+    };
+    found.of_top(top);
     Ok(found.catalogue())
+}
+
+/// What was found so far, by the forms that it may be of.
+#[derive(Default)]
+struct Forms {
+    cyclonedx: Found,
+    spdx: Found,
+    syft: Found,
+}
+
+impl Takes for Forms {
+    fn component(&mut self, component: Component) {
+        match &*component.kind {
+            "operating-system" => self.cyclonedx.system(&component.name, &component.version),
+            "file" => {}
+            _ => self.cyclonedx.component(&component),
+        }
+    }
+
+    fn spdx(&mut self, package: SpdxPackage) {
+        self.spdx.spdx(&package);
+    }
+
+    fn artifact(&mut self, artifact: Artifact) {
+        self.syft.artifact(&artifact);
+    }
 }
 
 /// What was found so far.
@@ -56,26 +82,25 @@ struct Found {
     distribution: Distribution,
     config: ImageConfig,
     unnamed: usize,
-}
-
-fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    value.and_then(Value::as_array).into_iter().flatten()
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or("")
+    /// Packages past the most that are taken.
+    cut: usize,
 }
 
 impl Found {
-    fn components(&mut self, components: Option<&Value>, depth: usize) {
-        for component in items(components).filter(|_| depth < DEEPEST) {
-            match text(component, "type") {
-                "operating-system" => self.system(text(component, "name"), text(component, "version")),
-                "file" => {}
-                _ => self.component(component),
-            }
-            self.components(component.get("components"), depth + 1);
+    /// What stands at the top: what the bill is of.
+    fn of_top(&mut self, top: Top) {
+        let Distro { id: Text(id), version: Text(version) } = &top.distribution;
+        if !id.is_empty() {
+            self.system(id, version);
         }
+        let subject = top.metadata.component.unwrap_or_default();
+        let names = [top.name, subject.name.0, top.source.name.0];
+        self.config.name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        if let Some(digest) = [subject.version.0, top.source.version.0].into_iter().find(|it| it.starts_with("sha256:"))
+        {
+            self.config.digest = digest;
+        }
+        self.config.created = Some(top.metadata.timestamp.0).filter(|it| !it.is_empty());
     }
 
     fn system(&mut self, id: &str, version: &str) {
@@ -83,25 +108,17 @@ impl Found {
         self.distribution.version_id = version.into();
     }
 
-    /// The image that the bill is of.
-    fn cyclonedx_subject(&mut self, subject: Option<&Value>) {
-        let Some(subject) = subject else { return };
-        text(subject, "name").clone_into(&mut self.config.name);
-        if text(subject, "version").starts_with("sha256:") {
-            text(subject, "version").clone_into(&mut self.config.digest);
-        }
-    }
-
-    fn component(&mut self, component: &Value) {
-        let properties: BTreeMap<&str, &str> =
-            items(component.get("properties")).map(|it| (text(it, "name"), text(it, "value"))).collect();
-        let property = |name: &str| properties.get(name).copied().unwrap_or("");
-        let Some(mut package) = self.package(text(component, "purl"), text(component, "version")) else { return };
-        respell(&mut package, text(component, "name"));
-        let occurrence = items(component.pointer("/evidence/occurrences")).map(|it| text(it, "location")).next();
-        let path =
-            [occurrence.unwrap_or(""), property("syft:location:0:path"), property("aquasecurity:trivy:FilePath")];
-        package.path = path.into_iter().find(|path| !path.is_empty()).unwrap_or("").to_owned();
+    fn component(&mut self, component: &Component) {
+        let properties = &component.properties.0;
+        let property = |name: &str| {
+            let found = properties.iter().rfind(|it| it.name.0 == name);
+            found.map_or("", |it| &*it.value.0)
+        };
+        let Some(mut package) = self.package(&component.purl, &component.version) else { return };
+        respell(&mut package, &component.name);
+        let occurrence = component.evidence.occurrences.0.first().map_or("", |it| &*it.location.0);
+        let path = [occurrence, property("syft:location:0:path"), property("aquasecurity:trivy:FilePath")];
+        first(&path).clone_into(&mut package.path);
         package.layer = LayerRef {
             index: property("palisade:layer:index").parse().unwrap_or(0),
             diff_id: first(&[property("palisade:layer:diffId"), property("syft:location:0:layerID")]).into(),
@@ -111,36 +128,44 @@ impl Found {
             let (name, version) = (property("palisade:source:name"), property("palisade:source:version"));
             package.source = Some(SourcePackage { name: name.to_owned(), version: version.to_owned() });
         }
-        package.development = text(component, "scope") == "excluded";
-        package.possible_names = items(component.get("properties"))
-            .filter(|it| text(it, "name") == "palisade:possibleName")
-            .map(|it| text(it, "value").to_owned())
-            .collect();
-        package.licences = items(component.get("licenses")).filter_map(licence).collect();
+        package.development = component.scope == "excluded";
+        package.possible_names =
+            properties.iter().filter(|it| it.name.0 == "palisade:possibleName").map(|it| it.value.0.clone()).collect();
+        package.licences = component.licences.0.iter().filter_map(licence).collect();
         self.packages.push(package);
     }
 
-    fn spdx(&mut self, stored: &Value) {
-        let purpose = text(stored, "primaryPackagePurpose");
+    fn spdx(&mut self, stored: &SpdxPackage) {
+        let (purpose, version) = (&*stored.primary_package_purpose.0, &*stored.version_info.0);
         if purpose == "OPERATING-SYSTEM" {
-            return self.system(text(stored, "name"), text(stored, "versionInfo"));
+            return self.system(&stored.name.0, version);
         }
-        let purl = items(stored.get("externalRefs")).find(|it| text(it, "referenceType") == "purl");
-        let locator = purl.map_or("", |it| text(it, "referenceLocator"));
-        if locator.is_empty() && (purpose == "CONTAINER" || text(stored, "versionInfo").starts_with("sha256:")) {
-            return text(stored, "versionInfo").clone_into(&mut self.config.digest);
+        let purl = stored.external_refs.0.iter().find(|it| it.reference_type.0 == "purl");
+        let locator = purl.map_or("", |it| &*it.reference_locator.0);
+        if locator.is_empty() && (purpose == "CONTAINER" || version.starts_with("sha256:")) {
+            return version.clone_into(&mut self.config.digest);
         }
-        let Some(mut package) = self.package(locator, text(stored, "versionInfo")) else { return };
-        respell(&mut package, text(stored, "name"));
-        let info = text(stored, "sourceInfo");
+        // The folder that a bill is of.
+        if locator.is_empty() && purpose == "FILE" {
+            return;
+        }
+        let Some(mut package) = self.package(locator, version) else { return };
+        respell(&mut package, &stored.name.0);
+        let info = &*stored.source_info.0;
         let path = info.strip_prefix("found in ").and_then(|rest| rest.split(", layer ").next());
         package.path = path.unwrap_or(info).to_owned();
-        let declared = text(stored, "licenseDeclared");
-        package.licences = Some(declared)
-            .filter(|it| !matches!(*it, "" | "NOASSERTION" | "NONE"))
-            .map(str::to_owned)
-            .into_iter()
-            .collect();
+        let declared = Some(&stored.license_declared.0).filter(|it| !matches!(&***it, "" | "NOASSERTION" | "NONE"));
+        package.licences = declared.cloned().into_iter().collect();
+        self.packages.push(package);
+    }
+
+    fn artifact(&mut self, stored: &Artifact) {
+        let Some(mut package) = self.package(&stored.purl.0, &stored.version.0) else { return };
+        respell(&mut package, &stored.name.0);
+        if let Some(location) = stored.locations.0.first() {
+            package.path.clone_from(&location.path.0);
+            package.layer.diff_id = location.layer.0.as_str().into();
+        }
         self.packages.push(package);
     }
 
@@ -148,10 +173,14 @@ impl Found {
     fn package(&mut self, purl: &str, version: &str) -> Option<Package> {
         let parsed = PackageUrl::parse(purl);
         let named = parsed.as_ref().and_then(|purl| Some((ecosystem(purl)?, purl)));
-        let Some((ecosystem, url)) = named.filter(|_| self.packages.len() < MOST_PACKAGES) else {
+        let Some((ecosystem, url)) = named else {
             self.unnamed += 1;
             return None;
         };
+        if self.packages.len() >= MOST_PACKAGES {
+            self.cut += 1;
+            return None;
+        }
         if let Some(release) = ecosystem.release()
             && self.distribution.id.is_empty()
         {
@@ -182,6 +211,10 @@ impl Found {
         if self.unnamed > 0 {
             let message = format!("{} components have no package URL that can be read", self.unnamed);
             problems.push(Problem::warning("image-component-without-purl", message));
+        }
+        if self.cut > 0 {
+            let message = format!("more than {MOST_PACKAGES} packages: {} are left out", self.cut);
+            problems.push(Problem::error("image-too-many-packages", message));
         }
         // A bill may name the distribution only once, and not in each purl.
         for package in &mut self.packages {
@@ -218,10 +251,10 @@ fn first<'t>(texts: &[&'t str]) -> &'t str {
     texts.iter().copied().find(|text| !text.is_empty()).unwrap_or("")
 }
 
-fn licence(choice: &Value) -> Option<String> {
-    let licence = choice.get("license");
-    let said = ["id", "name"].iter().find_map(|key| licence?.get(*key)?.as_str());
-    said.or_else(|| choice.get("expression")?.as_str()).map(str::to_owned)
+fn licence(choice: &LicenceChoice) -> Option<String> {
+    let named = choice.license.as_ref().map_or(["", ""], |it| [&it.id.0, &it.name.0]);
+    let said = first(&[named[0], named[1], &choice.expression.0]);
+    (!said.is_empty()).then(|| said.to_owned())
 }
 
 fn ecosystem(purl: &PackageUrl) -> Option<Ecosystem> {
@@ -318,9 +351,45 @@ mod tests {
     }
 
     #[test]
+    fn syfts_own_form_is_read() {
+        let bill = r#"{"artifacts":[
+            {"id":"1","name":"zlib1g","version":"1:1.2.13","type":"deb","locations":[{"path":"/var/lib/dpkg/status","layerID":"sha256:1"}],
+             "licenses":[{"value":"Zlib"}],"purl":"pkg:deb/debian/zlib1g@1%3A1.2.13?arch=amd64&upstream=zlib"},
+            {"name":"node","version":"20","type":"binary","purl":""},
+            {"name":"ws","version":"7.4.5","locations":null,"purl":"pkg:npm/ws@7.4.5","metadata":{"authors":[1,2]}}],
+            "distro":{"id":"debian","versionID":"12","idLike":["x"]},"source":{"name":"shop","version":"sha256:ab","metadata":{}},
+            "schema":{"version":"16","url":"https://raw.githubusercontent.com/anchore/syft/main/schema/json/schema-16.json"}}"#;
+        let catalogue = read_bill(bill.as_bytes()).expect("a bill");
+        let row = |it: &Package| format!("{} | {} {} | {}", it.ecosystem, it.name, it.version, it.path);
+        let rows: Vec<String> = catalogue.packages.iter().map(row).collect();
+        assert_eq!(rows, ["debian 12 | zlib1g 1:1.2.13 | /var/lib/dpkg/status", "npm | ws 7.4.5 | "]);
+        assert_eq!((&*catalogue.config.name, &*catalogue.config.digest), ("shop", "sha256:ab"));
+        assert_eq!(catalogue.problems.len(), 1);
+    }
+
+    #[test]
+    fn what_is_said_twice_or_in_another_shape_loses_nothing_else() {
+        let bill = r#"{"components":[{"name":"a","purl":"pkg:npm/a@1","version":1,"properties":null}],"specVersion":[{}],
+            "components":[{"name":"b","purl":"pkg:npm/b@1","licenses":null,"evidence":null}],"metadata":null,
+            "packages":[{"name":"c"}],"bomFormat":"CycloneDX"}"#;
+        let catalogue = read_bill(bill.as_bytes()).expect("a bill");
+        let names: Vec<&str> = catalogue.packages.iter().map(|it| &*it.name).collect();
+        assert_eq!((names, catalogue.problems.len()), (vec!["a", "b"], 0));
+    }
+
+    #[test]
     fn what_is_no_bill_is_refused() {
-        for text in ["", "[]", "{}", "{\"spdxVersion\":\"SPDX-3.0\"}"] {
-            assert!(read_bill(text.as_bytes()).is_err(), "{text}");
+        let deep = format!(r#"{{"bomFormat":"CycloneDX","components":{}"#, "[{\"components\":".repeat(10_000));
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "{\"spdxVersion\":\"SPDX-3.0\"}",
+            r#"{"bomFormat":"CycloneDX"} x"#,
+            r#"{"components":1}"#,
+            &deep,
+        ] {
+            assert!(read_bill(text.as_bytes()).is_err(), "{text:.40}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod bases;
 mod diff;
 mod fleet;
+mod lifecycle;
 mod pull;
 mod update;
 mod world;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use palisade_advisories::ignores::{self, Ignore};
-use palisade_advisories::vex::{self, ImageNames, Statement};
+use palisade_advisories::vex::{self, ImageNames, Statement, Status};
 use palisade_advisories::{Assessment, Vulnerability};
 use palisade_image::{Catalogue, Package};
 
@@ -18,6 +18,19 @@ pub struct Settled {
     pub by: String,
     /// Why.
     pub reason: Option<String>,
+    /// What was decided.
+    pub as_what: As,
+}
+
+/// What somebody has decided of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum As {
+    /// It is there, and lived with until a day.
+    Accepted,
+    /// The image's makers say that it does not concern the image.
+    NotAffected,
+    /// They say that it is mended.
+    Fixed,
 }
 
 /// All that was decided.
@@ -91,12 +104,13 @@ impl Decisions {
         let ignore = self.ignores.iter().find(|ignore| ignore.speaks_of(it, &package.name) && ignore.holds(today));
         if let Some(ignore) = ignore {
             let by = format!("{}:{}, until {}", self.ignore_file.display(), ignore.line, ignore.until);
-            return Some(Settled { by, reason: Some(ignore.reason.clone()) });
+            return Some(Settled { by, reason: Some(ignore.reason.clone()), as_what: As::Accepted });
         }
         let settles = |statement: &Statement| statement.status.settles() && statement.speaks_of(it, package, image);
         let (path, statement) = self.statements.iter().find(|(_, statement)| settles(statement))?;
         let by = format!("{}: {}", path.display(), statement.status.as_str());
-        Some(Settled { by, reason: statement.reason.clone() })
+        let as_what = if statement.status == Status::Fixed { As::Fixed } else { As::NotAffected };
+        Some(Settled { by, reason: statement.reason.clone(), as_what })
     }
 }
 

@@ -6,6 +6,7 @@ use palisade_advisories::Vulnerability;
 use palisade_advisories::symbols::Reach;
 use serde_json::{Value, json};
 
+use super::settled::As;
 use super::{Note, Scan, severity};
 use crate::report::write_json;
 
@@ -22,13 +23,18 @@ pub fn write(scan: &Scan<'_>, output: &mut impl Write) -> io::Result<()> {
                    "version": package.version, "purl": package.purl})
         })
         .collect();
+    let mut subject = json!({"type": "container", "bom-ref": "image", "name": config.name});
+    if !config.digest.is_empty() {
+        subject["version"] = config.digest.clone().into();
+    }
     let body = json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
             "tools": {"components": [{"type": "application", "name": "palisade", "version": env!("CARGO_PKG_VERSION")}]},
-            "component": {"type": "container", "bom-ref": "image", "name": config.name, "version": config.digest},
+            "component": subject,
         },
         "components": components,
         "vulnerabilities": scan.all().map(|(it, note)| vulnerability(scan, it, note)).collect::<Vec<_>>(),
@@ -42,18 +48,28 @@ fn reference(scan: &Scan<'_>, index: usize) -> String {
     format!("{}#{}", package.purl, package.path)
 }
 
-fn vulnerability(scan: &Scan<'_>, it: &Vulnerability, note: &Note) -> Value {
-    let (state, justification, detail) = match (&note.settled, &it.reach) {
-        (Some(settled), _) => ("not_affected", None, Some(settled.reason.clone().unwrap_or(settled.by.clone()))),
-        (None, Reach::NotLinked) => {
-            ("not_affected", Some("code_not_present"), Some("not linked into the program".into()))
-        }
-        (None, Reach::OtherSystem) => {
+/// State, justification and detail, in the words of CycloneDX. What somebody lives with is no less there: whoever reads the
+/// document must not take it for "not affected".
+fn analysis(note: &Note, reach: &Reach) -> (&'static str, Option<&'static str>, Option<String>) {
+    let of_program = match reach {
+        Reach::NotLinked => ("not_affected", Some("code_not_present"), Some("not linked into the program".into())),
+        Reach::OtherSystem => {
             ("not_affected", Some("code_not_present"), Some("on other systems alone than the program's".into()))
         }
-        (None, Reach::Linked(names)) => ("exploitable", None, Some(format!("linked: {}", names.join(", ")))),
-        (None, Reach::Unknown(_)) => ("in_triage", None, None),
+        Reach::Linked(names) => ("exploitable", None, Some(format!("linked: {}", names.join(", ")))),
+        Reach::Unknown(_) => ("in_triage", None, None),
     };
+    let Some(settled) = &note.settled else { return of_program };
+    let said = Some(settled.reason.as_ref().map_or(settled.by.clone(), |why| format!("{}: {why}", settled.by)));
+    match settled.as_what {
+        As::NotAffected => ("not_affected", None, said),
+        As::Fixed => ("resolved", None, said),
+        As::Accepted => (of_program.0, of_program.1, said),
+    }
+}
+
+fn vulnerability(scan: &Scan<'_>, it: &Vulnerability, note: &Note) -> Value {
+    let (state, justification, detail) = analysis(note, &it.reach);
     let mut analysis = json!({"state": state});
     if let Some(justification) = justification {
         analysis["justification"] = justification.into();
