@@ -9,6 +9,7 @@ mod inspect;
 mod key;
 mod lint;
 mod named;
+mod pulls;
 mod put;
 mod remote;
 mod sbom;

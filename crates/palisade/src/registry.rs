@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use palisade_registry::http::Trouble;
-use palisade_registry::{CredentialFiles, Host, Hosts, Registry, RegistryError, RegistryOptions, Repository};
+use palisade_registry::{
+    CredentialFiles, Credentials, Host, Hosts, Registry, RegistryError, RegistryOptions, Repository,
+};
 
 use crate::arguments::registry::RegistryArguments;
 use crate::failure::{Failure, Hint};
@@ -18,6 +20,18 @@ const LONGEST_CONFIG: u64 = 1 << 20;
 /// # Errors
 /// When the config of registries cannot be used, or a name is none.
 pub fn client(arguments: &RegistryArguments, settings: &Settings) -> Result<Registry, Failure> {
+    client_as(None, arguments, settings)
+}
+
+/// The same, which shows one registry other credentials than the user's.
+///
+/// # Errors
+/// As with [`client`].
+pub fn client_as(
+    instead: Option<(String, Credentials)>,
+    arguments: &RegistryArguments,
+    settings: &Settings,
+) -> Result<Registry, Failure> {
     let mut hosts = read_hosts(arguments, settings)?;
     for name in &arguments.insecure_registry {
         // A name as references have it; the repository is any.
@@ -29,6 +43,7 @@ pub fn client(arguments: &RegistryArguments, settings: &Settings) -> Result<Regi
         hosts,
         credentials: CredentialFiles { files: settings.credential_files.clone() },
         proxies: settings.proxies.clone(),
+        instead,
         ..RegistryOptions::default()
     }))
 }

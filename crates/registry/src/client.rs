@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::challenge;
-use crate::credentials::CredentialFiles;
+use crate::credentials::{CredentialFiles, Credentials};
 use crate::error::RegistryError;
 use crate::hosts::{Endpoint, Hosts, Transport};
 use crate::http::{Http, HttpOptions, Method, Proxies, Request, Response, Trouble};
@@ -32,6 +32,8 @@ pub struct RegistryOptions {
     pub hosts: Hosts,
     /// Who the user is.
     pub credentials: CredentialFiles,
+    /// What one registry is shown instead, by its name: nobody else is shown that.
+    pub instead: Option<(String, Credentials)>,
     /// What stands between.
     pub proxies: Proxies,
     /// How often what may pass is tried.
@@ -43,6 +45,7 @@ pub struct RegistryOptions {
 pub struct Registry {
     hosts: Hosts,
     credentials: CredentialFiles,
+    instead: Option<(String, Credentials)>,
     retries: Retries,
     http: Http,
     /// What was shown last and taken, for each endpoint and kind of access.
@@ -107,6 +110,7 @@ impl Registry {
         Self {
             hosts: options.hosts,
             credentials: options.credentials,
+            instead: options.instead,
             retries: options.retries,
             http,
             shown: Mutex::default(),

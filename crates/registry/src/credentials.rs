@@ -4,6 +4,7 @@
 //! `auth.json` has the same form, with keys that may name a part of a registry.
 
 mod program;
+mod pull_secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,8 @@ use base64::Engine as _;
 use serde::Deserialize;
 
 use crate::reference::{DOCKER_HUB, Repository};
+
+pub use pull_secret::PullCredentials;
 
 /// A config has some kilobytes.
 const LONGEST_CONFIG: u64 = 4 << 20;

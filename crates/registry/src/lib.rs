@@ -20,7 +20,7 @@ mod reference;
 mod retry;
 
 pub use client::{Blob, FoundBy, Manifest, Pushed, Referrers, Registry, RegistryOptions};
-pub use credentials::{CredentialFiles, Credentials, CredentialsError};
+pub use credentials::{CredentialFiles, Credentials, CredentialsError, PullCredentials};
 pub use descriptor::{Descriptor, Index, media_type};
 pub use error::RegistryError;
 pub use hosts::{Endpoint, Host, Hosts, Transport};

@@ -13,11 +13,11 @@ use crate::arguments::image::ChoiceArguments;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::image::catalogue;
+use crate::image::pulls;
 use crate::image::workloads::{self, User};
 use crate::input;
 use crate::progress::Progress;
-use crate::registry;
-use crate::settings::{Settings, Source};
+use crate::settings::Settings;
 
 /// All that could be read, and what could not.
 pub struct Fleet {
@@ -39,6 +39,8 @@ pub struct FleetImage {
     pub names: BTreeSet<String>,
     /// Who runs it.
     pub run_by: BTreeSet<User>,
+    /// The Secrets of the manifests that it was pulled with: `shop/regcred`.
+    pub pulled_with: BTreeSet<String>,
 }
 
 /// An image that could not be had.
@@ -75,19 +77,31 @@ pub fn read(
     settings: &Settings,
     reading: Reading,
 ) -> Result<Fleet, Failure> {
-    let input = input::read(&Source::Paths(manifests.to_vec()))?;
-    let registry = registry::client(&choice.registry, settings)?;
+    let (input, pulls) = pulls::read(manifests, &choice.registry, settings)?;
     let mut by_digest: BTreeMap<String, FleetImage> = BTreeMap::new();
     let mut unavailable = Vec::new();
     let all = workloads::images(&input.value);
     let count = all.len();
     for (number, (name, run_by)) in all.into_iter().enumerate() {
         settings.progress.stage(&format!("image {} of {count}: {name}", number + 1));
-        match read_one(&registry, &name, choice, &settings.progress, reading, &by_digest) {
+        let pull = name.parse().map_err(Failure::new).and_then(|reference| {
+            let pull = pulls.of(&reference, &run_by)?;
+            Ok((reference, pull))
+        });
+        let (found, pull) = match pull {
+            Ok((reference, pull)) => {
+                let found =
+                    read_one(pull.registry(), &reference, &name, choice, &settings.progress, reading, &by_digest);
+                (found.map_err(|failure| pulls::told(failure.message(), &pull.not_with)), pull.with)
+            }
+            Err(failure) => (Err(failure.message()), None),
+        };
+        match found {
             Ok(Found::Known(digest)) => {
                 let known = by_digest.get_mut(&digest).expect("it was found in there");
                 known.names.insert(name);
                 known.run_by.extend(run_by);
+                known.pulled_with.extend(pull);
             }
             Ok(Found::New(catalogue)) => {
                 let digest = catalogue.config.digest.clone();
@@ -96,11 +110,13 @@ pub fn read(
                     catalogue: *catalogue,
                     names: BTreeSet::new(),
                     run_by: BTreeSet::new(),
+                    pulled_with: BTreeSet::new(),
                 });
                 image.names.insert(name);
                 image.run_by.extend(run_by);
+                image.pulled_with.extend(pull);
             }
-            Err(failure) => unavailable.push(Unavailable { name, why: failure.message(), run_by }),
+            Err(why) => unavailable.push(Unavailable { name, why, run_by }),
         }
     }
     settings.progress.clear();
@@ -116,13 +132,13 @@ enum Found {
 
 fn read_one(
     registry: &Registry,
+    reference: &Reference,
     name: &str,
     choice: &ChoiceArguments,
     progress: &Progress,
     reading: Reading,
     known: &BTreeMap<String, FleetImage>,
 ) -> Result<Found, Failure> {
-    let reference: Reference = name.parse().map_err(Failure::new)?;
     // Asked for by digest once known: the same bytes, wherever they lie.
     let resolved = registry.resolve(&reference.repository, reference.version()).map_err(Failure::new)?;
     let same = |image: &&FleetImage| {
@@ -162,7 +178,7 @@ impl Fleet {
     /// One image, which nobody is known to run.
     pub fn of_one(catalogue: Catalogue) -> Self {
         let names = [catalogue.config.name.clone()].into();
-        let images = vec![FleetImage { catalogue, names, run_by: BTreeSet::new() }];
+        let images = vec![FleetImage { catalogue, names, run_by: BTreeSet::new(), pulled_with: BTreeSet::new() }];
         Self { images, unavailable: Vec::new(), problems: Vec::new(), status: ExitStatus::Clean }
     }
 
@@ -186,6 +202,10 @@ impl Fleet {
             eprintln!("  run by {}", told(&it.run_by));
         }
         for image in &self.images {
+            for secret in &image.pulled_with {
+                let names: Vec<&str> = image.names.iter().map(String::as_str).collect();
+                eprintln!("pulled with the Secret `{secret}` of the manifests: {}", names.join(", "));
+            }
             input::print_problems(&image.catalogue.problems);
         }
         input::print_problems(&self.problems);

@@ -70,12 +70,15 @@ struct ManyReport<'a> {
 struct Told<'a> {
     names: &'a BTreeSet<String>,
     run_by: &'a BTreeSet<User>,
+    /// The Secrets of the manifests that it was pulled with.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pulled_with: &'a BTreeSet<String>,
     image: &'a Catalogue,
 }
 
 impl<'a> Told<'a> {
     fn of(image: &'a FleetImage) -> Self {
-        Self { names: &image.names, run_by: &image.run_by, image: &image.catalogue }
+        Self { names: &image.names, run_by: &image.run_by, pulled_with: &image.pulled_with, image: &image.catalogue }
     }
 }
 

@@ -166,3 +166,97 @@ fn all_that_manifests_run_is_scanned_and_what_cannot_be_had_leaves_it_undecided(
     let printed = scan(&[]);
     assert_eq!(printed.code, 2, "{printed:?}");
 }
+
+/// In base64, as `kubectl` writes the data of a Secret.
+fn encoded(world: &World, text: &str) -> String {
+    world.write("plain", text);
+    let output = std::process::Command::new("base64").args(["-w", "0"]).arg(world.folder.join("plain")).output();
+    String::from_utf8(output.expect("base64 starts").stdout).expect("it is text")
+}
+
+#[test]
+fn what_manifests_run_is_pulled_with_the_secrets_that_they_name() {
+    let Some(world) = World::start("distribution", &["tls", "basic"]) else { return };
+    world.trust();
+    let config = world.server.docker_config(r#"{"username": "me", "password": "secret"}"#);
+    let layer = world.layer("web", &files(&debian("1:1.2.13")));
+    world.push("web:v1", None, &layer);
+    world.push("job:v1", None, &world.layer("job", &files(&debian("1:1.3.1"))));
+    // From here on the user is nobody.
+    std::fs::remove_dir_all(config).expect("it was written");
+    let registry = &world.server.address;
+    let wrong = format!(r#"{{"auths": {{"{registry}": {{"username": "me", "password": "guessed"}}}}}}"#);
+    let right = format!(r#"{{"https://{registry}/v2/": {{"username": "me", "password": "secret"}}}}"#);
+    let manifests = format!(
+        r#"
+apiVersion: v1
+kind: Secret
+metadata: {{name: old, namespace: shop}}
+type: kubernetes.io/dockerconfigjson
+stringData: {{.dockerconfigjson: '{wrong}'}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: regcred, namespace: shop}}
+type: kubernetes.io/dockercfg
+data:
+  .dockercfg: {}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: torn, namespace: shop}}
+type: kubernetes.io/dockerconfigjson
+data: {{.dockerconfigjson: c2VjcmV0}}
+---
+{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: builder, namespace: shop}}, imagePullSecrets: [{{name: regcred}}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec: {{imagePullSecrets: [{{name: old}}, {{name: torn}}, {{name: regcred}}], containers: [{{name: c, image: "{registry}/web:v1"}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: job, namespace: shop}}
+spec: {{serviceAccountName: builder, containers: [{{name: c, image: "{registry}/job:v1"}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: bare, namespace: shop}}
+spec: {{imagePullSecrets: [{{name: old}}, {{name: torn}}, {{name: gone}}], containers: [{{name: c, image: "{registry}/web:v2"}}]}}
+"#,
+        encoded(&world, &right)
+    );
+    world.write("secrets.yaml", &manifests);
+    let printed = world.palisade(&["image", "sbom", "-f", "secrets.yaml", "-o", "json"]);
+    let report: Value = serde_json::from_str(&printed.output).unwrap_or_else(|error| panic!("{error}: {printed:?}"));
+    let pulled: Vec<(&Value, &Value)> = report["images"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| (&it["runBy"][0]["workload"], &it["pulledWith"][0]))
+        .collect();
+    let (job, web, secret) = ("Pod shop/job".into(), "Deployment shop/web".into(), "shop/regcred".into());
+    assert_eq!(pulled, [(&job, &secret), (&web, &secret)], "{printed:?}");
+    expect![[r#"
+        not read: `REGISTRY/web:v2`: `REGISTRY` wants credentials for image `web:v2`: authentication required (UNAUTHORIZED); with the pull secret `shop/old`: `REGISTRY` wants credentials for image `web:v2`: authentication required (UNAUTHORIZED); its pull secret `shop/torn`, secrets.yaml:15, is no config of Docker; its pull secret `shop/gone` is not in the manifests
+          run by Pod shop/bare (c)
+        pulled with the Secret `shop/regcred` of the manifests: REGISTRY/job:v1
+        pulled with the Secret `shop/regcred` of the manifests: REGISTRY/web:v1
+    "#]]
+    .assert_eq(&told(&world, &printed.errors));
+    assert_eq!(printed.code, 3);
+    // Through a pipe too, and for who asks whether they are signed: nobody has.
+    let made = world.palisade_with(&["image", "key", "other"], &[("PALISADE_KEY_PASSWORD", "made-up")]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let verified = world.palisade(&["image", "verify", "-f", "secrets.yaml", "--key", "other.pub"]);
+    assert_eq!(verified.output.matches("pulled with the Secret `shop/regcred`").count(), 2, "{verified:?}");
+    assert_eq!(verified.output.matches("REFUSED").count(), 2, "{verified:?}");
+    for text in [&printed.output, &printed.errors, &verified.output, &verified.errors] {
+        assert!(!text.contains("guessed") && !text.contains(&encoded(&world, "secret")[..6]), "{text}");
+    }
+}

@@ -29,7 +29,10 @@ impl Registry {
         access: Access,
         challenge: &Challenge,
     ) -> Result<Option<String>, RegistryError> {
-        let credentials = self.credentials.of(&endpoint.repository)?;
+        let credentials = match &self.instead {
+            Some((registry, credentials)) if registry == endpoint.repository.registry() => Some(credentials.clone()),
+            Some(_) | None => self.credentials.of(&endpoint.repository)?,
+        };
         match (challenge, credentials) {
             (_, Some(Credentials::Token(token))) => Ok(Some(format!("Bearer {token}"))),
             (Challenge::Basic, Some(Credentials::Password { user, password })) => Ok(Some(basic(&user, &password))),

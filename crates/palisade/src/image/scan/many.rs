@@ -39,6 +39,9 @@ struct Body<'s> {
 struct Told<'s> {
     names: &'s BTreeSet<String>,
     run_by: &'s BTreeSet<User>,
+    /// The Secrets of the manifests that it was pulled with.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pulled_with: &'s BTreeSet<String>,
     #[serde(flatten)]
     report: json::Body<'s>,
 }
@@ -101,7 +104,12 @@ fn body<'s>(fleet: &'s Fleet, scans: &'s [(&'s FleetImage, Scan<'s>)]) -> Body<'
         program: env!("CARGO_PKG_VERSION"),
         images: scans
             .iter()
-            .map(|(image, scan)| Told { names: &image.names, run_by: &image.run_by, report: json::body(scan) })
+            .map(|(image, scan)| Told {
+                names: &image.names,
+                run_by: &image.run_by,
+                pulled_with: &image.pulled_with,
+                report: json::body(scan),
+            })
             .collect(),
         unavailable: &fleet.unavailable,
         problems: &fleet.problems,

@@ -15,11 +15,11 @@ use crate::arguments::signing::VerifyArguments;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
 use crate::image::fleet::{Unavailable, told};
-use crate::image::store;
 use crate::image::workloads::{self, User};
-use crate::settings::{Settings, Source};
+use crate::image::{pulls, store};
+use crate::settings::Settings;
 use crate::wrapped::wrap;
-use crate::{input, registry, report};
+use crate::{input, report};
 
 /// The JSON form.
 #[derive(Serialize)]
@@ -40,6 +40,9 @@ struct Image<'a> {
     image: &'a str,
     digest: &'a str,
     run_by: &'a BTreeSet<User>,
+    /// The Secret of the manifests that it was pulled with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pulled_with: Option<&'a str>,
     answers: &'a [Named],
     problems: &'a [Problem],
 }
@@ -48,6 +51,8 @@ struct Image<'a> {
 struct Run {
     name: String,
     run_by: BTreeSet<User>,
+    /// The Secret of the manifests that it was pulled with.
+    pulled_with: Option<String>,
     asked: Asked,
 }
 
@@ -56,7 +61,7 @@ struct Run {
 /// # Errors
 /// When the manifests or a file of a policy cannot be used.
 pub fn run(arguments: &VerifyArguments, trusted: &mut Trusted<'_>, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let manifests = input::read(&Source::Paths(arguments.manifests.clone()))?;
+    let (manifests, pulls) = pulls::read(&arguments.manifests, &arguments.registry, settings)?;
     let (mut runs, mut unavailable) = (Vec::new(), Vec::new());
     let all = workloads::images(&manifests.value);
     let count = all.len();
@@ -64,13 +69,20 @@ pub fn run(arguments: &VerifyArguments, trusted: &mut Trusted<'_>, settings: &Se
         settings.progress.stage(&format!("image {} of {count}: {name}", number + 1));
         // A signature lies in a repository: the same image under another name is another question.
         let demands = trusted.about(Some(&store::full_name(&name)))?;
-        let asked = name.parse::<Reference>().map_err(Failure::new).and_then(|reference| {
-            let opened = store::of_registry(registry::client(&arguments.registry, settings)?, reference);
-            ask(&opened, &demands, arguments, settings)
+        let pull = name.parse::<Reference>().map_err(Failure::new).and_then(|reference| {
+            let pull = pulls.of(&reference, &run_by)?;
+            Ok((reference, pull))
+        });
+        let asked = pull.map_err(|failure| failure.message()).and_then(|(reference, pull)| {
+            let (with, not_with) = (pull.with.clone(), pull.not_with.clone());
+            let opened =
+                store::of_registry(pull.into_registry(&pulls).map_err(|failure| failure.message())?, reference);
+            let asked = ask(&opened, &demands, arguments, settings);
+            asked.map(|asked| (asked, with)).map_err(|failure| pulls::told(failure.message(), &not_with))
         });
         match asked {
-            Ok(asked) => runs.push(Run { name, run_by, asked }),
-            Err(failure) => unavailable.push(Unavailable { name, why: failure.message(), run_by }),
+            Ok((asked, pulled_with)) => runs.push(Run { name, run_by, pulled_with, asked }),
+            Err(why) => unavailable.push(Unavailable { name, why, run_by }),
         }
     }
     settings.progress.clear();
@@ -82,6 +94,7 @@ pub fn run(arguments: &VerifyArguments, trusted: &mut Trusted<'_>, settings: &Se
                 image: &run.name,
                 digest: &run.asked.subject.digest,
                 run_by: &run.run_by,
+                pulled_with: run.pulled_with.as_deref(),
                 answers: &run.asked.answers,
                 problems: &run.asked.problems,
             });
@@ -114,6 +127,9 @@ fn render(runs: &[Run], unavailable: &[Unavailable]) -> String {
         };
         line(word, &run.name);
         line("", &format!("run by {}", told(&run.run_by)));
+        if let Some(secret) = &run.pulled_with {
+            line("", &format!("pulled with the Secret `{secret}` of the manifests"));
+        }
         if run.asked.answers.is_empty() {
             line("", "no policy is about this image");
         }
