@@ -4,14 +4,11 @@ use std::path::PathBuf;
 
 use palisade_manifests::load;
 use palisade_model::{Inventory, Outcome};
+use palisade_peers::shared;
 
 /// The inventory of `paths` below `../shared/apps`, or `None` (with a note) where that folder is missing.
 fn load_app(paths: &[&str]) -> Option<Outcome<Inventory>> {
-    let apps = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/apps");
-    if !apps.is_dir() {
-        println!("SKIPPED: no folder ../shared/apps with the published manifests");
-        return None;
-    }
+    let apps = shared("apps")?;
     let paths: Vec<PathBuf> = paths.iter().map(|path| apps.join(path)).collect();
     Some(load(&paths, std::io::empty()).expect("the paths exist"))
 }

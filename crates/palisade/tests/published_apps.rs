@@ -4,10 +4,11 @@
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod lab;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use palisade_lab::stand_in::attempt::Try;
 use palisade_model::flow::{FlowOutcome, FlowRecord, VerdictWord};
+use palisade_peers::shared;
 
 use lab::{Agent, Lab};
 
@@ -16,13 +17,7 @@ const EACCES: i32 = 13;
 
 /// The folder of a published application, beside the project in development and in CI alone.
 fn published(name: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3)?;
-    let folder = root.join("shared/apps").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
+    shared(&format!("apps/{name}"))
 }
 
 /// What `from` got when it called `target` as its own program, and the record of it.

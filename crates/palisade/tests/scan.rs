@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use expect_test::{Expect, expect};
 use palisade_feeds::zip::Writer;
 use palisade_peers::python::Environment;
+use palisade_peers::shared;
 use serde_json::Value;
 
 /// A small Alpine as a root folder, and exports that speak of it.
@@ -313,11 +314,7 @@ fn vex_is_valid_by_the_schema_says_what_was_decided_and_is_read_again() {
     assert_eq!(is_valid(&python, &document), Ok(()));
     std::fs::write(&document, written.replace("in_triage", "lived_with")).expect("written");
     assert!(is_valid(&python, &document).is_err(), "the validator can refuse");
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    if !shared.exists() {
-        assert!(std::env::var_os("CI").is_none(), "../shared is missing");
-        return println!("SKIPPED: ../shared is not there");
-    }
+    let Some(shared) = shared("") else { return };
     for image in ["alma92", "alpine311", "distroless"] {
         let (layout, advisories) = (shared.join("images").join(image), shared.join("advisories"));
         let (written, stderr, code) = world.run(&[
@@ -334,15 +331,9 @@ fn vex_is_valid_by_the_schema_says_what_was_decided_and_is_read_again() {
 }
 
 /// The findings of a shared image, or `None` where they are not.
-fn shared(image: &str) -> Option<Vec<Value>> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    if !shared.exists() {
-        assert!(std::env::var_os("CI").is_none(), "../shared is missing");
-        println!("SKIPPED: ../shared is not there");
-        return None;
-    }
+fn found_in(image: &str) -> Option<Vec<Value>> {
+    let (layout, advisories) = (shared(&format!("images/{image}"))?, shared("advisories")?);
     let world = World::new(image);
-    let (layout, advisories) = (shared.join("images").join(image), shared.join("advisories"));
     let (json, stderr, code) =
         world.run(&[&layout.to_string_lossy(), "--advisories", &advisories.to_string_lossy(), "-o", "json"]);
     assert_eq!(code, 1, "{stderr}");
@@ -354,7 +345,7 @@ fn shared(image: &str) -> Option<Vec<Value>> {
 #[test]
 fn the_shared_images_have_their_findings_with_every_field() {
     for (image, findings, packages) in [("distroless", 80, 7), ("alpine311", 28, 10), ("alma92", 147, 18)] {
-        let Some(found) = shared(image) else { return };
+        let Some(found) = found_in(image) else { return };
         let named: BTreeSet<&str> = found.iter().filter_map(|it| it["package"].as_str()).collect();
         assert_eq!((found.len(), named.len()), (findings, packages), "{image}");
         for it in &found {
@@ -369,7 +360,7 @@ fn the_shared_images_have_their_findings_with_every_field() {
 
 #[test]
 fn a_stripped_go_program_has_findings_that_are_not_reachable() {
-    let Some(found) = shared("distroless") else { return };
+    let Some(found) = found_in("distroless") else { return };
     let count = |value: Value| found.iter().filter(|it| it["reachable"] == value).count();
     let (linked, absent) = (count(true.into()), count(false.into()));
     assert!(linked > 0 && absent > 0, "{linked} linked, {absent} not");

@@ -87,11 +87,7 @@ pub fn questions(server: &mut ApiServer, documents: &[Document]) -> Vec<Question
 
 /// The applications in `../shared/apps`, where that folder is.
 pub fn applications() -> Option<Vec<Document>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/apps");
-    if !folder.is_dir() {
-        println!("SKIPPED: no folder ../shared/apps with the published manifests");
-        return None;
-    }
+    let folder = palisade_peers::shared("apps")?;
     let folders = [
         "online-boutique/manifests",
         "online-boutique/networkpolicies",

@@ -124,7 +124,7 @@ fn the_files_of_an_image_are_those_that_crane_exports() {
     world.push("layers:v2", Some("layers:v1"), &upper);
     let mut images = vec!["layers:v1".to_owned(), "layers:v2".to_owned()];
     for image in ["alma92", "alpine311", "distroless"] {
-        if let Some(path) = crate::world::shared(image) {
+        if let Some(path) = palisade_peers::shared(&format!("images/{image}")) {
             world.crane(&["push", &path.display().to_string(), &world.name(&format!("{image}:v1"))]);
             images.push(format!("{image}:v1"));
         }

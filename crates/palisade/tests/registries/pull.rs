@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use expect_test::expect;
+use palisade_peers::shared;
 
-use crate::world::{World, debian, files, shared};
+use crate::world::{World, debian, files};
 
 #[test]
 fn an_image_of_a_registry_is_what_it_is_in_a_layout() {
@@ -150,7 +151,7 @@ fn a_mirror_gives_what_its_registry_has() {
 fn shared_images_are_the_same_from_a_registry() {
     let Some(world) = World::start("distribution", &[]) else { return };
     for image in ["alma92", "alpine311", "distroless"] {
-        let Some(path) = shared(image) else { return };
+        let Some(path) = shared(&format!("images/{image}")) else { return };
         let path = path.display().to_string();
         world.crane(&["push", &path, &world.name(&format!("{image}:latest"))]);
         let bill = |image: &str| {

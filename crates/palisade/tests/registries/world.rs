@@ -1,7 +1,7 @@
 //! Images that other tools made and pushed, and the program as a user calls it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -140,14 +140,4 @@ pub fn debian(version: &str) -> Vec<(&'static str, String)> {
 /// As [`World::layer`] takes files.
 pub fn files<'f>(owned: &'f [(&'static str, String)]) -> Vec<(&'f str, &'f str)> {
     owned.iter().map(|(path, text)| (*path, text.as_str())).collect()
-}
-
-/// What `../shared` has of an image, where it is there.
-pub fn shared(image: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/images").join(image);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("SKIPPED: ../shared/images/{image} is not there");
-    None
 }

@@ -45,13 +45,7 @@ impl Drop for Folder {
 
 /// The fixtures; none where they are not, which the test says.
 pub fn fixtures() -> Option<PathBuf> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/signatures");
-    if shared.exists() {
-        return Some(shared);
-    }
-    assert!(std::env::var_os("CI").is_none(), "../shared/signatures is missing");
-    println!("SKIPPED: ../shared/signatures is not there");
-    None
+    palisade_peers::shared("signatures")
 }
 
 /// Standard output, standard error and the exit code of `palisade image`, in the folder.
