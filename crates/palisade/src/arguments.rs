@@ -106,6 +106,9 @@ pub enum OutputFormat {
 /// `palisade inventory`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit codes: 0 understood, 2 usage or unusable input, 3 something that may change answers
+cannot be read, or is not in force.
+
 Examples:
   palisade inventory -f examples/shop
   kustomize build overlays/prod | palisade inventory -f -
@@ -131,6 +134,9 @@ An end is one of
   HOST[/PATH]                        in TO the door that takes such a request: shop.example.com/cart
   ADDRESS                            203.0.113.10, 2001:db8::1
   ENTITY                             world, cluster, nodes, kubelet, apiserver, dns, gateway, metadata
+
+Exit codes: 0 allowed, 1 denied, 2 usage or unusable input, 3 undecided: a fact is missing, or something cannot be read
+that may change the answer.
 
 Examples:
   palisade check -f examples/shop shop/web:nginx:/usr/sbin/nginx shop/orders 8080

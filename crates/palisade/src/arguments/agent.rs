@@ -44,6 +44,8 @@ pub struct AgentRunArguments {
 
 /// `palisade agent probe`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 the agent can guard here, 1 something is missing that it needs, 2 usage.")]
 pub struct AgentProbeArguments {
     /// How to print it
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "text")]
@@ -54,7 +56,8 @@ pub struct AgentProbeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Of several agents (`agent run --node`) each tells of itself; as JSON, one document after the other.
-It ends with 1 while a node of the lab has no agent.")]
+
+Exit codes: 0 every node of the lab has its agent, 1 one has none, 2 usage, or no agent answers.")]
 pub struct AgentStatusArguments {
     #[command(flatten)]
     pub lab: LabArguments,

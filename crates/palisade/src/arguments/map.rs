@@ -27,6 +27,8 @@ An end is a workload, with container and program where rules tell them apart, or
 are those of the pod, after Service translation. Left out: nodes and the pods on their networks, pods that have
 ended, and each pod's own address.
 
+Exit codes: 0 mapped, 2 usage or unusable input, 3 something cannot be read that may change the map.
+
 Examples:
   palisade net map -f examples/shop
   palisade net map -f examples/shop --namespace data

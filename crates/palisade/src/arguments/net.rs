@@ -60,7 +60,10 @@ pub enum LowerTarget {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What the written policies cannot say is listed, with what follows from it. What both decide is compared over all pods
-of the input and over pods that may come. Ends with 1 when something was lost or differs.
+of the input and over pods that may come.
+
+Exit codes: 0 both decide alike, 1 something was lost or differs, 2 usage or unusable input, 3 not all was compared, or
+something cannot be read that may change the answer.
 
 Examples:
   palisade net lower -f examples/shop --to networkpolicy > lowered.yaml
@@ -85,8 +88,10 @@ pub struct LowerArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Reads AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1, writes ClusterNetworkPolicy v1alpha2. What both
-decide is compared over all pods of the input and over pods that may come. Ends with 1 when something was lost or
-differs.
+decide is compared over all pods of the input and over pods that may come.
+
+Exit codes: 0 both decide alike, 1 something was lost or differs, 2 usage or unusable input, 3 not all was compared, or
+something cannot be read that may change the answer.
 
 Examples:
   palisade net convert -f policies/ > converted.yaml
@@ -110,6 +115,9 @@ pub struct ConvertArguments {
 FILE is a JSON list of [SOURCE, DESTINATION, PORT, PROTOCOL]; `-` is standard input. An end is NAMESPACE/POD,
 another end as `palisade check` takes it, or an address. As JSON the same list comes back, with true, false
 or null (undecided) behind each.
+
+Exit codes: 0 every probe is answered, allowed or denied, 2 usage or unusable input, 3 one is undecided, or something
+cannot be read that may change an answer.
 
 Examples:
   palisade net matrix -f policies/ --probes probes.json -o json
@@ -160,7 +168,8 @@ an Ingress, a route of a Gateway) and a port of a workload behind it. OPEN: it p
 guarded: it passes as a policy or a load balancer says; closed: a policy refuses it. A newcomer is a pod that
 is not there yet: whom could it reach, and who could reach it?
 
-Exit codes: 0 no way as --fail-on says, 1 at least one, 3 one that could not be decided (but with `never`).
+Exit codes: 0 no way as --fail-on says, 1 at least one, 2 usage or unusable input, 3 one that could
+not be decided (but with `never`).
 
 Examples:
   palisade net exposure -f examples/shop

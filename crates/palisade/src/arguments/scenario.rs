@@ -59,6 +59,8 @@ pub struct OnlyDependencyArguments {
 /// `palisade net scenario only-gateway`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit codes: 0 it holds, 1 something stays open or is not open, 2 usage or unusable input, 3 could not decide.
+
 Example:
   palisade net scenario only-gateway -f manifests/ -n shop --gateway edge/gateway | kubectl apply -f -")]
 pub struct OnlyGatewayArguments {
@@ -72,6 +74,8 @@ pub struct OnlyGatewayArguments {
 /// `palisade net scenario only-dns`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit codes: 0 it holds, 1 something stays open or is not open, 2 usage or unusable input, 3 could not decide.
+
 Example:
   palisade net scenario only-dns -f manifests/ -n batch | kubectl apply -f -")]
 pub struct OnlyDnsArguments {
