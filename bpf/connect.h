@@ -166,16 +166,12 @@ static __always_inline void write_record(const struct flow *flow, struct connect
 	record->state = flow->state;
 	record->attempt = flow->now;
 	read_process(&record->process);
-	record->decision = flow->judgement.decision;
 	record->class = flow->class;
 	__builtin_memcpy(record->address, flow->target.address, 16);
 	record->port = flow->target.port;
 	record->protocol = flow->target.protocol;
-	record->enforced = flow->judgement.enforced;
-	record->would = flow->judgement.would;
-	record->cause = flow->judgement.cause;
 	record->unused = 0;
-	record->expires = flow->judgement.expires;
+	COPY_VERDICT(record, &flow->judgement);
 	record->program = flow->program;
 	if (flow->program_flags & ~PROGRAM_NAMED)
 		record->program.inode = 0;
@@ -209,14 +205,10 @@ static __always_inline void remember_send(const struct flow *flow)
 	record.state = flow->state;
 	record.container = flow->caller.container;
 	record.attempt = flow->now;
-	record.expires = flow->judgement.expires;
 	if (!(flow->program_flags & ~PROGRAM_NAMED))
 		record.program = flow->program;
-	record.decision = flow->judgement.decision;
 	record.class = flow->class;
-	record.enforced = flow->judgement.enforced;
-	record.would = flow->judgement.would;
-	record.cause = flow->judgement.cause;
+	COPY_VERDICT(&record, &flow->judgement);
 	if (bpf_map_update_elem(&sends, &key, &record, BPF_ANY))
 		count(COUNTER_MAP_FULL);
 }

@@ -20,6 +20,16 @@ struct judgement {
 	__u8 unused[5];
 };
 
+/* Whatever keeps a verdict (judgement, flow, record of a connect or a send) names its parts as `struct judgement` does. */
+#define COPY_VERDICT(to, from)                                                                                         \
+	do {                                                                                                           \
+		(to)->expires = (from)->expires;                                                                       \
+		(to)->decision = (from)->decision;                                                                     \
+		(to)->enforced = (from)->enforced;                                                                     \
+		(to)->would = (from)->would;                                                                           \
+		(to)->cause = (from)->cause;                                                                           \
+	} while (0)
+
 /* A span table covers 65,536 ports, so it has at most so many spans: 17 halvings. */
 #define SEARCH_STEPS 17
 /* Decisions that follow each other by expiry; only those that are past are walked, and a living agent compiles anew. */

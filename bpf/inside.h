@@ -126,11 +126,7 @@ static __always_inline bool judge_record(struct connect_record *record, __u64 st
 	question.target.port = record->port;
 	question.target.protocol = record->protocol;
 	judge_sender(&question);
-	record->enforced = question.judgement.enforced;
-	record->would = question.judgement.would;
-	record->cause = question.judgement.cause;
-	record->decision = question.judgement.decision;
-	record->expires = question.judgement.expires;
+	COPY_VERDICT(record, &question.judgement);
 	record->class = question.class;
 	record->state = state_word;
 	return record->enforced != before;
@@ -162,12 +158,9 @@ static __always_inline void tell_inside(const struct connect_record *record, con
 	event->flow.socket = record->socket;
 	event->flow.attempt = record->attempt;
 	event->flow.program = record->program;
-	event->flow.decision = record->decision;
 	event->flow.interface = LOOPBACK;
 	event->flow.origin = FLOW_OUT;
-	event->flow.enforced = record->enforced;
-	event->flow.would = record->would;
-	event->flow.cause = record->cause;
+	COPY_VERDICT(&event->flow, record);
 	SUBMIT(event);
 }
 

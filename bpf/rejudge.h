@@ -162,21 +162,13 @@ static __always_inline void set_state(struct flow_value *flow, __u64 state_word)
 static __always_inline void take_verdict(struct flow_value *flow, const struct flow_value *of)
 {
 	set_state(flow, of->state);
-	flow->expires = of->expires;
-	flow->decision = of->decision;
-	flow->enforced = of->enforced;
-	flow->would = of->would;
-	flow->cause = of->cause;
+	COPY_VERDICT(flow, of);
 }
 
 static __always_inline void keep_answer(struct flow_value *flow, const struct question *question)
 {
 	set_state(flow, question->state);
-	flow->expires = question->judgement.expires;
-	flow->decision = question->judgement.decision;
-	flow->enforced = question->judgement.enforced;
-	flow->would = question->judgement.would;
-	flow->cause = question->judgement.cause;
+	COPY_VERDICT(flow, &question->judgement);
 }
 
 /* Of a mixed Service: the backend's verdict, as soon as it is known which one the flow goes to. */

@@ -28,11 +28,7 @@ static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *
 		flow->socket = connected->socket;
 		flow->attempt = connected->attempt;
 		flow->program = connected->program;
-		flow->expires = connected->expires;
-		flow->decision = connected->decision;
-		flow->enforced = connected->enforced;
-		flow->would = connected->would;
-		flow->cause = connected->cause;
+		COPY_VERDICT(flow, connected);
 		return true;
 	}
 	if (packet->key.protocol != IPPROTO_UDP)
@@ -48,11 +44,7 @@ static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *
 	flow->socket = key.socket;
 	flow->attempt = sent->attempt;
 	flow->program = sent->program;
-	flow->expires = sent->expires;
-	flow->decision = sent->decision;
-	flow->enforced = sent->enforced;
-	flow->would = sent->would;
-	flow->cause = sent->cause;
+	COPY_VERDICT(flow, sent);
 	return true;
 }
 
