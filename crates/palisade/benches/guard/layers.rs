@@ -1,4 +1,4 @@
-//! What each layer costs at connect, on small requests and on bulk, beside none and beside nftables.
+//! What each layer costs at connect, on small requests, on datagrams and on bulk, beside none and beside nftables.
 
 use std::fs;
 use std::time::Duration;
@@ -53,6 +53,7 @@ struct Amount {
     rounds: usize,
     connects: usize,
     requests: usize,
+    queries: usize,
     bulk: Duration,
 }
 
@@ -63,6 +64,8 @@ struct Measured {
     connects: [u64; 2],
     /// p50 and p99, in nanoseconds.
     requests: [u64; 2],
+    /// p50 and p99, in nanoseconds.
+    queries: [u64; 2],
     /// Bytes a second.
     bulk: u64,
 }
@@ -74,6 +77,7 @@ struct Figures {
     late_connect: Rounds,
     request: Rounds,
     late_request: Rounds,
+    query: Rounds,
     bulk: Rounds,
 }
 
@@ -84,14 +88,17 @@ impl Figures {
         self.late_connect.push(beside(|one| one.connects[1]));
         self.request.push(beside(|one| one.requests[0]));
         self.late_request.push(beside(|one| one.requests[1]));
+        self.query.push(beside(|one| one.queries[0]));
         self.bulk.push(beside(|one| one.bulk));
     }
 }
 
 pub fn measure(quick: bool) {
     let amount = match quick {
-        true => Amount { rounds: 1, connects: 50, requests: 50, bulk: Duration::from_millis(50) },
-        false => Amount { rounds: 8, connects: 2000, requests: 10_000, bulk: Duration::from_millis(700) },
+        true => Amount { rounds: 1, connects: 50, requests: 50, queries: 50, bulk: Duration::from_millis(50) },
+        false => {
+            Amount { rounds: 8, connects: 2000, requests: 10_000, queries: 1000, bulk: Duration::from_millis(700) }
+        }
     };
     let lab = Lab::up("bench-layers", &open_to_container(SERVERS + 1), 1);
     let mut server = Load::start(&lab, "bench/server-0");
@@ -137,10 +144,13 @@ impl Traffic<'_> {
         let to = self.lab.address_of("server-0", LOAD_PORT);
         self.load.tell(&format!("requests {to} {}", amount.requests / 10));
         let requests = self.load.tell(&format!("requests {to} {}", amount.requests));
+        // Each is a flow, of which a pod may begin so many within half a minute.
+        let queries = self.load.tell(&format!("queries {to} {}", amount.queries));
         let bulk = self.load.tell(&format!("bulk {to} {}", amount.bulk.as_millis()));
         Measured {
             connects: [percentile(&mut times, 50), percentile(&mut times, 99)],
             requests: [requests[0], requests[1]],
+            queries: [queries[0], queries[1]],
             bulk: bulk[0],
         }
     }
@@ -236,19 +246,19 @@ fn print(amount: &Amount, bare: &[Measured], figures: &[Figures]) {
         amount.rounds
     );
     println!(
-        "  {} connects a time to {SERVERS} servers; {} requests of 100 bytes on a kept connection; bulk on one connection",
-        amount.connects, amount.requests
+        "  {} connects a time to {SERVERS} servers; {} requests of 100 bytes on a kept connection; {} datagrams and answers, a socket each; bulk on one connection",
+        amount.connects, amount.requests, amount.queries
     );
     println!(
         "  x: to what was measured just before and after without agent; the median, and where half of the rounds lie"
     );
     println!(
-        "  {:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>6} {:>16}",
-        "", "con p50", "x", "p99 us", "x", "req p50ns", "x", "p99", "MB/s", "x"
+        "  {:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>9} {:>16} | {:>6} {:>16}",
+        "", "con p50", "x", "p99 us", "x", "req p50ns", "x", "p99", "udp p50ns", "x", "MB/s", "x"
     );
     let middle = |of: fn(&Measured) -> u64| percentile(&mut bare.iter().map(of).collect::<Vec<_>>(), 50);
     println!(
-        "  {:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>6} {:>16}",
+        "  {:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>9} {:>16} | {:>6} {:>16}",
         "no agent",
         middle(|one| one.connects[0]),
         "",
@@ -257,12 +267,14 @@ fn print(amount: &Amount, bare: &[Measured], figures: &[Figures]) {
         middle(|one| one.requests[0]),
         "",
         middle(|one| one.requests[1]),
+        middle(|one| one.queries[0]),
+        "",
         middle(|one| one.bulk) / 1_000_000,
         ""
     );
     for ((_, name), of) in LAYERS.iter().zip(figures) {
         println!(
-            "  {name:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>6} {:>16}",
+            "  {name:<36} {:>7} {:>16} {:>7} {:>16} | {:>9} {:>16} {:>9} | {:>9} {:>16} | {:>6} {:>16}",
             of.connect.value(),
             of.connect.ratio().to_string(),
             of.late_connect.value(),
@@ -270,6 +282,8 @@ fn print(amount: &Amount, bare: &[Measured], figures: &[Figures]) {
             of.request.value(),
             of.request.ratio().to_string(),
             of.late_request.value(),
+            of.query.value(),
+            of.query.ratio().to_string(),
             of.bulk.value() / 1_000_000,
             of.bulk.ratio().to_string()
         );

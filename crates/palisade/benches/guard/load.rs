@@ -92,6 +92,7 @@ fn obey(words: &[&str]) -> io::Result<Vec<u64>> {
     match words {
         ["serve"] => serve(),
         ["requests", to, count] => requests(parse(to)?, parse(count)?),
+        ["queries", to, count] => queries(parse(to)?, parse(count)?),
         ["bulk", to, millis] => bulk(parse(to)?, Duration::from_millis(parse(millis)?)),
         ["connects", to, millis, threads] => {
             connects(parse(to)?, Duration::from_millis(parse(millis)?), parse(threads)?)
@@ -105,12 +106,20 @@ fn parse<T: std::str::FromStr>(text: &str) -> io::Result<T> {
     text.parse().map_err(|_| io::Error::other(format!("`{text}` cannot be read")))
 }
 
-/// Answers requests of [`REQUEST_BYTES`], takes in what comes in bulk, and on the next port ends whatever comes; for
-/// ever.
+/// Answers requests of [`REQUEST_BYTES`], also as datagrams, takes in what comes in bulk, and on the next port ends whatever
+/// comes; for ever.
 fn serve() -> io::Result<Vec<u64>> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, LOAD_PORT))?;
     let ends = TcpListener::bind((Ipv4Addr::UNSPECIFIED, ENDS_PORT))?;
+    let datagrams = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, LOAD_PORT))?;
     std::thread::spawn(move || ends.incoming().for_each(drop));
+    std::thread::spawn(move || {
+        let mut bytes = [0; REQUEST_BYTES];
+        while let Ok((count, from)) = datagrams.recv_from(&mut bytes) {
+            // Who asked may be gone.
+            let _ = datagrams.send_to(&bytes[..count], from);
+        }
+    });
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || attend(stream));
@@ -148,6 +157,21 @@ fn requests(to: SocketAddr, count: usize) -> io::Result<Vec<u64>> {
         let begun = Instant::now();
         stream.write_all(&bytes)?;
         stream.read_exact(&mut bytes)?;
+        times.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+    Ok(vec![percentile(&mut times, 50), percentile(&mut times, 99)])
+}
+
+/// Datagrams and their answers, each by a socket of its own, as names are asked for: the nanoseconds of each at p50 and p99.
+fn queries(to: SocketAddr, count: usize) -> io::Result<Vec<u64>> {
+    let mut bytes = [7; REQUEST_BYTES];
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begun = Instant::now();
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        socket.send_to(&bytes, to)?;
+        socket.recv_from(&mut bytes)?;
         times.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
     Ok(vec![percentile(&mut times, 50), percentile(&mut times, 99)])

@@ -30,8 +30,8 @@ impl PacketFilter {
             let _ = writeln!(text, "ip saddr 198.18.{high}.{low} ip daddr 198.19.{high}.{low} tcp dport 443 accept");
         }
         let ports = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(text, "ip saddr {client} tcp dport {{ {ports} }} accept");
-        let _ = writeln!(text, "ip daddr {client} tcp sport {{ {ports} }} accept\n}}\n}}");
+        let _ = writeln!(text, "ip saddr {client} meta l4proto {{ tcp, udp }} th dport {{ {ports} }} accept");
+        let _ = writeln!(text, "ip daddr {client} meta l4proto {{ tcp, udp }} th sport {{ {ports} }} accept\n}}\n}}");
         let running = RunningLab::open(&lab.name().parse().expect("a good name")).expect("the lab runs");
         let filter = Self { node: running.file().nodes[0].netns.clone() };
         nft(&filter.node, &text);

@@ -29,7 +29,7 @@ pub fn world(pods: usize) -> String {
 /// benchmark's own executable, and with layers that cannot know the program.
 pub fn open_to_container(pods: usize) -> String {
     world(pods)
-        + "---\napiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: container, namespace: bench}\nspec: {rules: [{action: Allow, from: [{workload: client, container: main}], to: [{selector: {}}], ports: [{port: 8080}, {port: 9000, endPort: 9001}]}]}\n"
+        + "---\napiVersion: palisade.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: container, namespace: bench}\nspec: {rules: [{action: Allow, from: [{workload: client, container: main}], to: [{selector: {}}], ports: [{port: 8080}, {port: 9000, endPort: 9001}, {port: 9000, protocol: UDP}]}]}\n"
 }
 
 /// A namespace that only `rule` opens.
