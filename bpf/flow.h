@@ -12,9 +12,13 @@
 #define STREAM_IDLE (24 * 3600 * SECOND)
 #define UPDATE_EVERY (30 * SECOND)
 
-/* New flows of a pod within a window, less those that ended: a quarter of the table, so that no pod pushes out all others. */
-#define FLOWS_OF_A_POD 4096
+/*
+ * New flows of a pod within a window that nobody has answered: a quarter of the table, so that no pod pushes out all others.
+ * Answered or not, it may turn the table over twice a second: what others wait for is in it for half a second.
+ */
+#define UNANSWERED_OF_A_POD 4096
 #define SHARE_WINDOW (30 * SECOND)
+#define FLOWS_A_SECOND 32768
 
 static __always_inline bool is_syn(const struct packet *packet)
 {
@@ -46,27 +50,34 @@ static __always_inline bool take_share(__u32 interface, __u64 now)
 		struct share_value one = {};
 
 		one.began = now;
-		one.flows = 1;
+		one.second = now / SECOND;
+		one.unanswered = one.begun = 1;
 		if (bpf_map_update_elem(&shares, &interface, &one, BPF_ANY))
 			count(COUNTER_MAP_FULL);
 		return true;
 	}
 	if (now - share->began > SHARE_WINDOW) {
 		share->began = now;
-		share->flows = 0;
+		share->unanswered = 0;
 	}
-	if (share->flows >= FLOWS_OF_A_POD)
+	if (share->second != now / SECOND) {
+		share->second = now / SECOND;
+		share->begun = 0;
+	}
+	if (share->unanswered >= UNANSWERED_OF_A_POD || share->begun >= FLOWS_A_SECOND)
 		return false;
-	__sync_fetch_and_add(&share->flows, 1);
+	__sync_fetch_and_add(&share->unanswered, 1);
+	__sync_fetch_and_add(&share->begun, 1);
 	return true;
 }
 
+/* A flow was answered, or ends without an answer. */
 static __always_inline void give_share(__u32 interface)
 {
 	struct share_value *share = bpf_map_lookup_elem(&shares, &interface);
 
-	if (share && share->flows)
-		__sync_fetch_and_add(&share->flows, -1);
+	if (share && share->unanswered)
+		__sync_fetch_and_add(&share->unanswered, -1);
 }
 
 static __always_inline void count_packet(struct __sk_buff *skb, struct flow_value *flow, bool out, __u64 now)
@@ -85,8 +96,11 @@ static __always_inline void count_packet(struct __sk_buff *skb, struct flow_valu
 static __always_inline void account(struct __sk_buff *skb, const struct veth_value *veth, const struct packet *packet,
 				    struct flow_value *flow, bool out, __u64 now)
 {
+	bool is_unanswered = flow->origin == FLOW_OUT && !flow->packets_in;
 	__u8 closing = flow->closing;
 
+	if (is_unanswered && !out)
+		give_share(flow->interface);
 	count_packet(skb, flow, out, now);
 	if (packet->key.protocol != IPPROTO_TCP || !(packet->tcp_flags & (TCP_FIN | TCP_RST)))
 		return;
@@ -98,7 +112,7 @@ static __always_inline void account(struct __sk_buff *skb, const struct veth_val
 	    ((closing & CLOSING_RESET) || (closing & (CLOSING_POD | CLOSING_REMOTE)) == (CLOSING_POD | CLOSING_REMOTE))) {
 		closing |= CLOSING_TOLD;
 		flow->closing = closing;
-		if (flow->origin == FLOW_OUT)
+		if (is_unanswered && out)
 			give_share(flow->interface);
 		if (flow->enforced == VERDICT_ALLOW)
 			tell_flow(&packet->key, flow, veth->cgroup, PHASE_END, 0, now);

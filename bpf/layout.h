@@ -286,11 +286,12 @@ struct owned_port {
 	__u8 unused[5];
 };
 
-/* New flows of one veth within a while, less those that ended. */
+/* New flows of one veth. */
 struct share_value {
-	__u64 began;
-	__u32 flows;
-	__u32 unused;
+	__u64 began;	/* of the window, nanoseconds since boot */
+	__u64 second;	/* seconds since boot */
+	__u32 unanswered; /* of the window, and not answered yet */
+	__u32 begun;	/* in that second */
 };
 
 enum verdict {

@@ -240,6 +240,16 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
                 let _ = socket.send_to(b"x", (to, 10_000 + port));
             }
         }
+        // So many questions, each by a socket of its own, and their answers.
+        "ask-often" => {
+            let to: SocketAddr = rest[0].parse().expect("an address");
+            for _ in 0..rest[1].parse::<u32>().expect("a number") {
+                let socket = UdpSocket::bind("0.0.0.0:0")?;
+                socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+                socket.send_to(b"question", to)?;
+                socket.recv_from(&mut [0; 64])?;
+            }
+        }
         // An echo by the kernel's ping socket, with an id of its own choice when one is said.
         "ping" => {
             use rustix::net::{AddressFamily, SocketType, ipproto};

@@ -461,6 +461,23 @@ fn one_pod_does_not_fill_the_table_for_all() {
 }
 
 #[test]
+fn whoever_is_answered_may_ask_as_often_as_it_likes() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let (mut one, _two) = wire.start();
+        let server = wire.two.inside(|| UdpSocket::bind((wire.two.four, 5300)).expect("a socket"));
+        let at = server.local_addr().expect("an address");
+        std::thread::spawn(move || {
+            while let Ok((_, from)) = server.recv_from(&mut [0; 64]) {
+                server.send_to(b"answer", from).expect("sent");
+            }
+        });
+        assert_eq!(one.tell(&format!("ask-often {at} 6000")), "ok");
+        assert_eq!(wire.dropped("flow-limit"), 0);
+    });
+}
+
+#[test]
 fn an_echo_passes_where_a_rule_without_ports_covers_it() {
     privileged(|| {
         let mut wire = Wire::new();
