@@ -55,6 +55,30 @@ static __always_inline bool below_root(void)
 /* Since 6.2. Without it a socket passed between containers is judged for its caller alone; the start-up probe says so. */
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
+/* The kernel's own struct of a socket that a program has found. */
+static __always_inline struct sock *kernel_socket(const void *socket)
+{
+	if (!socket || !bpf_ksym_exists(bpf_rdonly_cast))
+		return NULL;
+	return bpf_rdonly_cast(socket, bpf_core_type_id_kernel(struct sock));
+}
+
+/* Cookie of its network; 0 = not known. */
+static __always_inline __u64 network_of(const void *socket)
+{
+	struct sock *sock = kernel_socket(socket);
+
+	return sock ? BPF_CORE_READ(sock, __sk_common.skc_net.net, net_cookie) : 0;
+}
+
+/* Its own; 0 = not known. */
+static __always_inline __u64 cookie_of(const void *socket)
+{
+	struct sock *sock = kernel_socket(socket);
+
+	return sock ? BPF_CORE_READ(sock, __sk_common.skc_cookie.counter) : 0;
+}
+
 /*
  * Which programs run is chosen by the socket's cgroup, set when it was made. It
  * differs from the caller's for a descriptor that went from one container to
@@ -62,16 +86,11 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
  */
 static __always_inline struct cgroup *read_socket_cgroup(const void *socket, __u64 *id)
 {
+	struct sock *sock = kernel_socket(socket);
 	struct cgroup *group = NULL;
-	struct sock *sock;
 
 	*id = 0;
-	if (!socket || !bpf_ksym_exists(bpf_rdonly_cast)) {
-		count(COUNTER_NO_SOCKET_CGROUP);
-		return NULL;
-	}
-	sock = bpf_rdonly_cast(socket, bpf_core_type_id_kernel(struct sock));
-	if (bpf_core_read(&group, sizeof(group), &sock->sk_cgrp_data.cgroup) || !group) {
+	if (!sock || bpf_core_read(&group, sizeof(group), &sock->sk_cgrp_data.cgroup) || !group) {
 		count(COUNTER_NO_SOCKET_CGROUP);
 		return NULL;
 	}

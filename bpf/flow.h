@@ -195,7 +195,7 @@ static __always_inline int start_flow(struct __sk_buff *skb, __u64 state_word, c
 	flow->first = flow->last = flow->told = now;
 	flow->interface = skb->ifindex;
 	/* What comes in counts for its sender alone: else it could use up the receiver's share. */
-	if (out && !take_share(skb->ifindex, now))
+	if (out && flow->origin == FLOW_OUT && !take_share(skb->ifindex, now))
 		return drop(skb, state_word, veth, packet, DROP_FLOW_LIMIT, FLOW_OUT);
 	if (allowed) {
 		if (out) {

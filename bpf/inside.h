@@ -77,16 +77,6 @@ static __always_inline bool read_inside(struct __sk_buff *skb, struct inside_pac
 	return true;
 }
 
-static __always_inline __u64 network_of(const void *socket)
-{
-	struct sock *sock;
-
-	if (!bpf_ksym_exists(bpf_rdonly_cast))
-		return 0;
-	sock = bpf_rdonly_cast(socket, bpf_core_type_id_kernel(struct sock));
-	return BPF_CORE_READ(sock, __sk_common.skc_net.net, net_cookie);
-}
-
 static __noinline int drop_inside(struct __sk_buff *skb, __u64 state_word, const struct inside_packet *read,
 				       __u32 reason, __u8 origin)
 {

@@ -96,30 +96,73 @@ static __always_inline bool is_of_the_link(const struct packet *packet)
 	return (source[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
 }
 
+/* The size of what it writes. */
+static __always_inline __u32 write_tuple(const struct packet *packet, struct bpf_sock_tuple *tuple)
+{
+	const __u32 *source = (const __u32 *)packet->source, *destination = (const __u32 *)packet->destination;
+
+	__builtin_memset(tuple, 0, sizeof(*tuple));
+	if (packet->six) {
+		__builtin_memcpy(tuple->ipv6.saddr, source, 16);
+		__builtin_memcpy(tuple->ipv6.daddr, destination, 16);
+		tuple->ipv6.sport = bpf_htons(packet->key.remote_port);
+		tuple->ipv6.dport = bpf_htons(packet->key.pod_port);
+		return sizeof(tuple->ipv6);
+	}
+	tuple->ipv4.saddr = source[3];
+	tuple->ipv4.daddr = destination[3];
+	tuple->ipv4.sport = bpf_htons(packet->key.remote_port);
+	tuple->ipv4.dport = bpf_htons(packet->key.pod_port);
+	return sizeof(tuple->ipv4);
+}
+
+/*
+ * The flow of a question that the pod's socket has asked and this datagram answers, when a flood has pushed it out of the
+ * table: by the socket that the datagram is for, as its connect or send was judged. Nothing when it must be judged as what
+ * comes in.
+ * Cost: the look-up of a socket, once a flow of datagrams to the pod.
+ */
+static __always_inline struct flow_value *recall_question(struct __sk_buff *skb, struct packet *packet,
+							   const struct veth_value *veth, __u64 state_word, __u64 now)
+{
+	struct flow_value *flow = clean_flow();
+	struct bpf_sock_tuple tuple;
+	struct bpf_sock *socket;
+	bool found;
+
+	if (!flow || veth->namespace < 0)
+		return NULL;
+	if (write_tuple(packet, &tuple) == sizeof(tuple.ipv6))
+		socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv6), veth->namespace, 0);
+	else
+		socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), veth->namespace, 0);
+	if (!socket)
+		return NULL;
+	found = find_record(socket, cookie_of(socket), packet, flow);
+	bpf_sk_release(socket);
+	if (!found || !flow->attempt || now - flow->attempt > ANSWER_FOR)
+		return NULL;
+	flow->origin = FLOW_OUT;
+	if (is_stale(flow, state_word))
+		answer(&packet->key, flow, state_word);
+	/* Of a mixed Service the flow alone knows which backend was judged. */
+	return flow->enforced == VERDICT_ALLOW && flow->cause != CAUSE_MIXED ? flow : NULL;
+}
+
 /* Whether the pod holds the connection that this segment says it is of. Its own network is asked. */
 static __always_inline bool has_connection(struct __sk_buff *skb, const struct packet *packet,
 					   const struct veth_value *veth)
 {
-	const __u32 *source = (const __u32 *)packet->source, *destination = (const __u32 *)packet->destination;
-	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock_tuple tuple;
 	struct bpf_sock *socket;
 	bool holds;
 
 	if (veth->namespace < 0)
 		return true;
-	if (packet->six) {
-		__builtin_memcpy(tuple.ipv6.saddr, source, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, destination, 16);
-		tuple.ipv6.sport = bpf_htons(packet->key.remote_port);
-		tuple.ipv6.dport = bpf_htons(packet->key.pod_port);
+	if (write_tuple(packet, &tuple) == sizeof(tuple.ipv6))
 		socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), veth->namespace, 0);
-	} else {
-		tuple.ipv4.saddr = source[3];
-		tuple.ipv4.daddr = destination[3];
-		tuple.ipv4.sport = bpf_htons(packet->key.remote_port);
-		tuple.ipv4.dport = bpf_htons(packet->key.pod_port);
+	else
 		socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), veth->namespace, 0);
-	}
 	if (!socket)
 		return false;
 	holds = socket->state != TCP_LISTEN;
@@ -190,6 +233,12 @@ int veth_in(struct __sk_buff *skb)
 	}
 	if (!has_ports(packet.key.protocol) && !packet.echo_request)
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
+	if (packet.key.protocol == IPPROTO_UDP) {
+		struct flow_value *question = recall_question(skb, &packet, veth, state_word, now);
+
+		if (question)
+			return start_flow(skb, state_word, veth, &packet, question, false, false, now);
+	}
 	return open_in(skb, state_word, veth, &packet, flow, now);
 }
 

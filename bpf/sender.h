@@ -19,8 +19,43 @@ static __always_inline __u64 container_of_packet(struct __sk_buff *skb, __u64 st
 	return 0;
 }
 
+/* What a socket's connect or send to the packet's remote end was judged as. False when there is none. */
+static __always_inline bool find_record(struct bpf_sock *socket, __u64 cookie, const struct packet *packet,
+					struct flow_value *flow)
+{
+	struct connect_record *connected = bpf_sk_storage_get(&connects, socket, NULL, 0);
+	struct send_record *sent;
+	struct send_key key = {};
+
+	if (connected && same_address(connected->address, packet->key.remote) &&
+	    connected->port == packet->key.remote_port) {
+		flow->state = connected->state;
+		flow->container = connected->container;
+		flow->socket = connected->socket;
+		flow->attempt = connected->attempt;
+		flow->program = connected->program;
+		COPY_VERDICT(flow, connected);
+		return true;
+	}
+	if (packet->key.protocol != IPPROTO_UDP)
+		return false;
+	key.socket = cookie;
+	__builtin_memcpy(key.address, packet->key.remote, 16);
+	key.port = packet->key.remote_port;
+	sent = bpf_map_lookup_elem(&sends, &key);
+	if (!sent)
+		return false;
+	flow->state = sent->state;
+	flow->container = sent->container;
+	flow->socket = key.socket;
+	flow->attempt = sent->attempt;
+	flow->program = sent->program;
+	COPY_VERDICT(flow, sent);
+	return true;
+}
+
 /* Container and program of a sender whose own veth is on this node. */
-static __always_inline void know_sender(struct flow_value *flow, const __u8 *peer, const __u8 *dialled)
+static __always_inline void know_sender(struct flow_value *flow, const __u8 *peer, const __u8 *dialled, __u8 protocol)
 {
 	struct flow_value *sender;
 	struct flow_key key = {};
@@ -29,7 +64,7 @@ static __always_inline void know_sender(struct flow_value *flow, const __u8 *pee
 	__builtin_memcpy(key.remote, dialled, 16);
 	key.pod_port = flow->peer_port;
 	key.remote_port = flow->dialled_port;
-	key.protocol = IPPROTO_TCP;
+	key.protocol = protocol;
 	sender = bpf_map_lookup_elem(&flows, &key);
 	if (!sender || sender->origin != FLOW_OUT || sender->enforced != VERDICT_ALLOW)
 		return;

@@ -13,39 +13,19 @@
 #ifndef PALISADE_VETH_H
 #define PALISADE_VETH_H
 
-/* What the connect or send that this packet is of was judged as. False when there is none. */
-static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *socket, const struct packet *packet,
-					struct flow_value *flow)
+/* Whether what the packet is of may have come in: of a stream, any but the first packet; of datagrams, what the socket read. */
+static __always_inline bool may_have_come_in(struct __sk_buff *skb, struct bpf_sock *socket, const struct packet *packet)
 {
-	struct connect_record *connected = bpf_sk_storage_get(&connects, socket, NULL, 0);
-	struct send_record *sent;
-	struct send_key key = {};
+	struct answer_key key = {};
 
-	if (connected && same_address(connected->address, packet->key.remote) &&
-	    connected->port == packet->key.remote_port) {
-		flow->state = connected->state;
-		flow->container = connected->container;
-		flow->socket = connected->socket;
-		flow->attempt = connected->attempt;
-		flow->program = connected->program;
-		COPY_VERDICT(flow, connected);
-		return true;
-	}
+	if (packet->key.protocol == IPPROTO_TCP)
+		return !is_syn(packet);
 	if (packet->key.protocol != IPPROTO_UDP)
 		return false;
 	key.socket = bpf_get_socket_cookie(skb);
 	__builtin_memcpy(key.address, packet->key.remote, 16);
 	key.port = packet->key.remote_port;
-	sent = bpf_map_lookup_elem(&sends, &key);
-	if (!sent)
-		return false;
-	flow->state = sent->state;
-	flow->container = sent->container;
-	flow->socket = key.socket;
-	flow->attempt = sent->attempt;
-	flow->program = sent->program;
-	COPY_VERDICT(flow, sent);
-	return true;
+	return has_asked(socket, &key);
 }
 
 /*
@@ -53,7 +33,8 @@ static __always_inline bool find_record(struct __sk_buff *skb, struct bpf_sock *
  * sent there, which the hooks judged; or it is older than they are: then it is
  * judged here, as the container and program that were found to hold it; or the
  * kernel made it without them (echo): then as its container and a program that
- * no rule names. A stream that is under way may also have come in.
+ * no rule names. A stream that is under way may also have come in, and so may
+ * the question that a datagram answers.
  */
 static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, const struct veth_value *veth,
 				    struct packet *packet, struct bpf_sock *socket, struct flow_value *known, __u64 now)
@@ -68,7 +49,7 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 	flow = clean_flow();
 	if (!flow)
 		return TCX_DROP;
-	recorded = find_record(skb, socket, packet, flow);
+	recorded = find_record(socket, bpf_get_socket_cookie(skb), packet, flow);
 	/* Noted of a socket that is older than the hooks; it may have been accepted. */
 	earlier = recorded && !flow->attempt;
 	/* The same try once more: a SYN sent again. */
@@ -82,20 +63,20 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 		if (!recorded)
 			flow->container = container_of_packet(skb, state_word);
 		flow->state = 0;
-		if (packet->key.protocol == IPPROTO_TCP && !is_syn(packet)) {
+		if (may_have_come_in(skb, socket, packet)) {
 			flow->origin = FLOW_IN;
 			flow->strength = STRENGTH_ADDRESS;
 			__builtin_memcpy(flow->peer, packet->key.remote, 16);
 			__builtin_memcpy(flow->dialled, packet->key.pod, 16);
 			flow->peer_port = packet->key.remote_port;
 			flow->dialled_port = packet->key.pod_port;
-			know_sender(flow, packet->destination, packet->source);
+			know_sender(flow, packet->destination, packet->source, packet->key.protocol);
 			answer(&packet->key, flow, state_word);
 			if (flow->enforced != VERDICT_ALLOW) {
 				flow->origin = FLOW_OUT;
 				flow->strength = STRENGTH_NONE;
 				flow->program.inode = 0;
-				if (!earlier || !find_record(skb, socket, packet, flow))
+				if (!earlier || !find_record(socket, bpf_get_socket_cookie(skb), packet, flow))
 					flow->container = container_of_packet(skb, state_word);
 				flow->state = 0;
 			}

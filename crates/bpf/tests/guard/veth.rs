@@ -477,6 +477,46 @@ fn whoever_is_answered_may_ask_as_often_as_it_likes() {
     });
 }
 
+/// More datagrams to the pod, each a flow, than the table has room for. It forgets the oldest of each processor apart.
+fn flood(from: &Pod, to: &Pod) {
+    let socket = from.inside(|| UdpSocket::bind((from.four, 0)).expect("a socket"));
+    let all = rustix::thread::sched_getaffinity(None).expect("a thread has one");
+    for processor in (0..rustix::thread::CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor)) {
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(processor);
+        rustix::thread::sched_setaffinity(None, &only).expect("this thread may");
+        for port in 1024..44_000 {
+            let _ = socket.send_to(b"x", (to.four, port));
+        }
+    }
+    rustix::thread::sched_setaffinity(None, &all).expect("this thread may");
+}
+
+#[test]
+fn an_answer_comes_though_a_flood_pushed_its_question_out_of_the_table_and_not_once_its_rule_ended() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let server = outside.inside(|| UdpSocket::bind((outside.four, 5300)).expect("a socket"));
+        server.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+        let mut rules = wire.tables(1);
+        wire.install(&rules);
+        for (revision, answered) in [(2, true), (3, false)] {
+            let mut one = wire.one.puppet(&wire.program);
+            assert_eq!(one.tell(&format!("question {}", server.local_addr().expect("an address"))), "ok");
+            let (_, from) = server.recv_from(&mut [0; 64]).expect("it came");
+            flood(&outside, &wire.one);
+            if !answered {
+                rules.cells.retain(|cell| (cell.class, cell.destination) != (20, WORLD));
+            }
+            rules.revision = revision;
+            wire.install(&rules);
+            server.send_to(b"answer", from).expect("sent");
+            assert_eq!(one.tell("hear-held") == "ok", answered);
+        }
+    });
+}
+
 #[test]
 fn an_echo_passes_where_a_rule_without_ports_covers_it() {
     privileged(|| {

@@ -182,8 +182,7 @@ pub fn connection_under_flood(stage: &Stage) -> Outcome {
         stage.orders.v4()
     );
     let held = stage.start_command("web:shell", &["bash", "-c", &script]);
-    let flooded = format!("{}:9000", stage.pod("probed").v4());
-    let said = stage.attack("world", &["flood", &flooded, "60000"]);
+    let said = flood_by_the_world(stage);
     let rest = held.go_on();
     Outcome { arrived: rest.contains("ok hello"), said: said + &rest }
 }
@@ -193,11 +192,30 @@ const FLOOD: &str = "20000";
 
 /// A server under closed egress takes its time to answer; meanwhile another pod fills what the guard remembers.
 pub fn answer_under_flood(stage: &Stage) -> Outcome {
+    slow_answer(stage, "ask-patiently", || stage.attack("flooder", &["flood-itself", FLOOD]))
+}
+
+/// The same, and the world tries to reach a pod that it may not.
+pub fn answer_under_flood_of_the_world(stage: &Stage) -> Outcome {
+    slow_answer(stage, "ask-patiently", || flood_by_the_world(stage))
+}
+
+pub fn connected_answer_under_flood(stage: &Stage) -> Outcome {
+    slow_answer(stage, "ask-connected", || flood_by_the_world(stage))
+}
+
+/// More often than any table has room for.
+fn flood_by_the_world(stage: &Stage) -> String {
+    let flooded = format!("{}:9000", stage.pod("probed").v4());
+    stage.attack("world", &["flood", &flooded, "60000"])
+}
+
+fn slow_answer(stage: &Stage, how: &str, flood: impl FnOnce() -> String) -> Outcome {
     let mut server = stage.start("shared:owner", &["serve-slowly", &format!("0.0.0.0:{OWNED_UDP}")]);
     let target = format!("{}:{OWNED_UDP}", stage.pod("shared").v4());
-    let client = stage.start("neighbour", &["ask-patiently", &target]);
+    let client = stage.start("neighbour", &[how, &target]);
     assert_eq!(server.next_line(), "came");
-    let flooded = stage.attack("flooder", &["flood-itself", FLOOD]);
+    let flooded = flood();
     let served = server.go_on();
     let said = client.go_on();
     Outcome { arrived: said.contains("ok answered"), said: format!("{flooded}{served}{said}") }

@@ -168,6 +168,8 @@ pub const ATTACKS: &[Attack] = &[
     attack("the node's prober, while the world floods the pod", Allowed, pods::prober_under_flood),
     attack("a named program's connection, while the world floods a pod", Allowed, pods::connection_under_flood),
     attack("an answer, while another pod floods", Allowed, pods::answer_under_flood),
+    attack("an answer, while the world floods", Allowed, pods::answer_under_flood_of_the_world),
+    attack("an answer to a connected socket, while the world floods", Allowed, pods::connected_answer_under_flood),
     attack("the first packet of a new container", Stopped(Record("hasty", None)), pods::first_packet),
     attack("another program at the path, and a new agent", Stopped(Record("redirected", None)), programs::redirected),
     attack(

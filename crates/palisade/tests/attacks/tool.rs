@@ -47,6 +47,7 @@ fn run(words: &[&str]) -> io::Result<String> {
         ["flood-itself", count] => send::flood_itself(count),
         ["ask", target] => converse::ask(target),
         ["ask-much", target] => converse::ask_much(target),
+        ["ask-connected", target] => converse::ask_connected(target),
         ["ask-patiently", target] => converse::ask_patiently(target),
         ["converse", target] => converse::converse(target),
         ["serve-slowly", address] => converse::serve_slowly(address),

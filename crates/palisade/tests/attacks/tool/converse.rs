@@ -31,6 +31,16 @@ pub fn ask_patiently(target: &str) -> io::Result<String> {
     answer(&socket)
 }
 
+/// The same by a connected socket.
+pub fn ask_connected(target: &str) -> io::Result<String> {
+    let target: SocketAddr = parse(target)?;
+    let socket = system::socket(system::family_of(&target), libc::SOCK_DGRAM, 0)?;
+    system::connect(&socket, &Address::of(target), PATIENCE)?;
+    system::send(&socket, MARKER, 0, None)?;
+    wait_for_word()?;
+    answer(&socket)
+}
+
 fn asked(target: &str) -> io::Result<OwnedFd> {
     let target: SocketAddr = parse(target)?;
     let socket = system::socket(system::family_of(&target), libc::SOCK_DGRAM, 0)?;
