@@ -10,13 +10,16 @@ use crate::unavailable::{Unavailable, or_skip};
 /// An application of five languages.
 pub const APP: Image = Image("app");
 
+/// Programs that say what they were built of: of Rust, of a Go of old and of one of today.
+pub const PROGRAMS: Image = Image("programs");
+
 /// Two layers, of which the upper one removes, hides and replaces what is below.
 pub const LAYERS: Image = Image("layers");
 
 /// A whole Debian.
 pub const DEBIAN: Image = Image("debian");
 
-pub const ALL: &[Image] = &[APP, LAYERS, DEBIAN];
+pub const ALL: &[Image] = &[APP, PROGRAMS, LAYERS, DEBIAN];
 
 /// An image that `build-image` makes.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +42,7 @@ impl Image {
     pub fn build(self) -> Result<PathBuf, Unavailable> {
         let what = format!("image-{}", self.0);
         let unavailable = |why: String| {
-            let hint = Some("it takes pip, npm, apt-get, mvn, go, mmdebstrap as root, and their registries");
+            let hint = Some("it takes pip, npm, apt-get, mvn, go, cargo, mmdebstrap as root, and their registries");
             Unavailable { what: what.clone(), why, hint }
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build-image");
