@@ -103,6 +103,9 @@ fn read_object<'d>(
         Recognized::Read(kind) => {
             if let Some(object) = decode(report, root, kind) {
                 assembly.add(report, object, root.value, layer);
+            } else if let Some(ObjectRef { kind, namespace, name }) = report.doubtful().cloned() {
+                let place = report.place(root.line());
+                assembly.unreadable.push(Unreadable { place, kind: Some(kind), namespace, name: Some(name) });
             }
         }
         Recognized::WrongVersion(known, served) => {

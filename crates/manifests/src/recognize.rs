@@ -58,6 +58,11 @@ const ALL: [Kind; 31] = [
     Kind::UDPRoute,
 ];
 
+/// The versions of ClusterNetworkPolicy: the same fields.
+///
+/// Source: sigs.k8s.io/network-policy-api v0.2.0 and v0.3.0.
+const CLUSTER_NETWORK_POLICY_VERSIONS: [&str; 2] = ["v1alpha2", "v1beta1"];
+
 /// The versions of the Gateway API's kinds: the older ones have the same fields.
 const GATEWAY_VERSIONS: [&str; 4] = ["v1", "v1beta1", "v1alpha3", "v1alpha2"];
 
@@ -70,6 +75,11 @@ pub(crate) fn recognize(api_version: &str, kind: &str) -> Recognized {
         ("palisade.dev", None) if kind == crate::image_policy::KIND => Recognized::Other,
         ("palisade.dev", None) if kind.strip_suffix("List").and_then(kind_of).is_some() => Recognized::List,
         ("palisade.dev", kind) => Recognized::UnknownPolicy(kind.filter(|kind| kind.is_policy())),
+        ("policy.networking.k8s.io", Some(kind @ Kind::ClusterNetworkPolicy))
+            if CLUSTER_NETWORK_POLICY_VERSIONS.contains(&version) =>
+        {
+            Recognized::Read(kind)
+        }
         ("policy.networking.k8s.io", Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
         ("policy.networking.k8s.io", _) if !kind.ends_with("List") => Recognized::UnknownPolicy(None),
         (_, Some(kind)) if api_version == served_version(kind) => Recognized::Read(kind),
@@ -182,6 +192,9 @@ mod tests {
             recognize("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
             Recognized::Read(Kind::AdminNetworkPolicy)
         );
+        for version in ["policy.networking.k8s.io/v1alpha2", "policy.networking.k8s.io/v1beta1"] {
+            assert_eq!(recognize(version, "ClusterNetworkPolicy"), Recognized::Read(Kind::ClusterNetworkPolicy));
+        }
         assert_eq!(recognize("palisade.dev/v2", "Perimeter"), Recognized::UnknownPolicy(Some(Kind::Perimeter)));
         assert_eq!(recognize("palisade.dev/v1alpha1", "ProgramPolicy"), Recognized::UnknownPolicy(None));
         assert_eq!(recognize("gateway.networking.k8s.io/v1beta1", "HTTPRoute"), Recognized::Read(Kind::HTTPRoute));
@@ -218,9 +231,6 @@ mod tests {
         assert_eq!(recognize("projectcalico.org/v3", "StagedNetworkPolicy"), Recognized::Other);
         assert_eq!(recognize("example.com/v1", "Server"), Recognized::Other);
         assert_eq!(recognize("cilium.io/v2", "CiliumNetworkPolicyList"), Recognized::List);
-        assert_eq!(
-            recognize("policy.networking.k8s.io/v1beta1", "ClusterNetworkPolicy"),
-            Recognized::UnknownPolicy(None)
-        );
+        assert_eq!(recognize("policy.networking.k8s.io/v1", "ClusterNetworkPolicy"), Recognized::UnknownPolicy(None));
     }
 }

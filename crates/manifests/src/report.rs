@@ -15,21 +15,32 @@ pub(crate) struct Report {
     pub(crate) problems: Vec<Problem>,
     object: Option<ObjectRef>,
     rejected: bool,
+    /// Whether the object says something of which nobody can tell what it means.
+    doubtful: bool,
     /// Problems beyond the limit: their number, and the place of the last one for its caller to write to.
     dropped: usize,
     overflow: Problem,
 }
 
+/// Who looks at the keys, values and operators of a selector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Checked {
+    ByTheServer,
+    /// Of a custom resource the API server checks the structure alone.
+    ByNobody,
+}
+
 impl Report {
     pub(crate) fn new(file: Arc<str>) -> Self {
         let overflow = Problem::error("too-many-problems", "");
-        Self { file, problems: Vec::new(), object: None, rejected: false, dropped: 0, overflow }
+        Self { file, problems: Vec::new(), object: None, rejected: false, doubtful: false, dropped: 0, overflow }
     }
 
     /// Starts an object: what is reported from now on is about it.
     pub(crate) fn start(&mut self) {
         self.object = None;
         self.rejected = false;
+        self.doubtful = false;
     }
 
     /// Names the object, also in what was already reported about it since [`Report::start`].
@@ -40,9 +51,14 @@ impl Report {
         self.object = Some(object);
     }
 
-    /// Whether the API server would take the object as far as it was read.
+    /// Whether the API server would take the object as far as it was read, and its meaning is known.
     pub(crate) fn is_good(&self) -> bool {
-        !self.rejected
+        !self.rejected && !self.doubtful
+    }
+
+    /// Of an object that the API server takes and nobody can tell what it means: what it is.
+    pub(crate) fn doubtful(&self) -> Option<&ObjectRef> {
+        self.object.as_ref().filter(|_| self.doubtful && !self.rejected)
     }
 
     pub(crate) fn place(&self, line: u32) -> Place {
@@ -54,6 +70,25 @@ impl Report {
         self.rejected = true;
         let problem = Problem::error(code, at_path(at, message));
         self.add(at.line(), problem)
+    }
+
+    /// What the API server would reject if it looked; of a custom resource it does not look at this. No implementation can
+    /// tell what it means, and what the object says is not known.
+    pub(crate) fn fault(
+        &mut self,
+        checked: Checked,
+        at: &At<'_, '_>,
+        code: &'static str,
+        message: &str,
+    ) -> &mut Problem {
+        match checked {
+            Checked::ByTheServer => self.reject(at, code, message),
+            Checked::ByNobody => {
+                self.doubtful = true;
+                let problem = Problem::error(code, at_path(at, message));
+                self.add(at.line(), problem)
+            }
+        }
     }
 
     /// What changes no answer.

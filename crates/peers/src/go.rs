@@ -104,7 +104,8 @@ pub fn build(of: &str, packages: &[String], linker: &str, to: &Path) -> Result<(
     run(of, command(&module(of)).args(["build", "-trimpath", "-ldflags", linker, "-o", &to]).args(packages))
 }
 
-/// The folder in which the sources of a dependency of a module in `programs` lie.
+/// The folder in which the sources of a dependency of a module in `programs` lie; with `@VERSION` those of that one, which the
+/// module need not know.
 ///
 /// # Errors
 /// What Go says, or that there is none.

@@ -5,7 +5,7 @@ use palisade_model::{Kind, Labels, Meta, Name, ObjectRef};
 
 use crate::at::At;
 use crate::names;
-use crate::report::{Report, WithHint};
+use crate::report::{Checked, Report, WithHint};
 use crate::yaml::Shape;
 
 /// kubectl's default for an object without a namespace.
@@ -55,13 +55,28 @@ pub(super) fn read_labels(
     name: &'static str,
     check_value: fn(&str) -> Result<(), &'static str>,
 ) -> Labels {
+    read_checked_labels(report, parent, name, check_value, Checked::ByTheServer)
+}
+
+/// The same, and who checks them.
+pub(super) fn read_checked_labels(
+    report: &mut Report,
+    parent: &At<'_, '_>,
+    name: &'static str,
+    check_value: fn(&str) -> Result<(), &'static str>,
+    checked_by: Checked,
+) -> Labels {
     let Some(labels) = parent.field(name) else { return Labels::default() };
     let mut pairs = Vec::new();
     for (key, value) in labels.fields() {
+        // Of a custom resource the server drops it.
+        if checked_by == Checked::ByNobody && value.value.is_null() {
+            continue;
+        }
         // The API server lower-cases annotation keys before it checks them.
         let checked = if name == "annotations" { names::check_key(&key.to_lowercase()) } else { names::check_key(key) };
         if let Err(why) = checked {
-            report.reject(&value, "invalid-value", &format!("the key {why}"));
+            report.fault(checked_by, &value, "invalid-value", &format!("the key {why}"));
         }
         let text = match value.value.shape() {
             Shape::Text(text) => text,
@@ -69,7 +84,7 @@ pub(super) fn read_labels(
             _ => "",
         };
         if let Err(why) = check_value(text) {
-            report.reject(&value, "invalid-value", &format!("`{text}` {why}"));
+            report.fault(checked_by, &value, "invalid-value", &format!("`{text}` {why}"));
         }
         pairs.push((key, text));
     }

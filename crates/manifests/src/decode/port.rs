@@ -5,7 +5,7 @@ use palisade_model::{PortRange, Protocol};
 
 use crate::at::At;
 use crate::names;
-use crate::report::{Report, WithHint};
+use crate::report::{Checked, Report, WithHint};
 use crate::yaml::Shape;
 
 /// One entry of a rule's `ports`. Source: `ValidateNetworkPolicyPort`.
@@ -56,12 +56,19 @@ fn read_named_port(
 
 /// The `protocol` of `parent`, TCP when missing.
 pub(super) fn read_protocol(report: &mut Report, parent: &At<'_, '_>) -> Option<Protocol> {
+    read_checked_protocol(report, parent, Checked::ByTheServer)
+}
+
+/// The same, and who checks it.
+pub(super) fn read_checked_protocol(report: &mut Report, parent: &At<'_, '_>, checked: Checked) -> Option<Protocol> {
     let Some(at) = parent.field("protocol") else { return Some(Protocol::Tcp) };
     let text = at.as_text()?;
     // Exact case, as in the API: `tcp` is rejected there.
     let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.as_str() == text);
     if protocol.is_none() {
-        report.reject(&at, "invalid-value", &format!("unknown protocol `{text}`")).with_hint("use TCP, UDP or SCTP");
+        report
+            .fault(checked, &at, "invalid-value", &format!("unknown protocol `{text}`"))
+            .with_hint("use TCP, UDP or SCTP");
     }
     protocol
 }

@@ -1,12 +1,13 @@
-//! ClusterNetworkPolicy v1alpha2, AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1.
+//! ClusterNetworkPolicy v1alpha2 and v1beta1, AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1.
 //!
-//! Source: the types of sigs.k8s.io/network-policy-api v0.2.0 and the validation in their CRDs.
+//! Source: the types of sigs.k8s.io/network-policy-api and the validation in their CRDs: v0.3.0 for ClusterNetworkPolicy, v0.1.7
+//! for the others, which v0.2.0 has taken away.
 
 mod peer;
 mod port;
 
 use palisade_model::object::Name;
-use palisade_model::tiered_policy::{PodScope, Tier, TierAction, TieredPolicy, TieredRule, TieredTarget};
+use palisade_model::tiered_policy::{PodScope, Tier, TierAction, TieredPolicy, TieredRule};
 use palisade_model::{Kind, Meta};
 
 use self::peer::{read_peer, read_pod_scope};
@@ -27,13 +28,19 @@ struct Dialect {
     /// Of rules, of peers of a rule and of its ports.
     most: usize,
     ports: &'static str,
+    /// Whether the server refuses `10.1.2.3/8`.
+    wants_masked: bool,
 }
 
 impl Dialect {
-    fn of(kind: Kind) -> Self {
+    fn of(kind: Kind, root: &At<'_, '_>) -> Self {
         match kind {
-            Kind::ClusterNetworkPolicy => Self { kind, accept: "Accept", most: 25, ports: "protocols" },
-            _ => Self { kind, accept: "Allow", most: 100, ports: "ports" },
+            Kind::ClusterNetworkPolicy => {
+                // With v1alpha2 it depends on the release that is installed: v0.2.0 takes it.
+                let wants_masked = root.text("apiVersion").is_some_and(|version| !version.ends_with("v1alpha2"));
+                Self { kind, accept: "Accept", most: 25, ports: "protocols", wants_masked }
+            }
+            _ => Self { kind, accept: "Allow", most: 100, ports: "ports", wants_masked: false },
         }
     }
 
@@ -43,7 +50,7 @@ impl Dialect {
 }
 
 pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Option<TieredPolicy> {
-    let dialect = Dialect::of(meta.reference.kind);
+    let dialect = Dialect::of(meta.reference.kind, root);
     if dialect.is_baseline() && meta.name() != "default" {
         report
             .reject(
@@ -54,7 +61,7 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Opti
             .with_hint("write `metadata: {name: default}`");
     }
     let spec = required(report, root, "spec")?;
-    let subject = required(report, &spec, "subject").and_then(|at| read_subject(report, &at));
+    let subject = required(report, &spec, "subject").and_then(|at| read_subject(report, &at, dialect));
     let tier = read_tier(report, &spec, dialect);
     let priority = if dialect.is_baseline() { Some(0) } else { read_priority(report, &spec) };
     let mut rules = |list: &'static str, peers: &'static str| {
@@ -102,16 +109,18 @@ fn read_priority(report: &mut Report, spec: &At<'_, '_>) -> Option<u16> {
 }
 
 /// `namespaces` or `pods`, exactly one.
-fn read_subject(report: &mut Report, at: &At<'_, '_>) -> Option<PodScope> {
-    let scope = read_pod_scope(report, at);
-    match (scope, at.fields().count()) {
+fn read_subject(report: &mut Report, at: &At<'_, '_>, dialect: Dialect) -> Option<PodScope> {
+    let scope = read_pod_scope(report, at, dialect);
+    // The API server drops what it does not know, and then looks how many there are.
+    let given = ["namespaces", "pods"].iter().filter(|name| at.field(name).is_some()).count();
+    match (scope, given) {
         (Some(scope), 1) => Some(scope),
         // What is wrong inside of it was said.
-        (None, 1) if at.field("namespaces").is_some() || at.field("pods").is_some() => None,
+        (None, 1) => None,
         (_, count) => {
-            let message = match count {
-                0 => "names nobody",
-                1 => "has a field that this version does not know",
+            let message = match (count, at.fields().next()) {
+                (0, None) => "names nobody",
+                (0, Some(_)) => "has a field that this version does not know",
                 _ => "has more than one field",
             };
             report.reject(at, "invalid-value", message).with_hint("use `namespaces` or `pods`, and only one of them");
@@ -139,10 +148,14 @@ fn read_rule(report: &mut Report, at: &At<'_, '_>, peers: &'static str, dialect:
         at.list(dialect.ports, |port| read_ports(report, port, dialect)).into_iter().flatten().collect::<Vec<_>>()
     });
     // Source: the CRDs' x-kubernetes-validations of an egress rule.
-    let is_nameless = |target: &TieredTarget| {
-        matches!(target, TieredTarget::Nodes(_) | TieredTarget::Networks(_) | TieredTarget::DomainNames(_))
+    let nameless: &[&str] = match (peers, dialect.is_baseline()) {
+        ("from", _) => &[],
+        (_, true) => &["nodes", "networks"],
+        (_, false) => &["nodes", "networks", "domainNames"],
     };
-    if targets.iter().any(|peer| is_nameless(&peer.target)) && ports.iter().flatten().any(is_name) {
+    let is_nameless =
+        |peer: &At<'_, '_>| nameless.iter().any(|name| peer.value.field(name).is_some_and(|value| !value.is_null()));
+    if at.list(peers, is_nameless).contains(&true) && ports.iter().flatten().any(is_name) {
         report
             .reject(at, "invalid-value", "a port by name may not stand beside networks, nodes or domainNames")
             .with_hint("only pods have ports with names: make it two rules");

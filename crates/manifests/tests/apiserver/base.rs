@@ -1,6 +1,7 @@
 //! One whole object of each kind, with most of the fields that Palisade reads: what the changes start from.
 
 pub mod doors;
+pub mod tiers;
 
 use serde_json::{Value as Json, json};
 

@@ -45,6 +45,20 @@ pub fn may_be_taken(status: &Json) -> bool {
     })
 }
 
+/// Whether the server drops a peer's only field, and refuses the peer for it. In a cluster with a newer release the field
+/// may be there: Palisade takes the policy, and fails closed.
+///
+/// Source: ClusterNetworkPolicyIngressPeer, "If an implementation sees no fields are set".
+pub fn is_of_a_newer_version(status: &Json) -> bool {
+    let causes = status["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_peer = |cause: &Json| {
+        let field = general(cause["field"].as_str().unwrap_or_default());
+        let message = cause["message"].as_str().unwrap_or_default();
+        (field.ends_with("to[]") || field.ends_with("from[]")) && message.ends_with("should have at least 1 properties")
+    };
+    !causes.is_empty() && causes.iter().all(is_peer)
+}
+
 /// Fields that take part in an answer, by their beginning: what is wrong with these, Palisade must see everywhere.
 const TAKES_PART: [&str; 14] = [
     "metadata.name",

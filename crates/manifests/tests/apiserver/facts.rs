@@ -34,9 +34,15 @@ impl Reading {
             inventory.routes.len(),
             inventory.service_accounts.len(),
             inventory.services.len(),
+            inventory.tiered_policies.len(),
             inventory.workloads.len(),
         ];
         counts.iter().sum::<usize>() > 0
+    }
+
+    /// Whether it is not known what the object says.
+    pub fn is_doubtful(&self) -> bool {
+        !self.outcome.value.unreadable.is_empty()
     }
 
     /// The paths of the fields that were dropped because nobody knows them.
@@ -81,7 +87,7 @@ fn strip(value: &mut Json) {
 }
 
 /// The lists of an inventory that may hold what was asked about.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "endpointSlices",
     "gatewayClasses",
     "gateways",
@@ -95,6 +101,7 @@ const KINDS: [&str; 14] = [
     "routes",
     "serviceAccounts",
     "services",
+    "tieredPolicies",
     "workloads",
 ];
 

@@ -67,7 +67,13 @@ pub fn url(version: &str, kind: &str, namespace: &str, query: &str) -> String {
         None => lower + "s",
     };
     match kind {
-        "GatewayClass" | "IngressClass" | "Namespace" | "Node" => format!("{root}/{plural}{query}"),
+        "AdminNetworkPolicy"
+        | "BaselineAdminNetworkPolicy"
+        | "ClusterNetworkPolicy"
+        | "GatewayClass"
+        | "IngressClass"
+        | "Namespace"
+        | "Node" => format!("{root}/{plural}{query}"),
         _ => format!("{root}/namespaces/{namespace}/{plural}{query}"),
     }
 }

@@ -44,8 +44,6 @@ fn cluster_network_policies_keep_the_rules_of_their_crd() {
     check_cluster_policy(
         "{tier: Admin, priority: 1, subject: {pods: {podSelector: {}}}, ingress: [{action: Allow, from: []}, {action: Deny}, {action: Pass, from: [{}, {namespaces: {}, pods: {namespaceSelector: {}, podSelector: {}}}]}]}",
         expect![[r#"
-            error[missing-field] a.yaml:4: ClusterNetworkPolicy p: `spec.subject.pods`: `namespaceSelector` is missing
-              hint: `{}` selects all
             error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].action`: unknown action `Allow`
               hint: use Deny, Pass or Accept
             error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].from`: is empty
@@ -61,7 +59,7 @@ fn cluster_network_policies_keep_the_rules_of_their_crd() {
     check_cluster_policy(
         "{tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{domainNames: [a.example.com]}]}, {action: Accept, to: [{networks: [010.0.0.0/8, '::ffff:10.0.0.0/104', 10.0.0.1]}], protocols: [{destinationNamedPort: http}]}]}",
         expect![[r#"
-            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0]`: `domainNames` may only stand in a rule with Accept
+            warning[unknown-peer] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0]`: only Accept knows `domainNames`: this rule denies everything
               hint: deny the networks behind the names
             error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[1].to[0].networks[0]`: `010.0.0.0/8` is no CIDR block
               hint: write it as 10.0.0.0/8 or 2001:db8::/32
@@ -82,9 +80,62 @@ fn cluster_network_policies_keep_the_rules_of_their_crd() {
             error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].protocols[1].tcp.destinationPort.range`: `start` 8 does not lie before `end` 8
               hint: for one port use `number`
             error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].protocols[2].udp.destinationPort.number`: port 0 must lie between 1 and 65535
-            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].protocols[3]`: `icmp` is not known here
-              hint: correct the field's name
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].protocols[3]`: names no protocol
+              hint: make each an entry of its own: start it with `-`
             error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].protocols[4].tcp.destinationPort`: wants either `number` or `range`
+        "#]],
+    );
+}
+
+#[test]
+fn a_cluster_network_policy_without_a_namespace_selector_means_every_namespace() {
+    for version in ["v1alpha2", "v1beta1"] {
+        check(
+            &format!(
+                "apiVersion: policy.networking.k8s.io/{version}\nkind: ClusterNetworkPolicy\nmetadata: {{name: p}}\nspec: {{tier: Admin, priority: 1, subject: {{pods: {{podSelector: {{}}}}}}, egress: [{{action: Deny, to: [{{pods: {{podSelector: {{matchLabels: {{a: b}}}}}}}}]}}]}}\n"
+            ),
+            expect![[r#"
+                in force: ClusterNetworkPolicy p at a.yaml:1
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn the_newest_version_wants_networks_without_bits_behind_the_prefix() {
+    check(
+        "apiVersion: policy.networking.k8s.io/v1beta1\nkind: ClusterNetworkPolicy\nmetadata: {name: p}\nspec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [10.1.2.3/8]}]}]}\n",
+        expect![[r#"
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0].networks[0]`: `10.1.2.3/8` has bits behind its prefix
+              hint: write it as 10.0.0.0/8
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_server_takes_and_nobody_can_read_is_not_known() {
+    check_cluster_policy(
+        "{tier: Admin, priority: 1, subject: {namespaces: {matchLabels: {a: 'b c'}}}, ingress: [{action: Deny, from: [{pods: {podSelector: {matchExpressions: [{key: a, operator: Like, values: [b]}]}}}]}]}",
+        expect![[r#"
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.subject.namespaces.matchLabels.a`: `b c` must be at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.ingress[0].from[0].pods.podSelector.matchExpressions[0]`: unknown operator `Like`
+              hint: use In, NotIn, Exists or DoesNotExist
+            unreadable: ClusterNetworkPolicy in any namespace at a.yaml:1
+        "#]],
+    );
+    check_cluster_policy(
+        "{tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Accept, to: [{domainNames: [example.com, example.com, '*', a..b, null]}]}, {action: Deny, to: [{domainNames: [example.com]}]}]}",
+        expect![[r#"
+            error[duplicate] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0].domainNames[1]`: `example.com` is there already
+              hint: remove one of the two
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0].domainNames[2]`: `*` is no domain name
+              hint: write it as example.com, or *.example.com for all below it
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0].domainNames[3]`: `a..b` is no domain name
+              hint: write it as example.com, or *.example.com for all below it
+            error[invalid-value] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[0].to[0].domainNames[4]`: `` is no domain name
+              hint: write it as example.com, or *.example.com for all below it
+            warning[unknown-peer] a.yaml:4: ClusterNetworkPolicy p: `spec.egress[1].to[0]`: only Accept knows `domainNames`: this rule denies everything
+              hint: deny the networks behind the names
         "#]],
     );
 }

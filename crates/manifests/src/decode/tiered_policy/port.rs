@@ -5,8 +5,8 @@ use palisade_model::{Kind, PortRange, Protocol};
 
 use super::Dialect;
 use crate::at::At;
-use crate::decode::port::{read_port_number, read_protocol};
-use crate::report::{Report, WithHint};
+use crate::decode::port::{read_checked_protocol, read_port_number};
+use crate::report::{Checked, Report, WithHint};
 
 pub(super) fn is_name(port: &TieredPort) -> bool {
     matches!(port, TieredPort::Name(_))
@@ -14,7 +14,12 @@ pub(super) fn is_name(port: &TieredPort) -> bool {
 
 /// One entry of `protocols` (v1alpha2) or `ports` (v1alpha1).
 pub(super) fn read_ports(report: &mut Report, at: &At<'_, '_>, dialect: Dialect) -> Option<TieredPort> {
-    let given: Vec<&str> = at.fields().filter(|(_, value)| !value.value.is_null()).map(|(name, _)| name).collect();
+    let known: &[&str] = match dialect.kind {
+        Kind::ClusterNetworkPolicy => &["tcp", "udp", "sctp", "destinationNamedPort"],
+        _ => &["portNumber", "namedPort", "portRange"],
+    };
+    // The API server drops what it does not know, and then looks how many there are.
+    let given: Vec<&str> = known.iter().copied().filter(|name| at.field(name).is_some()).collect();
     let [field] = given[..] else {
         let message = if given.is_empty() { "names no protocol" } else { "has more than one field" };
         report.reject(at, "invalid-value", message).with_hint("make each an entry of its own: start it with `-`");
@@ -28,22 +33,16 @@ pub(super) fn read_ports(report: &mut Report, at: &At<'_, '_>, dialect: Dialect)
         ("destinationNamedPort", Kind::ClusterNetworkPolicy) => read_name(report, &entry),
         ("namedPort", Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy) => read_name(report, &entry),
         ("portNumber", Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy) => {
-            let protocol = read_protocol(report, &entry)?;
+            let protocol = read_checked_protocol(report, &entry, Checked::ByNobody)?;
             let port = read_number(report, &entry, "port")?;
             Some(TieredPort::Numbers(protocol, Some(PortRange::single(port))))
         }
         ("portRange", Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy) => {
-            let protocol = read_protocol(report, &entry)?;
+            let protocol = read_checked_protocol(report, &entry, Checked::ByNobody)?;
             let range = read_range(report, &entry, false)?;
             Some(TieredPort::Numbers(protocol, Some(range)))
         }
-        _ => {
-            // Pruned by the API server, and then the entry is empty.
-            report
-                .reject(at, "invalid-value", &format!("`{field}` is not known here"))
-                .with_hint("correct the field's name");
-            None
-        }
+        _ => unreachable!("one of those that are known to the dialect"),
     }
 }
 
@@ -67,13 +66,11 @@ fn read_destination_port(report: &mut Report, at: &At<'_, '_>, protocol: Protoco
 }
 
 fn read_name(report: &mut Report, at: &At<'_, '_>) -> Option<TieredPort> {
-    match at.as_text() {
-        Some(name) if !name.is_empty() => Some(TieredPort::Name(name.into())),
-        _ => {
-            report.reject(at, "invalid-value", "names no port");
-            None
-        }
+    let name = at.as_text()?;
+    if name.is_empty() {
+        report.warn(at, "empty-name", "names no port: matches nothing");
     }
+    Some(TieredPort::Name(name.into()))
 }
 
 fn read_number(report: &mut Report, at: &At<'_, '_>, name: &'static str) -> Option<u16> {
