@@ -34,6 +34,7 @@ mod selectors;
 mod service_address;
 mod service_port;
 mod shadowed_tier_rule;
+mod together;
 mod view;
 
 use palisade_model::finding::{Finding, Rule, Subject, Suppression};

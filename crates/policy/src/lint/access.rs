@@ -65,7 +65,8 @@ impl<'m> AccessRuleAt<'m> {
             && side(&self.rule.to, &outer.rule.to)
     }
 
-    fn peer_is_within(&self, inner: &Peer, outer_rule: &Self, outer: &Peer) -> bool {
+    /// Whether everyone whom `inner`, of this rule, means is meant by `outer` of `outer_rule`.
+    pub(super) fn peer_is_within(&self, inner: &Peer, outer_rule: &Self, outer: &Peer) -> bool {
         match (&inner.target, &outer.target) {
             (PeerTarget::Pods(a), PeerTarget::Pods(b)) => self.pods_are_within(a, outer_rule, b),
             // A rule of the whole pod does not judge inside of it, one of a container does.

@@ -1,14 +1,16 @@
-//! Rules that say nothing which another does not say too.
+//! Rules that say nothing which another does not say too, or several together.
 
 use std::collections::BTreeSet;
 
 use palisade_model::Place;
-use palisade_model::access_policy::Mode;
+use palisade_model::access_policy::{Mode, Peer};
 use palisade_model::finding::{Finding, Rule, Severity};
 use palisade_model::object::ObjectRef;
+use palisade_model::port::PortRule;
 
 use super::access::{self, AccessRuleAt};
 use super::containing::Containing;
+use super::together::{named, together};
 use super::view::{NetworkPeer, NetworkRule, View};
 use super::{containment, duplicate_policy};
 use crate::maps::HashMap;
@@ -19,8 +21,9 @@ pub(super) fn rule() -> Rule {
         "contained-rule",
         Severity::Low,
         "a rule is contained in another",
-        "Everything that the rule covers is covered by another rule for the same pods, so removing it changes no answer. Whoever \
-         reads the policy takes it for the reason of a link that the other rule opens, and removing it one day closes nothing.\n\n\
+        "Everything that the rule covers is covered by another rule for the same pods, or by several together, so removing it \
+         changes no answer. Whoever reads the policy takes it for the reason of a link that the other rule opens, and removing it \
+         one day closes nothing.\n\n\
          Remove it, or narrow the other one if that opens more than it should. Where the rules differ as written and only the pods of \
          this input make them alike, the finding says so and is rated `info`.",
     )
@@ -45,23 +48,52 @@ fn network(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
     // What is a copy as a whole is told as that.
     let copies = duplicate_policy::originals(view);
     let told: HashMap<usize, Proof> = without_cycles(view, |inner, proof, is_told| {
-        let others = others(view, inner).filter(|(_, outer)| !copies.contains_key(&outer.position));
-        !copies.contains_key(&inner.position)
-            && others
-                .filter(|(place, _)| !is_told(*place))
-                .any(|(_, outer)| contained(view, inner, outer) >= Some(proof))
+        let stays = |place: &usize| !is_told(*place);
+        !copies.contains_key(&inner.position) && !containers(view, inner, proof, &copies, stays).is_empty()
     });
     let tellable = view.network.iter().enumerate().filter_map(|(place, inner)| Some((inner, *told.get(&place)?)));
     tellable
         .filter_map(|(inner, proof)| {
             let stays = |place: &usize| told.get(place).is_none_or(|other| *other < proof);
-            let others =
-                others(view, inner).filter(|(place, outer)| stays(place) && !copies.contains_key(&outer.position));
-            let (_, outer) = others.into_iter().find(|(_, outer)| contained(view, inner, outer) >= Some(proof))?;
-            let finding = tell(rule, proof, (&outer.policy.meta.reference, &outer.part(), &outer.rule.place));
+            let outer = containers(view, inner, proof, &copies, stays);
+            let outer = outer.into_iter().map(|outer| (&outer.policy.meta.reference, outer.part(), &outer.rule.place));
+            let finding = tell(rule, proof, outer.collect())?;
             Some(finding.of(&inner.policy.meta.reference).part(inner.part()).at(&inner.rule.place))
         })
         .collect()
+}
+
+/// The rule that contains `inner`, or several that do together; none when it is not contained. Only those are asked that stay,
+/// and are in no copy of another policy.
+fn containers<'v, 'm>(
+    view: &'v View<'m>,
+    inner: &'v NetworkRule<'m>,
+    proof: Proof,
+    copies: &HashMap<usize, usize>,
+    stays: impl Fn(&usize) -> bool,
+) -> Vec<&'v NetworkRule<'m>> {
+    let others = others(view, inner).filter(|(place, outer)| stays(place) && !copies.contains_key(&outer.position));
+    let others: Vec<&NetworkRule<'_>> = others.map(|(_, outer)| outer).collect();
+    if let Some(one) = others.iter().find(|outer| contained(view, inner, outer) >= Some(proof)) {
+        return vec![one];
+    }
+    let others: Vec<&NetworkRule<'_>> =
+        others.into_iter().filter(|outer| subject(view, inner, outer) >= Some(proof)).collect();
+    // Everyone is one part, that only who means everyone has.
+    let parts: Vec<Option<&NetworkPeer<'_>>> = match inner.peers.as_slice() {
+        [] => vec![None],
+        peers => peers.iter().map(Some).collect(),
+    };
+    let mean = |part: &Option<&NetworkPeer<'_>>, outer: &NetworkRule<'_>| {
+        let has = |peer: &NetworkPeer<'_>| outer.peers.iter().any(|other| peer_contained(peer, other) >= Some(proof));
+        outer.peers.is_empty() || part.is_some_and(has)
+    };
+    let have_ports = |those: &[&NetworkRule<'_>]| {
+        let ports: Vec<PortRule> = those.iter().flat_map(|outer| outer.rule.ports.iter().cloned()).collect();
+        those.iter().any(|outer| outer.rule.ports.is_empty())
+            || !ports.is_empty() && containment::ports(&inner.rule.ports, &ports)
+    };
+    together(parts.into_iter(), &others, mean, have_ports).unwrap_or_default()
 }
 
 /// The rules that are contained in one that is not told of itself, so that all that are told can go at once. What always
@@ -100,33 +132,35 @@ fn others<'v, 'm>(
         .filter(|(_, outer)| (outer.position, outer.index) != (inner.position, inner.index))
 }
 
-fn tell(rule: &Rule, proof: Proof, (object, part, place): (&ObjectRef, &str, &Place)) -> Finding {
+/// What is said of a rule that is covered by `outer`; nothing when there is none.
+fn tell(rule: &Rule, proof: Proof, outer: Vec<(&ObjectRef, String, &Place)>) -> Option<Finding> {
+    if outer.is_empty() {
+        return None;
+    }
+    let by: Vec<String> = outer.iter().map(|(object, part, _)| format!("{object} {part}")).collect();
     let here = match proof {
         Proof::Always => "",
         Proof::Here => " for the pods of this input",
     };
     let mut finding = rule
-        .finding(format!("all that this rule covers{here} is covered by {object} {part}"))
-        .reason("removing the rule changes no answer: who relies on it to open or close something relies on the other")
-        .related(place, format!("{object} {part}"));
+        .finding(format!("all that this rule covers{here} is covered by {}", named(&by)))
+        .reason("removing the rule changes no answer: who relies on it to open or close something relies on the other");
+    for (name, (_, _, place)) in by.iter().zip(&outer) {
+        finding = finding.related(place, name.clone());
+    }
     if proof == Proof::Here {
         finding.severity = Severity::Info;
-        return finding.fix("nothing, if the two are meant to differ for other pods; else remove the rule");
+        return Some(finding.fix("nothing, if the two are meant to differ for other pods; else remove the rule"));
     }
-    finding.fix("remove the rule, or narrow the other one")
+    Some(finding.fix("remove the rule, or narrow the other one"))
 }
 
 /// Whether what `inner` opens is opened by `outer`, for all that `inner`'s policy selects.
 fn contained(view: &View<'_>, inner: &NetworkRule<'_>, outer: &NetworkRule<'_>) -> Option<Proof> {
-    if !containment::ports(&inner.rule.ports, &outer.rule.ports)
-        || !view.subjects[inner.position].is_subset_of(&view.subjects[outer.position])
-    {
+    if !containment::ports(&inner.rule.ports, &outer.rule.ports) {
         return None;
     }
-    let subject = match containment::selector(&inner.policy.pod_selector, &outer.policy.pod_selector) {
-        true => Proof::Always,
-        false => Proof::Here,
-    };
+    let subject = subject(view, inner, outer)?;
     match (inner.peers.as_slice(), outer.peers.as_slice()) {
         (_, []) => Some(subject),
         ([], _) => None,
@@ -138,6 +172,17 @@ fn contained(view: &View<'_>, inner: &NetworkRule<'_>, outer: &NetworkRule<'_>) 
             Some(proof)
         }
     }
+}
+
+/// Whether all that `inner`'s policy selects is selected by `outer`'s.
+fn subject(view: &View<'_>, inner: &NetworkRule<'_>, outer: &NetworkRule<'_>) -> Option<Proof> {
+    if !view.subjects[inner.position].is_subset_of(&view.subjects[outer.position]) {
+        return None;
+    }
+    Some(match containment::selector(&inner.policy.pod_selector, &outer.policy.pod_selector) {
+        true => Proof::Always,
+        false => Proof::Here,
+    })
 }
 
 fn peer_contained(inner: &NetworkPeer<'_>, outer: &NetworkPeer<'_>) -> Option<Proof> {
@@ -163,31 +208,58 @@ fn peer_contained(inner: &NetworkPeer<'_>, outer: &NetworkPeer<'_>) -> Option<Pr
 
 fn access_rules(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
     let all: Vec<AccessRuleAt<'_>> = access::rules(view.model).filter(|at| at.grants(view.now)).collect();
-    let contains = |outer: &AccessRuleAt<'_>, inner: &AccessRuleAt<'_>| {
-        outer.rule.action == inner.rule.action
-            && outer.acts_wherever(inner)
-            && (outer.policy.mode == Mode::Enforce || inner.policy.mode == Mode::Audit)
-            && outer.lasts_as_long_as(inner)
-            && inner.is_contained_in(outer)
-    };
     let index = Containing::new(&all);
     // As above: what contains one that is told of is not told of itself.
     let mut told: BTreeSet<usize> = BTreeSet::new();
     for (place, inner) in all.iter().enumerate().rev() {
-        let mut others = index.candidates(inner).into_iter();
-        if others.any(|other| other != place && !told.contains(&other) && contains(&all[other], inner)) {
+        let stays = |other: &usize| *other != place && !told.contains(other);
+        if !access_containers(&all, &index, inner, stays).is_empty() {
             told.insert(place);
         }
     }
     told.iter()
         .filter_map(|place| {
             let inner = &all[*place];
-            let others = index.candidates(inner).into_iter().filter(|other| !told.contains(other));
-            let outer = others.map(|other| &all[other]).find(|outer| contains(outer, inner))?;
-            let finding = tell(rule, Proof::Always, (&outer.policy.meta.reference, &outer.part(), &outer.rule.place));
+            let outer = access_containers(&all, &index, inner, |other| !told.contains(other));
+            let outer = outer.into_iter().map(|outer| (&outer.policy.meta.reference, outer.part(), &outer.rule.place));
+            let finding = tell(rule, Proof::Always, outer.collect())?;
             Some(finding.of(&inner.policy.meta.reference).part(inner.part()).at(&inner.rule.place))
         })
         .collect()
+}
+
+/// The rule of `all` that contains `inner`, or several that do together; none when it is not contained.
+fn access_containers<'a, 'm>(
+    all: &'a [AccessRuleAt<'m>],
+    index: &Containing,
+    inner: &AccessRuleAt<'m>,
+    stays: impl Fn(&usize) -> bool,
+) -> Vec<&'a AccessRuleAt<'m>> {
+    let counts_for = |outer: &AccessRuleAt<'_>| {
+        outer.rule.action == inner.rule.action
+            && outer.acts_wherever(inner)
+            && (outer.policy.mode == Mode::Enforce || inner.policy.mode == Mode::Audit)
+            && outer.lasts_as_long_as(inner)
+    };
+    let candidates = index.candidates(inner).into_iter().filter(&stays).map(|other| &all[other]);
+    let alone = candidates.into_iter().find(|outer| counts_for(outer) && inner.is_contained_in(outer));
+    if let Some(one) = alone {
+        return vec![one];
+    }
+    let others = index.candidates_of_each(inner).into_iter().filter(&stays).map(|other| &all[other]);
+    let others: Vec<&AccessRuleAt<'m>> = others.filter(|outer| counts_for(outer)).collect();
+    let pairs = inner.rule.from.iter().flat_map(|from| inner.rule.to.iter().map(move |to| (from, to)));
+    let mean = |(from, to): &(&Peer, &Peer), outer: &AccessRuleAt<'m>| {
+        let is_within =
+            |peer: &Peer, others: &[Peer]| others.iter().any(|other| inner.peer_is_within(peer, outer, other));
+        is_within(from, &outer.rule.from) && is_within(to, &outer.rule.to)
+    };
+    let have_ports = |those: &[&AccessRuleAt<'m>]| {
+        let ports: Vec<PortRule> = those.iter().flat_map(|outer| outer.rule.ports.iter().cloned()).collect();
+        those.iter().any(|outer| outer.rule.ports.is_empty())
+            || !ports.is_empty() && containment::ports(&inner.rule.ports, &ports)
+    };
+    together(pairs, &others, mean, have_ports).unwrap_or_default()
 }
 
 /// An Allow that a Deny covers as a whole; `index` is of `denies`.

@@ -52,9 +52,24 @@ impl Containing {
     /// The places of those that could contain `inner`, in order, each once.
     pub(super) fn candidates(&self, inner: &AccessRuleAt<'_>) -> Vec<usize> {
         // Each of its receivers has to be among the other's: the first will do to look for it.
-        let Some(first) = inner.rule.to.first() else { return Vec::new() };
+        self.of(inner.rule.to.iter().take(1))
+    }
+
+    /// The places of those that could contain a part of `inner`, in order, each once.
+    pub(super) fn candidates_of_each(&self, inner: &AccessRuleAt<'_>) -> Vec<usize> {
+        self.of(inner.rule.to.iter())
+    }
+
+    fn of<'p>(&self, receivers: impl Iterator<Item = &'p Peer>) -> Vec<usize> {
         let mut found: Vec<usize> = Vec::new();
-        match &first.target {
+        receivers.for_each(|receiver| self.add_candidates(receiver, &mut found));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn add_candidates(&self, receiver: &Peer, found: &mut Vec<usize>) {
+        match &receiver.target {
             PeerTarget::Pods(fields) => {
                 let workload = fields.workload.as_ref().and_then(|workload| self.by_workload.get(&workload.name));
                 found.extend(workload.into_iter().flatten());
@@ -70,9 +85,6 @@ impl Containing {
             PeerTarget::Entity(_) => found.extend(&self.others),
             PeerTarget::Fqdn(_) => {}
         }
-        found.sort_unstable();
-        found.dedup();
-        found
     }
 }
 

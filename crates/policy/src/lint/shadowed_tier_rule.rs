@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use palisade_model::finding::{Finding, Rule, Severity};
-use palisade_model::tiered_policy::{TierAction, TieredPolicy, TieredRule, TieredTarget};
+use palisade_model::tiered_policy::{TierAction, TieredPolicy, TieredPort, TieredRule, TieredTarget};
 use palisade_model::verdict::Direction;
 
 use super::containment;
 use super::pod_set::PodSet;
+use super::together::{named, together};
 use super::view::{Extent, View};
 use crate::tiers::rules_of;
 
@@ -17,7 +18,7 @@ pub(super) fn rule() -> Rule {
         Severity::Medium,
         "a rule of a tier is never asked",
         "The first rule of a tier that matches ends it. An earlier rule, of the same policy or of one with a lower priority, matches \
-         all that this one could, so this one never decides. A Deny behind an Accept leaves open what its author meant to close.\n\n\
+         all that this one could, or several do together, so this one never decides. A Deny behind an Accept leaves open what its author meant to close.\n\n\
          Put the narrower rule first, or remove it. Where the rules differ as written and only the pods of this input make the \
          earlier one cover the later, the finding says so and is rated `low`.",
     )
@@ -52,13 +53,40 @@ pub(super) fn find(view: &View<'_>, rule: &Rule) -> Vec<Finding> {
             continue;
         }
         let earlier = rules[..position].iter().filter(|earlier| earlier.direction == later.direction);
-        let found = earlier.filter_map(|earlier| Some((shadows(earlier, later)?, earlier)));
-        // The first that always does, or else the first that does here.
-        if let Some((proof, earlier)) = found.min_by_key(|(proof, _)| *proof) {
-            findings.push(tell(rule, proof, earlier, later));
+        let earlier: Vec<&TierRule<'_>> = earlier.filter(|earlier| earlier.policy.tier == later.policy.tier).collect();
+        let found = earlier.iter().filter_map(|earlier| Some((shadows(earlier, later)?, vec![*earlier])));
+        // The first that always does, or else several that always do, or else the first that does here, or several.
+        let alone = found.min_by_key(|(proof, _)| *proof);
+        let several = |proof| Some((proof, shadow_together(&earlier, later, proof)?));
+        let found = match alone {
+            Some((Proof::Always, _)) => alone,
+            Some((Proof::Here, _)) | None => several(Proof::Always).or(alone).or_else(|| several(Proof::Here)),
+        };
+        if let Some((proof, earlier)) = found {
+            findings.push(tell(rule, proof, &earlier, later));
         }
     }
     findings
+}
+
+/// The rules before `later` that match all that it could, each a part of it.
+fn shadow_together<'r, 'm>(
+    earlier: &[&'r TierRule<'m>],
+    later: &TierRule<'m>,
+    proof: Proof,
+) -> Option<Vec<&'r TierRule<'m>>> {
+    let others = earlier.iter().copied().filter(|earlier| is_subject(earlier, later).is_some_and(|is| is <= proof));
+    let mean = |place: &usize, earlier: &TierRule<'m>| {
+        peer_shadowed(earlier, (&later.rule.peers[*place].target, &later.peers[*place])).is_some_and(|is| is <= proof)
+    };
+    let have_ports = |those: &[&TierRule<'m>]| {
+        let ports: Vec<TieredPort> =
+            those.iter().flat_map(|earlier| earlier.rule.ports.iter().flatten().cloned()).collect();
+        those.iter().any(|earlier| earlier.rule.ports.is_none())
+            || containment::tiered_ports(later.rule.ports.as_deref(), Some(&ports))
+    };
+    let found = together(0..later.rule.peers.len(), &others.collect::<Vec<_>>(), mean, have_ports)?;
+    (!found.is_empty()).then_some(found)
 }
 
 /// How far a containment goes.
@@ -68,33 +96,41 @@ enum Proof {
     Here,
 }
 
-fn tell(rule: &Rule, proof: Proof, earlier: &TierRule<'_>, later: &TierRule<'_>) -> Finding {
+fn tell(rule: &Rule, proof: Proof, earlier: &[&TierRule<'_>], later: &TierRule<'_>) -> Finding {
     let here = match proof {
         Proof::Always => "",
         Proof::Here => " for the pods of this input",
     };
-    let object = &earlier.policy.meta.reference;
-    let same = earlier.policy.meta.reference == later.policy.meta.reference;
-    let by = if same { earlier.part() } else { format!("{object} {}", earlier.part()) };
-    let (first, second) = (earlier.rule.action.as_str(), later.rule.action.as_str());
-    let reason = match (earlier.rule.action, later.rule.action) {
-        (TierAction::Accept, TierAction::Deny) => {
-            "the first rule that matches ends the tier: what this Deny means to close stays accepted".to_owned()
-        }
-        _ => "the first rule that matches ends the tier".to_owned(),
+    let by = |earlier: &&TierRule<'_>| {
+        let same = earlier.policy.meta.reference == later.policy.meta.reference;
+        if same { earlier.part() } else { format!("{} {}", earlier.policy.meta.reference, earlier.part()) }
+    };
+    let before = match earlier {
+        [one] => format!("the {} of {} matches first", one.rule.action.as_str(), by(one)),
+        several => format!("{} match first", named(&several.iter().map(by).collect::<Vec<_>>())),
+    };
+    let second = later.rule.action.as_str();
+    let opens = later.rule.action == TierAction::Deny
+        && earlier.iter().all(|earlier| earlier.rule.action == TierAction::Accept);
+    let reason = match opens {
+        true => "the first rule that matches ends the tier: what this Deny means to close stays accepted",
+        false => "the first rule that matches ends the tier",
     };
     let mut finding = rule
-        .finding(format!("this {second} is never asked{here}: the {first} of {by} matches first"))
+        .finding(format!("this {second} is never asked{here}: {before}"))
         .of(&later.policy.meta.reference)
         .part(later.part())
         .at(&later.rule.place)
         .reason(reason)
-        .fix("move the narrower rule before the other, or remove it")
-        .related(&earlier.rule.place, format!("{object} {}", earlier.part()));
-    finding.severity = match (proof, earlier.rule.action, later.rule.action) {
-        (Proof::Always, TierAction::Accept, TierAction::Deny) => Severity::High,
-        (Proof::Always, ..) => rule.severity,
-        (Proof::Here, ..) => Severity::Low,
+        .fix("move the narrower rule before the other, or remove it");
+    for earlier in earlier {
+        let object = &earlier.policy.meta.reference;
+        finding = finding.related(&earlier.rule.place, format!("{object} {}", earlier.part()));
+    }
+    finding.severity = match (proof, opens) {
+        (Proof::Always, true) => Severity::High,
+        (Proof::Always, false) => rule.severity,
+        (Proof::Here, _) => Severity::Low,
     };
     finding
 }
@@ -123,26 +159,33 @@ fn in_order<'m>(view: &View<'m>) -> Vec<TierRule<'m>> {
 }
 
 fn shadows(earlier: &TierRule<'_>, later: &TierRule<'_>) -> Option<Proof> {
-    let same_tier = earlier.policy.tier == later.policy.tier;
-    if !same_tier || !containment::tiered_ports(later.rule.ports.as_deref(), earlier.rule.ports.as_deref()) {
+    if !containment::tiered_ports(later.rule.ports.as_deref(), earlier.rule.ports.as_deref()) {
         return None;
     }
-    let mut proof = extents((&later.subject, &earlier.subject), || {
-        containment::scope(&later.policy.subject, &earlier.policy.subject)
-    })?;
+    let mut proof = is_subject(earlier, later)?;
     for (inner, in_inner) in later.rule.peers.iter().zip(&later.peers) {
-        let outer = earlier.rule.peers.iter().zip(&earlier.peers);
-        let found = outer.filter_map(|(outer, in_outer)| {
-            let always = || containment::tiered_peer(&inner.target, &outer.target);
-            match (in_inner, in_outer) {
-                (Some(inner), Some(outer)) => extents((inner, outer), always),
-                (None, None) => always().then_some(Proof::Always),
-                (Some(_), None) | (None, Some(_)) => None,
-            }
-        });
-        proof = proof.max(found.min()?);
+        proof = proof.max(peer_shadowed(earlier, (&inner.target, in_inner))?);
     }
     Some(proof)
+}
+
+/// Whether all that the policy of `later` selects is selected by that of `earlier`.
+fn is_subject(earlier: &TierRule<'_>, later: &TierRule<'_>) -> Option<Proof> {
+    extents((&later.subject, &earlier.subject), || containment::scope(&later.policy.subject, &earlier.policy.subject))
+}
+
+/// Whether everyone whom a peer means is meant by a peer of `earlier`.
+fn peer_shadowed(earlier: &TierRule<'_>, (inner, in_inner): (&TieredTarget, &Option<Extent>)) -> Option<Proof> {
+    let outer = earlier.rule.peers.iter().zip(&earlier.peers);
+    let found = outer.filter_map(|(outer, in_outer)| {
+        let always = || containment::tiered_peer(inner, &outer.target);
+        match (in_inner, in_outer) {
+            (Some(inner), Some(outer)) => extents((inner, outer), always),
+            (None, None) => always().then_some(Proof::Always),
+            (Some(_), None) | (None, Some(_)) => None,
+        }
+    });
+    found.min()
 }
 
 fn extents((inner, outer): (&Extent, &Extent), always: impl FnOnce() -> bool) -> Option<Proof> {

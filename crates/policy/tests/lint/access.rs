@@ -12,6 +12,27 @@ const CLOSED: &str = "
 ";
 
 #[test]
+fn a_rule_that_several_others_cover_together() {
+    check(
+        r#"
+        pod shop/web app=web
+        pod shop/job app=job
+        pod shop/db app=db
+        access shop/all {rules: [{action: Allow, from: [{workload: web}, {workload: job}], to: [{workload: db}], ports: [{port: 80}, {port: 81}]}]}
+        access shop/parts {rules: [{action: Allow, from: [{workload: web}], to: [{selector: {matchLabels: {app: db}}}, {workload: db}]}, {action: Allow, from: [{workload: job}], to: [{workload: db}], ports: [{port: 80}]}, {action: Allow, from: [{workload: job}], to: [{workload: db}], ports: [{port: 81}]}]}
+        "#,
+        expect![[r#"
+            low contained-rule: AccessPolicy shop/parts: rules[1]: all that this rule covers is covered by AccessPolicy shop/all rules[0]
+            low contained-rule: AccessPolicy shop/parts: rules[2]: all that this rule covers is covered by AccessPolicy shop/all rules[0]
+            low idle-allow: AccessPolicy shop/all: rules[0]: nothing closes `shop/web`: this Allow changes nothing
+            low idle-allow: AccessPolicy shop/parts: rules[0]: nothing closes `shop/web`: this Allow changes nothing
+            low idle-allow: AccessPolicy shop/parts: rules[1]: nothing closes `shop/job`: this Allow changes nothing
+            low idle-allow: AccessPolicy shop/parts: rules[2]: nothing closes `shop/job`: this Allow changes nothing
+        "#]],
+    );
+}
+
+#[test]
 fn rules_within_others() {
     check(
         &format!(

@@ -22,6 +22,28 @@ fn a_selector_and_a_peer_that_nobody_has() {
 }
 
 #[test]
+fn a_rule_that_several_others_cover_together() {
+    check(
+        r#"
+        pod shop/web app=web
+        pod shop/job app=job
+        pod shop/db app=db
+        netpol shop/all {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}, {podSelector: {matchLabels: {app: job}}}], ports: [{port: 80, endPort: 90}]}]}
+        netpol shop/job {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: job}}}]}]}
+        netpol shop/high {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 85, endPort: 99}]}]}
+        netpol shop/low {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 70, endPort: 84}]}]}
+        netpol shop/some {podSelector: {}, egress: [{to: [{podSelector: {matchLabels: {app: web}}}, {podSelector: {matchLabels: {app: job}}}], ports: [{port: 7}]}]}
+        netpol shop/half {podSelector: {}, egress: [{to: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 7}]}]}
+        "#,
+        expect![[r#"
+            low contained-rule: NetworkPolicy shop/all: ingress[0]: all that this rule covers is covered by NetworkPolicy shop/high ingress[0], NetworkPolicy shop/job ingress[0] and NetworkPolicy shop/low ingress[0] together
+            low contained-rule: NetworkPolicy shop/half: egress[0]: all that this rule covers is covered by NetworkPolicy shop/some egress[0]
+            high dns-forgotten: NetworkPolicy shop/half: egress: `shop/db` and 2 more may reach other pods but not the DNS that tells where they are
+        "#]],
+    );
+}
+
+#[test]
 fn a_rule_within_another_of_the_same_or_another_policy() {
     check(
         r#"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use palisade_manifests::load_text;
 use palisade_model::finding::{Finding, Subject};
 use palisade_model::link::{End, Link, OWN_NODE, PodEnd, Which};
+use palisade_model::network_policy::NetworkPolicy;
 use palisade_model::settings::Settings;
 use palisade_model::tiered_policy::{PodScope, Tier, TierAction, TieredPeer, TieredPolicy, TieredRule, TieredTarget};
 use palisade_model::verdict::Judgement;
@@ -27,6 +28,9 @@ const OF_RULES: [&str; 5] = ["contained-rule", "overridden-allow", "idle-allow",
 /// Rules whose findings name a policy that can go.
 const OF_POLICIES: [&str; 2] = ["duplicate-policy", "selector-matches-nothing"];
 
+/// Findings about a rule that several others cover, and none of them alone.
+const TOGETHER: &str = "together";
+
 #[test]
 fn what_is_called_without_effect_has_none() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
@@ -42,6 +46,9 @@ fn what_is_called_without_effect_has_none() {
         let removable: Vec<&Finding> = findings.iter().filter(|finding| can_go(finding)).collect();
         for finding in &removable {
             *spoken.entry(finding.rule.to_string()).or_default() += 1;
+            if finding.message.ends_with(" together") || finding.message.contains(" match first") {
+                *spoken.entry(TOGETHER.to_owned()).or_default() += 1;
+            }
             let mut without = whole.clone();
             remove(&mut without, &[finding]);
             assert_eq!(first_difference(&before, &words(&without, &world)), None, "seed {seed}: {finding:#?}");
@@ -52,7 +59,7 @@ fn what_is_called_without_effect_has_none() {
     }
     println!("{spoken:?}");
     if count >= WORLDS {
-        for rule in OF_RULES.into_iter().chain(OF_POLICIES) {
+        for rule in OF_RULES.into_iter().chain(OF_POLICIES).chain([TOGETHER]) {
             assert!(spoken.get(rule).copied().unwrap_or_default() >= FLOOR, "{rule} speaks too rarely: {spoken:?}");
         }
     }
@@ -81,7 +88,8 @@ fn doubled(mut inventory: Inventory, seed: u64) -> Inventory {
         }
         shared
     });
-    let again: Vec<_> = again.collect();
+    let mut again: Vec<_> = again.collect();
+    again.extend(halves(&inventory, seed));
     inventory.network_policies.extend(again);
     let again: Vec<_> =
         inventory.access_policies.iter().enumerate().filter(|(position, _)| picked(*position)).collect();
@@ -130,6 +138,30 @@ fn doubled(mut inventory: Inventory, seed: u64) -> Inventory {
         policy.ingress.extend(first.filter(|_| seed.is_multiple_of(5)));
     }
     inventory
+}
+
+/// Policies named before the ones that they are of, of which lint therefore tells: their rules say together what those of another say alone: of some the first peer and the rest, of others the ports.
+fn halves(inventory: &Inventory, seed: u64) -> Vec<Arc<NetworkPolicy>> {
+    let picked = |position: usize| (seed as usize + position) % 3 == 1;
+    let policies = inventory.network_policies.iter().enumerate().filter(|(position, _)| picked(*position));
+    let halves = policies.flat_map(|(position, policy)| {
+        [true, false].map(|is_first| {
+            let mut shared = Arc::clone(policy);
+            let copy = Arc::make_mut(&mut shared);
+            copy.meta.reference.name = format!("0-{position}-{is_first}").into();
+            for rule in copy.ingress.iter_mut().chain(&mut copy.egress).flatten() {
+                match (is_first, rule.peers.len() > 1, rule.ports.len() > 1) {
+                    (true, true, _) => rule.peers.truncate(1),
+                    (false, true, _) => drop(rule.peers.remove(0)),
+                    (true, false, true) => rule.ports.truncate(1),
+                    (false, false, true) => drop(rule.ports.remove(0)),
+                    (_, false, false) => {}
+                }
+            }
+            shared
+        })
+    });
+    halves.collect()
 }
 
 fn remove(inventory: &mut Inventory, findings: &[&Finding]) {

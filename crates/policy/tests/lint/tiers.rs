@@ -28,6 +28,21 @@ fn a_rule_behind_one_that_matches_more() {
 }
 
 #[test]
+fn a_rule_behind_several_that_match_all_of_it_together() {
+    check(
+        &format!(
+            "{PODS}
+            cnp a {{tier: Admin, priority: 1, subject: {{namespaces: {{}}}}, egress: [{{action: Accept, to: [{{namespaces: {{matchLabels: {{team: data}}}}}}]}}, {{action: Accept, to: [{{namespaces: {{matchLabels: {{team: shop}}}}}}], protocols: [{{tcp: {{destinationPort: {{range: {{start: 1, end: 99}}}}}}}}]}}]}}
+            cnp b {{tier: Admin, priority: 2, subject: {{namespaces: {{}}}}, egress: [{{action: Deny, to: [{{namespaces: {{matchLabels: {{team: data}}}}}}, {{namespaces: {{matchLabels: {{team: shop}}}}}}], protocols: [{{tcp: {{destinationPort: {{number: 80}}}}}}]}}, {{action: Deny, to: [{{namespaces: {{matchLabels: {{team: data}}}}}}, {{namespaces: {{matchLabels: {{team: shop}}}}}}], protocols: [{{tcp: {{destinationPort: {{number: 100}}}}}}]}}]}}
+            "
+        ),
+        expect![[r#"
+            high shadowed-tier-rule: ClusterNetworkPolicy b: egress[0]: this Deny is never asked: ClusterNetworkPolicy a egress[0] and ClusterNetworkPolicy a egress[1] together match first
+        "#]],
+    );
+}
+
+#[test]
 fn a_rule_before_or_beside_it_is_asked() {
     check(
         &format!(
