@@ -143,6 +143,7 @@ fn pods_of(workload: &Workload, nodes: usize) -> Vec<PlannedPod> {
         WorkloadKind::Deployment
         | WorkloadKind::Job
         | WorkloadKind::ReplicaSet
+        | WorkloadKind::ReplicationController
         | WorkloadKind::StatefulSet
         | WorkloadKind::Pod => usize::try_from(workload.replicas).unwrap_or(usize::MAX).min(MOST_PODS + 1),
     };
@@ -164,9 +165,10 @@ fn pod_of(workload: &Workload, index: usize) -> PlannedPod {
             format!("{own}-{template}-{suffix}")
         }
         WorkloadKind::StatefulSet => {
-            let name = format!("{own}-{index}");
+            let ordinal = workload.first_ordinal as usize + index;
+            let name = format!("{own}-{ordinal}");
             labels.0.insert("statefulset.kubernetes.io/pod-name".into(), name.as_str().into());
-            labels.0.insert("apps.kubernetes.io/pod-index".into(), index.to_string().into());
+            labels.0.insert("apps.kubernetes.io/pod-index".into(), ordinal.to_string().into());
             spec.hostname = Some(name.as_str().into());
             spec.subdomain = workload.service_name.clone().or(spec.subdomain);
             name
@@ -180,7 +182,9 @@ fn pod_of(workload: &Workload, index: usize) -> PlannedPod {
             owner.kind = Kind::CronJob.as_str().into();
             format!("{own}-{template}-{suffix}")
         }
-        WorkloadKind::DaemonSet | WorkloadKind::ReplicaSet => format!("{own}-{suffix}"),
+        WorkloadKind::DaemonSet | WorkloadKind::ReplicaSet | WorkloadKind::ReplicationController => {
+            format!("{own}-{suffix}")
+        }
         WorkloadKind::Pod => own.to_owned(),
     };
     PlannedPod {
@@ -238,6 +242,7 @@ mod tests {
             annotations: Labels::default(),
             spec: PodSpec::default(),
             service_name: None,
+            first_ordinal: 0,
             suspended: false,
         }
     }

@@ -148,6 +148,9 @@ fn decode_kind(report: &mut Report, root: &At<'_, '_>, kind: Kind, meta: Meta) -
         Kind::Deployment => Object::Workload(workload::decode(report, root, meta, WorkloadKind::Deployment)?),
         Kind::Job => Object::Workload(workload::decode(report, root, meta, WorkloadKind::Job)?),
         Kind::ReplicaSet => Object::Workload(workload::decode(report, root, meta, WorkloadKind::ReplicaSet)?),
+        Kind::ReplicationController => {
+            Object::Workload(workload::decode(report, root, meta, WorkloadKind::ReplicationController)?)
+        }
         Kind::StatefulSet => Object::Workload(workload::decode(report, root, meta, WorkloadKind::StatefulSet)?),
     })
 }
@@ -180,6 +183,7 @@ fn schema_of(kind: Kind) -> (&'static str, UnknownFields) {
         | Kind::Node
         | Kind::Pod
         | Kind::ReplicaSet
+        | Kind::ReplicationController
         | Kind::Service
         | Kind::ServiceAccount
         | Kind::StatefulSet => (kind.as_str(), UnknownFields::Dropped),

@@ -24,7 +24,7 @@ pub(crate) enum Recognized {
 }
 
 /// Every kind that is read.
-const ALL: [Kind; 31] = [
+const ALL: [Kind; 32] = [
     Kind::AccessPolicy,
     Kind::AdminNetworkPolicy,
     Kind::BaselineAdminNetworkPolicy,
@@ -50,6 +50,7 @@ const ALL: [Kind; 31] = [
     Kind::Pod,
     Kind::ReferenceGrant,
     Kind::ReplicaSet,
+    Kind::ReplicationController,
     Kind::Service,
     Kind::ServiceAccount,
     Kind::StatefulSet,
@@ -158,7 +159,12 @@ fn served_version(kind: Kind) -> &'static str {
         | Kind::TCPRoute
         | Kind::TLSRoute
         | Kind::UDPRoute => "gateway.networking.k8s.io/v1",
-        Kind::Namespace | Kind::Node | Kind::Pod | Kind::Service | Kind::ServiceAccount => "v1",
+        Kind::Namespace
+        | Kind::Node
+        | Kind::Pod
+        | Kind::ReplicationController
+        | Kind::Service
+        | Kind::ServiceAccount => "v1",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::object::{Kind, Meta, Name};
 use crate::pod::PodSpec;
 use crate::selector::Selector;
 
-/// A Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or CronJob.
+/// A Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job or CronJob.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
@@ -30,8 +30,40 @@ pub struct Workload {
     pub spec: PodSpec,
     /// `serviceName` of a StatefulSet.
     pub service_name: Option<Name>,
+    /// `ordinals.start` of a StatefulSet: the number of its first pod.
+    pub first_ordinal: u32,
     /// `suspend` of a Job or CronJob.
     pub suspended: bool,
+}
+
+/// A StatefulSet of more pods stands for one without a number, like every other workload.
+pub const MOST_ORDINALS: u32 = 1_000;
+
+/// A pod of which it is known before it is there what its controller will call it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OrdinalPod {
+    /// `NAME-ORDINAL`.
+    pub name: Name,
+    /// The template's labels and those that the controller adds.
+    pub labels: Labels,
+}
+
+impl Workload {
+    /// The pods of a StatefulSet, by their numbers; none where the names of its pods are not known.
+    ///
+    /// Source: StatefulSets, "Ordinal Index", "Pod Name Label" and "Pod index label".
+    pub fn ordinal_pods(&self) -> impl Iterator<Item = OrdinalPod> + '_ {
+        let has_ordinals = self.kind == WorkloadKind::StatefulSet && self.replicas <= MOST_ORDINALS;
+        let count = if has_ordinals { self.replicas } else { 0 };
+        (0..count).map(|position| {
+            let ordinal = u64::from(self.first_ordinal) + u64::from(position);
+            let name: Name = format!("{}-{ordinal}", self.meta.reference.name).into();
+            let mut labels = self.labels.clone();
+            labels.0.insert("statefulset.kubernetes.io/pod-name".into(), name.clone());
+            labels.0.insert("apps.kubernetes.io/pod-index".into(), ordinal.to_string().into());
+            OrdinalPod { name, labels }
+        })
+    }
 }
 
 /// The kinds that own pods.
@@ -43,6 +75,7 @@ pub enum WorkloadKind {
     Deployment,
     Job,
     ReplicaSet,
+    ReplicationController,
     StatefulSet,
     /// A pod without a controller is its own workload.
     Pod,
@@ -50,8 +83,16 @@ pub enum WorkloadKind {
 
 impl WorkloadKind {
     /// All of them, in order.
-    pub const ALL: [Self; 7] =
-        [Self::CronJob, Self::DaemonSet, Self::Deployment, Self::Job, Self::ReplicaSet, Self::StatefulSet, Self::Pod];
+    pub const ALL: [Self; 8] = [
+        Self::CronJob,
+        Self::DaemonSet,
+        Self::Deployment,
+        Self::Job,
+        Self::ReplicaSet,
+        Self::ReplicationController,
+        Self::StatefulSet,
+        Self::Pod,
+    ];
 
     /// The object kind.
     pub fn kind(self) -> Kind {
@@ -61,6 +102,7 @@ impl WorkloadKind {
             Self::Deployment => Kind::Deployment,
             Self::Job => Kind::Job,
             Self::ReplicaSet => Kind::ReplicaSet,
+            Self::ReplicationController => Kind::ReplicationController,
             Self::StatefulSet => Kind::StatefulSet,
             Self::Pod => Kind::Pod,
         }
@@ -74,6 +116,7 @@ impl WorkloadKind {
             Self::Deployment => &["deployment", "deployments", "deploy"],
             Self::Job => &["job", "jobs"],
             Self::ReplicaSet => &["replicaset", "replicasets", "rs"],
+            Self::ReplicationController => &["replicationcontroller", "replicationcontrollers", "rc"],
             Self::StatefulSet => &["statefulset", "statefulsets", "sts"],
             Self::Pod => &["pod", "pods", "po"],
         }
@@ -88,7 +131,9 @@ impl fmt::Display for WorkloadKind {
 
 /// The text is no workload kind of [`WorkloadKind`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("unknown workload kind `{0}`, expected Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob or Pod")]
+#[error(
+    "unknown workload kind `{0}`, expected Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job, CronJob or Pod"
+)]
 pub struct UnknownWorkloadKind(pub String);
 
 impl FromStr for WorkloadKind {

@@ -62,7 +62,11 @@ impl<'a> Cluster<'a> {
         let mut pods: Vec<KnownPod> = inventory.pods.iter().map(|pod| of_object(inventory, pod)).collect();
         for workload in &inventory.workloads {
             if needs_template_pod(inventory, workload) {
-                pods.push(of_template(inventory, workload));
+                let ordinal: Vec<_> = ordinal_pods(inventory, workload);
+                match ordinal.is_empty() {
+                    true => pods.push(of_template(inventory, workload)),
+                    false => pods.extend(ordinal),
+                }
             }
         }
         Self { inventory, settings, pods }
@@ -179,6 +183,23 @@ fn of_template(inventory: &Inventory, workload: &Workload) -> KnownPod {
     }
 }
 
+/// A StatefulSet's pods are called before they are there, and labelled by what they are called.
+fn ordinal_pods(inventory: &Inventory, workload: &Workload) -> Vec<KnownPod> {
+    const MOST: u32 = 1_000;
+    if workload.kind != WorkloadKind::StatefulSet || workload.replicas > MOST {
+        return Vec::new();
+    }
+    let pod = |position: u32| {
+        let mut pod = of_template(inventory, workload);
+        let number = workload.first_ordinal + position;
+        pod.name = format!("{}-{number}", pod.name).into();
+        pod.labels.0.insert("apps.kubernetes.io/pod-index".into(), number.to_string().into());
+        pod.labels.0.insert("statefulset.kubernetes.io/pod-name".into(), pod.name.clone());
+        pod
+    };
+    (0..workload.replicas).map(pod).collect()
+}
+
 /// A workload that should have pods, of which no Pod object was read, and that is not itself made by
 /// another workload.
 fn needs_template_pod(inventory: &Inventory, workload: &Workload) -> bool {
@@ -227,6 +248,7 @@ fn above(
         WorkloadKind::CronJob
         | WorkloadKind::DaemonSet
         | WorkloadKind::Deployment
+        | WorkloadKind::ReplicationController
         | WorkloadKind::StatefulSet
         | WorkloadKind::Pod => return None,
     };

@@ -59,6 +59,12 @@ fn resolve_end<'a>(cluster: &'a Cluster<'a>, end: &End, sender: Option<&Party<'a
     match end {
         End::Pod(PodEnd { namespace, name, container, program, address }) => {
             let pod = cluster.pod(namespace, name).ok_or_else(|| UnknownEnd(format!("pod {namespace}/{name}")))?;
+            let is_there = |name: &Name| pod.spec.containers.iter().any(|container| container.name == *name);
+            if let Which::Named(container) = container
+                && !is_there(container)
+            {
+                return Err(UnknownEnd(format!("container {container} of pod {namespace}/{name}")));
+            }
             let address = address.map(|address| address.to_canonical());
             Ok(if pod.spec.host_network {
                 Party::Node { name: pod.node.clone(), host_pod: Some(pod), address }

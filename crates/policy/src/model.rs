@@ -77,7 +77,7 @@ pub struct PodFacts {
     pub index: PodIndex,
     /// Its namespace.
     pub namespace: Name,
-    /// Its name; a workload's name when it stands for one.
+    /// Its name; a workload's name when it stands for one and has no number.
     pub name: Name,
     /// Its uid, when it was read from a cluster.
     pub uid: Option<Name>,

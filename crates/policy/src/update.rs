@@ -58,9 +58,13 @@ impl Model {
             Kind::Namespace => listed::find::<Namespace>(inventory, reference),
             Kind::Node => listed::find::<Node>(inventory, reference),
             Kind::ServiceAccount => listed::find::<ServiceAccount>(inventory, reference),
-            Kind::CronJob | Kind::DaemonSet | Kind::Deployment | Kind::Job | Kind::ReplicaSet | Kind::StatefulSet => {
-                listed::find::<Workload>(inventory, reference)
-            }
+            Kind::CronJob
+            | Kind::DaemonSet
+            | Kind::Deployment
+            | Kind::Job
+            | Kind::ReplicaSet
+            | Kind::ReplicationController
+            | Kind::StatefulSet => listed::find::<Workload>(inventory, reference),
             Kind::Pod => listed::find::<Pod>(inventory, reference),
             Kind::Service => listed::find::<Service>(inventory, reference),
             Kind::EndpointSlice => listed::find::<EndpointSlice>(inventory, reference),

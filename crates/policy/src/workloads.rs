@@ -54,6 +54,7 @@ fn top(inventory: &Inventory, namespace: &str, owner: &Owner, template_hash: Opt
         WorkloadKind::CronJob
         | WorkloadKind::DaemonSet
         | WorkloadKind::Deployment
+        | WorkloadKind::ReplicationController
         | WorkloadKind::StatefulSet
         | WorkloadKind::Pod => return WorkloadId { kind, name: owner.name.clone() },
     };

@@ -241,6 +241,9 @@ impl Stage<'_> {
                 WorkloadKind::Job,
                 WorkloadKind::CronJob,
             ]);
+            // Its elder twin, now and then.
+            let is_elder = kind == WorkloadKind::ReplicaSet && matches!(name, "web" | "db" | "batch");
+            let kind = if is_elder { WorkloadKind::ReplicationController } else { kind };
             let host_network = self.random.chance(8);
             let mut containers = self.containers();
             if host_network {

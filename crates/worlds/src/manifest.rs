@@ -41,6 +41,14 @@ pub fn workload(workload: &SceneWorkload, annotations: Option<Yaml>) -> Option<Y
         WorkloadKind::Deployment | WorkloadKind::ReplicaSet => {
             ("apps/v1", map([("replicas", plain(workload.replicas)), ("selector", selector), ("template", template)]))
         }
+        WorkloadKind::ReplicationController => (
+            "v1",
+            map([
+                ("replicas", plain(workload.replicas)),
+                ("selector", labels(&workload.labels)),
+                ("template", template),
+            ]),
+        ),
         WorkloadKind::StatefulSet => (
             "apps/v1",
             map([

@@ -107,12 +107,14 @@ pub struct SceneServicePort {
 }
 
 impl SceneWorkload {
-    /// What End::Pod calls its pods: the Pod objects, or the workload's own name for its template.
+    /// What End::Pod calls its pods: the Pod objects, or those that stand for its template.
     pub fn pod_names(&self) -> Vec<String> {
-        if self.pods.is_empty() {
-            vec![self.name.clone()]
-        } else {
-            self.pods.iter().map(|pod| pod.name.clone()).collect()
+        match (self.pods.is_empty(), self.kind) {
+            (true, WorkloadKind::StatefulSet) if self.replicas > 0 => {
+                (0..self.replicas).map(|ordinal| format!("{}-{ordinal}", self.name)).collect()
+            }
+            (true, _) => vec![self.name.clone()],
+            (false, _) => self.pods.iter().map(|pod| pod.name.clone()).collect(),
         }
     }
 

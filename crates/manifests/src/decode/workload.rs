@@ -1,7 +1,7 @@
 //! The kinds that own pods. Source: `pkg/apis/apps/validation` and `pkg/apis/batch/validation` of Kubernetes.
 
 use palisade_model::pod::RestartPolicy;
-use palisade_model::workload::{Workload, WorkloadKind};
+use palisade_model::workload::{MOST_ORDINALS, Workload, WorkloadKind};
 use palisade_model::{Labels, Meta, Name, Selector};
 
 use super::label_selector::read_selector;
@@ -46,10 +46,17 @@ fn decode_spec(
             meta.labels = labels.clone();
         }
     }
+    if kind == WorkloadKind::ReplicationController && meta.labels.0.is_empty() {
+        // Source: `SetDefaults_ReplicationController`.
+        meta.labels = labels.clone();
+    }
     let pod_spec_at = require(report, &template, "spec")?;
     let pod_spec = read_pod_spec(report, &pod_spec_at, kind);
     check_template(report, &pod_spec_at, kind);
-    let selector = read_selector(report, spec, "selector");
+    let selector = match kind {
+        WorkloadKind::ReplicationController => Some(read_plain_selector(report, spec, &labels)),
+        _ => read_selector(report, spec, "selector"),
+    };
     check_selector(report, spec, kind, selector.as_ref(), &labels);
     check_restart_policy(report, &pod_spec_at, kind, pod_spec.restart);
     Some(Workload {
@@ -61,8 +68,18 @@ fn decode_spec(
         annotations,
         spec: pod_spec,
         service_name: spec.non_empty("serviceName").map(Name::from),
+        first_ordinal: read_first_ordinal(report, spec, kind),
         suspended,
     })
+}
+
+/// The selector of a ReplicationController is labels alone; without one it is the template's.
+///
+/// Source: `SetDefaults_ReplicationController`.
+fn read_plain_selector(report: &mut Report, spec: &At<'_, '_>, labels: &Labels) -> Selector {
+    let given = read_labels(report, spec, "selector", names::check_value);
+    let match_labels = if given.0.is_empty() { labels.clone() } else { given };
+    Selector { match_labels, match_expressions: Vec::new() }
 }
 
 /// The API server labels a job's pods with its name, and a job without labels as its pods. The labels with the uid
@@ -94,7 +111,9 @@ fn check_settings(report: &mut Report, root: &At<'_, '_>, spec: &At<'_, '_>, met
     let counts: &[&'static str] = match kind {
         WorkloadKind::Deployment | WorkloadKind::DaemonSet => &["revisionHistoryLimit", "minReadySeconds"],
         // Of a StatefulSet a negative `revisionHistoryLimit` is taken.
-        WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet => &["minReadySeconds"],
+        WorkloadKind::ReplicaSet | WorkloadKind::ReplicationController | WorkloadKind::StatefulSet => {
+            &["minReadySeconds"]
+        }
         WorkloadKind::Job => &["completions"],
         WorkloadKind::CronJob | WorkloadKind::Pod => &[],
     };
@@ -144,7 +163,11 @@ fn check_settings(report: &mut Report, root: &At<'_, '_>, spec: &At<'_, '_>, met
                 report.reject(spec, "invalid-value", &format!("`serviceName` `{service}` {why}"));
             }
         }
-        WorkloadKind::DaemonSet | WorkloadKind::Job | WorkloadKind::Pod | WorkloadKind::ReplicaSet => {}
+        WorkloadKind::DaemonSet
+        | WorkloadKind::Job
+        | WorkloadKind::Pod
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::ReplicationController => {}
     }
 }
 
@@ -191,7 +214,11 @@ fn check_selector(
     match kind {
         WorkloadKind::Job => return check_job_selector(report, spec, selector, labels),
         WorkloadKind::CronJob | WorkloadKind::Pod => return,
-        WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {}
+        WorkloadKind::Deployment
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::ReplicationController
+        | WorkloadKind::StatefulSet
+        | WorkloadKind::DaemonSet => {}
     }
     let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
         report
@@ -244,15 +271,41 @@ fn check_restart_policy(report: &mut Report, pod_spec: &At<'_, '_>, kind: Worklo
     }
 }
 
+/// Source: `StatefulSetOrdinals`.
+fn read_first_ordinal(report: &mut Report, spec: &At<'_, '_>, kind: WorkloadKind) -> u32 {
+    let Some(ordinals) = spec.field("ordinals").filter(|_| kind == WorkloadKind::StatefulSet) else { return 0 };
+    let Some(start) = ordinals.field("start") else { return 0 };
+    match start.as_integer().map(u32::try_from) {
+        Some(Ok(start)) => start,
+        Some(Err(_)) => {
+            report.reject(&start, "invalid-value", "must not be negative");
+            0
+        }
+        None => 0,
+    }
+}
+
 fn read_replicas(report: &mut Report, spec: &At<'_, '_>, kind: WorkloadKind) -> u32 {
     let field = match kind {
         WorkloadKind::Job | WorkloadKind::CronJob => "parallelism",
         WorkloadKind::DaemonSet | WorkloadKind::Pod => return 1,
-        WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet => "replicas",
+        WorkloadKind::Deployment
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::ReplicationController
+        | WorkloadKind::StatefulSet => "replicas",
     };
     let Some(at) = spec.field(field) else { return 1 };
     match at.as_integer().map(u32::try_from) {
-        Some(Ok(count)) => count,
+        Some(Ok(count)) => {
+            if kind == WorkloadKind::StatefulSet && count > MOST_ORDINALS {
+                report.warn(
+                    &at,
+                    "many-replicas",
+                    &format!("more than {MOST_ORDINALS}: one pod without a number stands for all of them"),
+                );
+            }
+            count
+        }
         Some(Err(_)) => {
             report.reject(&at, "invalid-value", "must not be negative");
             0

@@ -221,7 +221,10 @@ fn the_api_server_takes_the_same_workloads() {
     let Some(mut server) = server() else { return };
     let mut cases = cases_of(&["Deployment"]);
     // Their templates are read by the same code.
-    cases.extend(cases_from(bases_of(&["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"]), 2));
+    cases.extend(cases_from(
+        bases_of(&["ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "CronJob"]),
+        2,
+    ));
     let counts = compare(&mut server, &cases, excuse::may_be_taken);
     assert!(counts.taken > 500 && counts.refused > 500, "{counts:?}");
 }

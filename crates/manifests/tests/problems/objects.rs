@@ -586,3 +586,48 @@ fn what_owns_pods_is_checked() {
         "#]],
     );
 }
+
+#[test]
+fn a_replication_controller_has_its_selector_as_plain_labels() {
+    let controller =
+        |spec: &str| format!("apiVersion: v1\nkind: ReplicationController\nmetadata: {{name: rc}}\nspec: {spec}\n");
+    let template = "template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i}]}}";
+    check(
+        &controller(&format!("{{{template}}}")),
+        expect![[r#"
+        in force: ReplicationController default/rc at a.yaml:1
+    "#]],
+    );
+    check(
+        &controller(&format!("{{selector: {{app: web}}, {template}}}")),
+        expect![[r#"
+        in force: ReplicationController default/rc at a.yaml:1
+    "#]],
+    );
+    check(
+        &controller(&format!("{{selector: {{app: db}}, replicas: -1, {template}}}")),
+        expect![[r#"
+        error[invalid-value] a.yaml:4: ReplicationController default/rc: `spec`: `selector` app=db does not match the template's labels
+          hint: give `template.metadata.labels` the labels that `selector` asks for
+        error[invalid-value] a.yaml:4: ReplicationController default/rc: `spec.replicas`: must not be negative
+    "#]],
+    );
+    check(
+        &controller("{template: {spec: {containers: [{name: c, image: i}]}}}"),
+        expect![[r#"
+        error[missing-field] a.yaml:4: ReplicationController default/rc: `spec`: `selector` is missing or empty
+          hint: add `selector: {matchLabels: ...}` with labels of the template
+    "#]],
+    );
+}
+
+#[test]
+fn more_pods_of_a_stateful_set_than_are_named_one_by_one_are_told() {
+    check(
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s}\nspec: {replicas: 1001, ordinals: {start: 5}, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i}]}}}\n",
+        expect![[r#"
+            warning[many-replicas] a.yaml:4: StatefulSet default/s: `spec.replicas`: more than 1000: one pod without a number stands for all of them
+            in force: StatefulSet default/s at a.yaml:1
+        "#]],
+    );
+}

@@ -100,7 +100,7 @@ fn peers_are_checked() {
               hint: use `cidr` or `entity: world` in `from`
             error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].from[1]`: a `service` does not send
               hint: name the pods behind it: `workload` or `selector`
-            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[1].workload`: unknown workload kind `Foo`, expected Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob or Pod
+            error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[1].workload`: unknown workload kind `Foo`, expected Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job, CronJob or Pod
             error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[2].program`: `nginx` is no absolute path
               hint: give the path in the container's image, as in /usr/sbin/nginx
             error[invalid-value] a.yaml:5: AccessPolicy shop/p: `spec.rules[0].to[3].program`: `/a/../b` is no absolute path

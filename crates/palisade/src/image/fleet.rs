@@ -56,7 +56,7 @@ pub struct Unavailable {
 }
 
 /// Kinds that make pods and are not read: what they run is not known here.
-const MAKE_PODS: &[&str] = &["PodTemplate", "ReplicationController", "Rollout", "CloneSet", "Revision"];
+const MAKE_PODS: &[&str] = &["PodTemplate", "Rollout", "CloneSet", "Revision"];
 
 /// How far images are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -160,7 +160,7 @@ fn every_kind_of_door_is_followed_to_its_pods() {
               undecided  Ingress shop/shop: shop.example.com = /admin, Service shop/db
                          5432 -> 5432
                          world -> edge/nginx 80: allowed: nothing closes it
-                         edge/nginx -> shop/db 5432: undecided: the address of pod
+                         edge/nginx -> shop/db-0 5432: undecided: the address of pod
                            `edge/nginx` is not known
 
             doors that lead nowhere, or are not known
@@ -213,7 +213,7 @@ fn one_source_is_followed_and_others_are_not() {
               undecided  Ingress shop/shop: shop.example.com = /admin, Service shop/db
                          5432 -> 5432
                          198.51.100.200 -> edge/nginx 80: allowed: nothing closes it
-                         edge/nginx -> shop/db 5432: undecided: the address of pod
+                         edge/nginx -> shop/db-0 5432: undecided: the address of pod
                            `edge/nginx` is not known
               closed     load balancer, port 5432, Service shop/db 5432 -> 5432
                          denied: closed by NetworkPolicy shop/db, and nothing opens it
@@ -336,7 +336,7 @@ fn a_door_is_asked_for_by_its_name_or_by_a_request() {
             egress  allowed: nothing closes it
             ingress allowed: nothing closes it
         undecided  edge/deployment/nginx -> shop/svc/db (by Ingress shop/shop, shop.example.com = /admin) 5432
-          backend shop/db port 5432: undecided
+          backend shop/db-0 port 5432: undecided
             egress  allowed: nothing closes it
             ingress undecided: the address of pod `edge/nginx` is not known
           with the network plugin cilium: denied
@@ -361,7 +361,7 @@ fn a_door_is_asked_for_by_its_name_or_by_a_request() {
             egress  allowed: not a pod with an address of its own
             ingress allowed: nothing closes it
         undecided  edge/deployment/nginx -> shop/svc/db (by Ingress shop/shop, shop.example.com = /admin) 5432
-          backend shop/db port 5432: undecided
+          backend shop/db-0 port 5432: undecided
             egress  allowed: nothing closes it
             ingress undecided: the address of pod `edge/nginx` is not known
           with the network plugin cilium: denied

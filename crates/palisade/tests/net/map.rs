@@ -114,51 +114,51 @@ fn links_of_one_namespace_in_every_form() {
     shows(
         &format!("{SHOP} -n edge -o json"),
         expect![[r#"
-        {
-        "version": 1,
-        "at": "2026-11-22T00:00:00Z",
-        "senders": [
-        {"id":0,"members":[{"kind":"pod","namespace":"data","workload":"Deployment/cache","pod":"cache"},{"kind":"pod","namespace":"data","workload":"StatefulSet/db","pod":"db"},{"kind":"pod","namespace":"data","workload":"Deployment/logs","pod":"logs"}]},
-        {"id":1,"members":[{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"}]},
-        {"id":2,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/catalogue","pod":"catalogue"}]},
-        {"id":3,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/orders","pod":"orders"}]},
-        {"id":4,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/payments","pod":"payments","container":"payments","program":"/app/payments"}]},
-        {"id":5,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/payments","pod":"payments","container":"payments","others":true}]},
-        {"id":6,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/search","pod":"search"}]},
-        {"id":7,"members":[{"kind":"pod","namespace":"shop","workload":"CronJob/stock-report","pod":"stock-report"}]},
-        {"id":8,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"nginx","program":"/usr/sbin/nginx"}]},
-        {"id":9,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"nginx","others":true}]},
-        {"id":10,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"log-shipper"}]},
-        {"id":11,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]},{"kind":"world","cidr":"203.0.113.10/32"}]},
-        {"id":12,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]}]},
-        {"id":13,"members":[{"kind":"metadata","cidr":"169.254.169.254/32"}]}
-        ],
-        "receivers": [
-        {"id":0,"members":[{"kind":"pod","namespace":"data","workload":"Deployment/cache","pod":"cache"}]},
-        {"id":1,"members":[{"kind":"pod","namespace":"data","workload":"StatefulSet/db","pod":"db"}]},
-        {"id":2,"members":[{"kind":"pod","namespace":"data","workload":"Deployment/logs","pod":"logs"}]},
-        {"id":3,"members":[{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"}]},
-        {"id":4,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/catalogue","pod":"catalogue"}]},
-        {"id":5,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/orders","pod":"orders"}]},
-        {"id":6,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/payments","pod":"payments"}]},
-        {"id":7,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/search","pod":"search"}]},
-        {"id":8,"members":[{"kind":"pod","namespace":"shop","workload":"CronJob/stock-report","pod":"stock-report"}]},
-        {"id":9,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web"}]},
-        {"id":10,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]}]},
-        {"id":11,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]}]},
-        {"id":12,"members":[{"kind":"metadata","cidr":"169.254.169.254/32"}]},
-        {"id":13,"members":[{"kind":"world","cidr":"203.0.113.10/32"}]}
-        ],
-        "links": [
-        {"from":1,"to":9,"answer":2},
-        {"from":11,"to":3,"answer":2}
-        ],
-        "answers": [
-        {"id":2,"allowed":{"tcp":[[8080,8080]]}}
-        ],
-        "problems": []
-        }
-    "#]],
+            {
+            "version": 1,
+            "at": "2026-11-22T00:00:00Z",
+            "senders": [
+            {"id":0,"members":[{"kind":"pod","namespace":"data","workload":"Deployment/cache","pod":"cache"},{"kind":"pod","namespace":"data","workload":"StatefulSet/db","pod":"db-0"},{"kind":"pod","namespace":"data","workload":"Deployment/logs","pod":"logs"}]},
+            {"id":1,"members":[{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"}]},
+            {"id":2,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/catalogue","pod":"catalogue"}]},
+            {"id":3,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/orders","pod":"orders"}]},
+            {"id":4,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/payments","pod":"payments","container":"payments","program":"/app/payments"}]},
+            {"id":5,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/payments","pod":"payments","container":"payments","others":true}]},
+            {"id":6,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/search","pod":"search"}]},
+            {"id":7,"members":[{"kind":"pod","namespace":"shop","workload":"CronJob/stock-report","pod":"stock-report"}]},
+            {"id":8,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"nginx","program":"/usr/sbin/nginx"}]},
+            {"id":9,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"nginx","others":true}]},
+            {"id":10,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"log-shipper"}]},
+            {"id":11,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]},{"kind":"world","cidr":"203.0.113.10/32"}]},
+            {"id":12,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]}]},
+            {"id":13,"members":[{"kind":"metadata","cidr":"169.254.169.254/32"}]}
+            ],
+            "receivers": [
+            {"id":0,"members":[{"kind":"pod","namespace":"data","workload":"Deployment/cache","pod":"cache"}]},
+            {"id":1,"members":[{"kind":"pod","namespace":"data","workload":"StatefulSet/db","pod":"db-0"}]},
+            {"id":2,"members":[{"kind":"pod","namespace":"data","workload":"Deployment/logs","pod":"logs"}]},
+            {"id":3,"members":[{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"}]},
+            {"id":4,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/catalogue","pod":"catalogue"}]},
+            {"id":5,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/orders","pod":"orders"}]},
+            {"id":6,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/payments","pod":"payments"}]},
+            {"id":7,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/search","pod":"search"}]},
+            {"id":8,"members":[{"kind":"pod","namespace":"shop","workload":"CronJob/stock-report","pod":"stock-report"}]},
+            {"id":9,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web"}]},
+            {"id":10,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]}]},
+            {"id":11,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]}]},
+            {"id":12,"members":[{"kind":"metadata","cidr":"169.254.169.254/32"}]},
+            {"id":13,"members":[{"kind":"world","cidr":"203.0.113.10/32"}]}
+            ],
+            "links": [
+            {"from":1,"to":9,"answer":2},
+            {"from":11,"to":3,"answer":2}
+            ],
+            "answers": [
+            {"id":2,"allowed":{"tcp":[[8080,8080]]}}
+            ],
+            "problems": []
+            }
+        "#]],
     );
     shows(
         &format!("{SHOP} -n edge -o json --expand"),

@@ -492,7 +492,7 @@ spec: {rules: [{action: Allow, from: [{workload: deploy/web}], to: [{workload: d
     .assert_eq(&run("check -f - shop/rs/web-canary shop/db", &input));
 }
 
-/// A pod without an owner, and a StatefulSet of its name whose pods are not in the input.
+/// A pod without an owner, and a Deployment of its name whose pods are not in the input.
 #[test]
 fn of_a_pod_and_a_template_of_one_name_the_pod_is_meant() {
     let pod = |name: &str, container: &str| {
@@ -500,7 +500,7 @@ fn of_a_pod_and_a_template_of_one_name_the_pod_is_meant() {
             "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: data}}, spec: {{containers: [{{name: {container}, image: x}}]}}}}\n---\n"
         )
     };
-    let template = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: data}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: of-template, image: x}]}}}}";
+    let template = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: db, namespace: data}, spec: {selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: of-template, image: x}]}}}}";
     let input = [pod("db", "of-pod"), pod("web", "main"), template.to_owned()].concat();
     assert!(run("check -f - data/db:of-pod data/web 80", &input).contains("[exit 0]"));
 }

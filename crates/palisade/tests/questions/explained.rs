@@ -19,10 +19,10 @@ fn explain_names_every_policy_and_the_missing_consent_of_each_namespace() {
               rules about this end
                 AccessPolicy shop/never rules[0] "no-metadata"
                   (examples/shop/policies.yaml:101): does not deny it
-                  to[0] {entity: metadata}: data/db is not that party
+                  to[0] {entity: metadata}: data/db-0 is not that party
                 AccessPolicy shop/search-without-cache rules[0] "search-uses-no-cache"
                   [Audit] (examples/shop/policies.yaml:112): does not deny it
-                  to[0] {workload: cache, namespace: data}: data/db belongs to
+                  to[0] {workload: cache, namespace: data}: data/db-0 belongs to
                     StatefulSet/db
                 AccessPolicy shop/storefront rules[4] "search-reads-catalogue"
                   (examples/shop/policies.yaml:63): does not allow it
@@ -30,11 +30,11 @@ fn explain_names_every_policy_and_the_missing_consent_of_each_namespace() {
                     alone
                 AccessPolicy shop/storefront rules[9] "to-cache"
                   (examples/shop/policies.yaml:89): does not allow it
-                  to[0] {workload: cache, namespace: data}: data/db belongs to
+                  to[0] {workload: cache, namespace: data}: data/db-0 belongs to
                     StatefulSet/db
               8 rules of this namespace's policies about other pods
 
-            receiver data/db (ingress): denied: closed by Perimeter data/default, and
+            receiver data/db-0 (ingress): denied: closed by Perimeter data/default, and
                 nothing opens it (examples/shop/policies.yaml:15)
               closed by
                 Perimeter data/default (examples/shop/policies.yaml:15)
@@ -147,7 +147,7 @@ spec:
           rules about this end
             AccessPolicy shop/never rules[0] "no-metadata"
               (examples/shop/policies.yaml:101): does not deny it
-              to[0] {entity: metadata}: data/db is not that party
+              to[0] {entity: metadata}: data/db-0 is not that party
             AccessPolicy shop/storefront rules[5] "orders-take-payments"
               (examples/shop/policies.yaml:68): does not allow it
               to[0] {workload: payments}: without `namespace` it means namespace `shop`
@@ -158,7 +158,7 @@ spec:
               not asked: what comes before it answers
           9 rules of this namespace's policies about other pods
 
-        receiver data/db (ingress): allowed: AccessPolicy data/consent rules[0]
+        receiver data/db-0 (ingress): allowed: AccessPolicy data/consent rules[0]
             "database" (examples/shop/policies.yaml:123)
           closed by
             Perimeter data/default (examples/shop/policies.yaml:15)
@@ -191,12 +191,12 @@ spec:
           rules about this end
             AccessPolicy edge/gateway rules[1] "gateway-to-web"
               (examples/shop/policies.yaml:31): does not allow it
-              to[0] {workload: web, namespace: shop}: data/db is in another namespace
+              to[0] {workload: web, namespace: shop}: data/db-0 is in another namespace
             BaselineAdminNetworkPolicy default egress[0].to[0] "nobody" (<stdin>:19): is
               not asked: what comes before it answers
           1 rule of this namespace's policies about other pods
 
-        receiver data/db (ingress): denied: ClusterNetworkPolicy tenants
+        receiver data/db-0 (ingress): denied: ClusterNetworkPolicy tenants
             ingress[1].from[0] "nobody-else" (<stdin>:11)
           closed by
             Perimeter data/default (examples/shop/policies.yaml:15)

@@ -179,3 +179,80 @@ fn an_answer_says_with_which_network_plugin_it_would_be_another() {
     assert_eq!(json["answers"][0]["withOtherCni"], expected);
     assert!(run("check -f - --cni nothing shop/web shop/db", BESIDE_A_PLUGIN).ends_with("[exit 2]\n"));
 }
+
+/// The API's conformance cases ask so: pods of StatefulSets by their numbers, of which only the template is in the input.
+const NUMBERED: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: a, labels: {house: a}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: a}
+spec:
+  replicas: 2
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: x}]}}
+---
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: web, namespace: a}
+spec:
+  selector: {app: web}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: x}]}}
+---
+apiVersion: policy.networking.k8s.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: first-alone}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {pods: {podSelector: {matchLabels: {statefulset.kubernetes.io/pod-name: db-0}}}}
+  ingress: [{action: Deny, from: [{namespaces: {matchLabels: {house: a}}}]}]
+";
+
+#[test]
+fn pods_of_a_stateful_set_are_asked_about_by_their_numbers() {
+    let probes = std::env::temp_dir().join(format!("palisade-numbered-{}.json", std::process::id()));
+    let asked = r#"[["a/db-1", "a/db-0", 80, "TCP"], ["a/db-0", "a/db-1", 80, "TCP"], ["a/db-0", "a/db-0", 80, "TCP"],
+        ["a/web", "a/db-0", 80, "TCP"], ["a/web", "a/db-1", 80, "TCP"], ["a/web", "a/db-2", 80, "TCP"], ["a/web", "a/db", 80, "TCP"]]"#;
+    std::fs::write(&probes, asked).expect("written");
+    expect![[r#"
+        [
+        ["a/db-1","a/db-0",80,"TCP",false],
+        ["a/db-0","a/db-1",80,"TCP",true],
+        ["a/db-0","a/db-0",80,"TCP",true],
+        ["a/web","a/db-0",80,"TCP",false],
+        ["a/web","a/db-1",80,"TCP",true],
+        ["a/web","a/db-2",80,"TCP",null],
+        ["a/web","a/db",80,"TCP",null]
+        ]
+        problem: probe 5: `a/db-2` is not in the input
+        [exit 3]
+    "#]]
+    .assert_eq(&run(&format!("net matrix -f - --probes {} -o json", probes.display()), NUMBERED));
+    std::fs::remove_file(&probes).expect("removed");
+    expect![[r#"
+        denied     a/web -> a/db-0 80
+          egress  allowed: nothing closes it
+          ingress denied: ClusterNetworkPolicy first-alone ingress[0].from[0] (<stdin>:29)
+        allowed    a/web -> a/db-1 80
+          egress  allowed: nothing closes it
+          ingress allowed: nothing closes it
+        [exit 1]
+    "#]]
+    .assert_eq(&run("check -f - a/web a/db 80", NUMBERED));
+    expect![[r#"
+        a/db [db-0]
+          every port  world
+
+        a/db [db-1], a/web
+          every port  everyone
+
+        metadata, world
+          every port  every pod
+        [exit 0]
+    "#]]
+    .assert_eq(&run("net map -f -", NUMBERED));
+}

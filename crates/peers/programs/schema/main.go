@@ -23,7 +23,8 @@ import (
 )
 
 var roots = []any{
-	corev1.Namespace{}, corev1.Node{}, corev1.Pod{}, corev1.Service{}, corev1.ServiceAccount{},
+	corev1.Namespace{}, corev1.Node{}, corev1.Pod{}, corev1.ReplicationController{}, corev1.Service{},
+	corev1.ServiceAccount{},
 	appsv1.Deployment{}, appsv1.ReplicaSet{}, appsv1.StatefulSet{}, appsv1.DaemonSet{},
 	batchv1.Job{}, batchv1.CronJob{}, discoveryv1.EndpointSlice{}, networkingv1.NetworkPolicy{},
 	networkingv1.Ingress{}, networkingv1.IngressClass{},

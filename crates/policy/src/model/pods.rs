@@ -7,7 +7,7 @@ use palisade_model::Labels;
 use palisade_model::inventory::Inventory;
 use palisade_model::object::Name;
 use palisade_model::pod::{Phase, Pod};
-use palisade_model::workload::Workload;
+use palisade_model::workload::{OrdinalPod, Workload};
 
 use super::{PodFacts, PodIndex, Source, WorkloadId, implied_labels};
 use crate::workloads::{self, PodsOfWorkloads};
@@ -21,7 +21,8 @@ pub(super) fn resolve(
     let own = inventory.pods.iter().map(|pod| facts_of_pod(inventory, namespaces, pod));
     let workloads = inventory.workloads.iter();
     let without = workloads.filter(|workload| workloads::needs_template(inventory, of_workloads, workload));
-    let mut pods: Vec<PodFacts> = own.chain(without.map(|workload| facts_of_template(namespaces, workload))).collect();
+    let mut pods: Vec<PodFacts> =
+        own.chain(without.flat_map(|workload| facts_of_template(namespaces, workload))).collect();
     pods.sort_by(|a, b| a.order().cmp(&b.order()));
     for (position, pod) in pods.iter_mut().enumerate() {
         pod.index = PodIndex::at(position);
@@ -51,12 +52,21 @@ pub(crate) fn facts_of_pod(
     own
 }
 
-/// What a pod of `workload` is like that stands for all of them.
-pub(crate) fn facts_of_template(namespaces: &BTreeMap<Name, Arc<Labels>>, workload: &Arc<Workload>) -> PodFacts {
-    let id = WorkloadId { kind: workload.kind, name: workload.meta.reference.name.clone() };
-    let mut own = bare(Source::Template(workload.clone()), id, workload.labels.clone(), Phase::Running);
-    in_namespace(namespaces, &mut own);
-    own
+/// What the pods of `workload` are like of which the names are known, or one that stands for all of them.
+pub(crate) fn facts_of_template(namespaces: &BTreeMap<Name, Arc<Labels>>, workload: &Arc<Workload>) -> Vec<PodFacts> {
+    let own = workload.meta.reference.name.clone();
+    let facts = |OrdinalPod { name, labels }| {
+        let id = WorkloadId { kind: workload.kind, name: own.clone() };
+        let mut facts = bare(Source::Template(workload.clone()), id, labels, Phase::Running);
+        facts.name = name;
+        in_namespace(namespaces, &mut facts);
+        facts
+    };
+    let mut pods: Vec<PodFacts> = workload.ordinal_pods().map(facts).collect();
+    if pods.is_empty() {
+        pods.push(facts(OrdinalPod { name: own.clone(), labels: workload.labels.clone() }));
+    }
+    pods
 }
 
 fn bare(source: Source, workload: WorkloadId, labels: Labels, phase: Phase) -> PodFacts {

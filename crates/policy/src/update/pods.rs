@@ -1,7 +1,7 @@
 //! What follows when pods change, and what they are known by: their workloads, namespaces and nodes.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use palisade_model::inventory::{Namespace, Node};
@@ -84,13 +84,20 @@ impl Model {
         owned.iter().for_each(|key| self.renew_template(key, touched));
     }
 
-    /// Sees whether a pod has to stand for the workload, and which.
+    /// Sees whether pods have to stand for the workload, and which.
     fn renew_template(&mut self, (namespace, kind, name): &WorkloadKey, touched: &mut Touched) {
         let workload = workload_object(&self.inventory, namespace, (*kind, name));
         let needed = workload.filter(|one| needs_template(&self.inventory, &self.pods_of_workloads, one));
-        let facts = needed.map(|workload| facts_of_template(&self.namespace_labels, workload));
-        let index = self.index_of(namespace, name, Some(*kind));
-        self.replace_pod(index, facts, touched);
+        let needed = needed.map(|workload| facts_of_template(&self.namespace_labels, workload)).unwrap_or_default();
+        let needed: BTreeMap<Name, PodFacts> = needed.into_iter().map(|facts| (facts.name.clone(), facts)).collect();
+        let is_own = |pod: &&PodFacts| pod.is_template && pod.workload.kind == *kind && pod.workload.name == *name;
+        let range = self.pod_lookup.range_of(namespace);
+        let there = self.pods[range].iter().filter(is_own).map(|pod| pod.name.clone());
+        let names: BTreeSet<Name> = there.chain(needed.keys().cloned()).collect();
+        for name in names {
+            let index = self.index_of(namespace, &name, Some(*kind));
+            self.replace_pod(index, needed.get(&name).cloned(), touched);
+        }
     }
 
     /// Where a pod stands; a template by its kind.

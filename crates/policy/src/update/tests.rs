@@ -51,8 +51,11 @@ fn twisted(random: &mut Random, object: Object, other: &Object) -> Object {
         }
         (Object::Workload(mut shared), Object::Workload(other)) => {
             let workload = Arc::make_mut(&mut shared);
-            match random.below(4) {
+            match random.below(6) {
                 0 => workload.replicas = 1 - workload.replicas.min(1),
+                // Of a StatefulSet each has a name.
+                4 => workload.replicas = u32::try_from(random.below(4)).expect("a small number"),
+                5 => workload.first_ordinal = u32::try_from(random.below(3)).expect("a small number"),
                 1 => workload.labels = other.labels.clone(),
                 2 => workload.suspended = !workload.suspended,
                 _ => workload.meta.owner.clone_from(&other.meta.owner),

@@ -745,3 +745,31 @@ fn a_replica_set_whose_deployment_is_not_in_the_input_has_its_pods_and_no_other(
         "#]],
     );
 }
+
+/// Its controller names them and writes the name on them, so that a policy can tell them apart.
+#[test]
+fn a_stateful_set_has_its_pods_by_their_numbers() {
+    check(
+        r#"
+        raw {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: shop}, spec: {replicas: 2, ordinals: {start: 5}, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: x}]}}}}
+        netpol shop/named {podSelector: {matchLabels: {statefulset.kubernetes.io/pod-name: db-5}}, ingress: [{ports: [{port: 1}]}]}
+        netpol shop/counted {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: "6"}}}]}]}
+        ? shop/db-6 -> shop/db-5:80
+        ? shop/db-5 -> shop/db-6:80
+        ? shop/db-5 -> shop/db-5:80
+        ? 203.0.113.1 -> shop/db-5:1
+        ? 203.0.113.1 -> shop/db-6:1
+        ? 203.0.113.1 -> shop/db-7:1
+        ? 203.0.113.1 -> shop/db:1
+        "#,
+        expect![[r#"
+            shop/db-6 -> shop/db-5:80: allowed: NetworkPolicy shop/counted ingress[0].from[0]
+            shop/db-5 -> shop/db-6:80: denied: closed by NetworkPolicy shop/counted, and nothing opens it
+            shop/db-5 -> shop/db-5:80: allowed: the pod's own address
+            203.0.113.1 -> shop/db-5:1: allowed: NetworkPolicy shop/named ingress[0]
+            203.0.113.1 -> shop/db-6:1: denied: closed by NetworkPolicy shop/counted, and nothing opens it
+            203.0.113.1 -> shop/db-7:1: there is no pod `shop/db-7`
+            203.0.113.1 -> shop/db:1: there is no pod `shop/db`
+        "#]],
+    );
+}

@@ -31,7 +31,8 @@ pub(super) fn read_volumes(report: &mut Report, spec: &At<'_, '_>, owner: Worklo
         | WorkloadKind::Deployment
         | WorkloadKind::Job
         | WorkloadKind::Pod
-        | WorkloadKind::ReplicaSet => &["initContainers", "containers", "ephemeralContainers"],
+        | WorkloadKind::ReplicaSet
+        | WorkloadKind::ReplicationController => &["initContainers", "containers", "ephemeralContainers"],
     };
     for list in lists {
         spec.list(list, |container| check_mounts(report, container, &seen));
