@@ -3,23 +3,25 @@
 //! The lab gives the addresses; so a [`Try`] names workloads, and [`Try::dial`] finds in the inventory
 //! of the running lab what to dial and which links the engine is to be asked about.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+mod dial;
+mod running;
+mod tries;
 
-use palisade_model::Inventory;
+use std::net::{IpAddr, Ipv4Addr};
+
 use palisade_model::access_policy::Entity;
-use palisade_model::link::{End, Link, PodEnd, Which};
-use palisade_model::object::Name;
-use palisade_model::pod::{Phase, Pod};
+use palisade_model::pod::Phase;
 use palisade_model::port::Protocol;
 use palisade_model::workload::WorkloadKind;
+
+pub use dial::{Dial, Family, NodeTry, PodOf, Program, Sender, Target, Try};
 
 use crate::manifest;
 use crate::policies::{Counts, Generator, Taste, object};
 use crate::random::Random;
 use crate::scene::{
-    Pairs, Scene, SceneContainer, SceneNamespace, SceneNode, ScenePod, ScenePort, SceneProbe, SceneService,
-    SceneServicePort, SceneWorkload, random_labels,
+    Pairs, Scene, SceneContainer, SceneNamespace, ScenePod, ScenePort, SceneProbe, SceneService, SceneServicePort,
+    SceneWorkload, random_labels,
 };
 use crate::text::{Yaml, list, map, text};
 
@@ -51,219 +53,6 @@ pub struct RunnableWorld {
     /// Connections from a process of a pod's own node to the pod.
     pub from_node: Vec<NodeTry>,
 }
-
-/// One connection to try from the pod's own node.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NodeTry {
-    /// The pod.
-    pub to: PodOf,
-    /// Its port.
-    pub port: u16,
-}
-
-/// One connection to try, over TCP and IPv4.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Try {
-    /// Who connects.
-    pub from: Sender,
-    /// Whom.
-    pub to: Target,
-    /// The port to dial: the pod's, or with a Service the Service's.
-    pub port: u16,
-}
-
-/// Who connects.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sender {
-    /// The pod.
-    pub pod: PodOf,
-    /// Its container.
-    pub container: String,
-    /// The program in the container.
-    pub program: Program,
-}
-
-/// A pod of a workload.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PodOf {
-    /// The workload's namespace.
-    pub namespace: String,
-    /// The workload's name; a bare Pod's own.
-    pub workload: String,
-    /// Which of its pods, in the order of their names; counted round.
-    pub replica: usize,
-}
-
-/// The program that connects.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Program {
-    /// One of the image, by path (annotations `lab.palisade.dev/program.*` and `extra-programs.*`).
-    OfImage(String),
-    /// One dropped into the running container: no policy can name it.
-    Dropped,
-}
-
-/// Whom to connect to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Target {
-    /// A pod's address.
-    Pod(PodOf),
-    /// The sender's own pod, by its address.
-    OwnPod,
-    /// 127.0.0.1.
-    Loopback,
-    /// A Service's cluster address.
-    Service {
-        /// The Service's namespace.
-        namespace: String,
-        /// The Service's name.
-        name: String,
-    },
-    /// A node's address, by the node's name.
-    Node(String),
-    /// An address outside.
-    Outside(IpAddr),
-}
-
-/// What to dial, and what to ask.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Dial {
-    /// The sender's pod: namespace and name.
-    pub pod: (Name, Name),
-    /// The address to dial.
-    pub address: IpAddr,
-    /// Over what.
-    pub protocol: Protocol,
-    /// The port to dial.
-    pub port: u16,
-    /// The one link; to a Service one a ready backend: where they differ, that of the one that is reached holds,
-    /// none at all as `no-endpoints` or `no-service-port`.
-    pub links: Vec<Link>,
-}
-
-impl PodOf {
-    /// The pod in the inventory of a running lab.
-    pub fn find<'a>(&self, inventory: &'a Inventory) -> Option<&'a Pod> {
-        let prefix = format!("{}-", self.workload);
-        let mut pods: Vec<&Pod> = inventory
-            .pods
-            .iter()
-            .map(Arc::as_ref)
-            .filter(|pod| {
-                let by_owner = |name: &str| name == self.workload || name.starts_with(&prefix);
-                pod.meta.namespace() == self.namespace
-                    && match &pod.meta.owner {
-                        Some(owner) => by_owner(&owner.name),
-                        None => pod.meta.name() == self.workload,
-                    }
-            })
-            .collect();
-        pods.sort_by_key(|pod| pod.meta.name());
-        if pods.is_empty() { None } else { Some(pods[self.replica % pods.len()]) }
-    }
-}
-
-impl Try {
-    /// What to dial over TCP and IPv4 in the running lab that `inventory` was read from; `None` when it
-    /// lacks an end or such an address of it.
-    pub fn dial(&self, inventory: &Inventory) -> Option<Dial> {
-        self.dial_over(inventory, Protocol::Tcp, Family::V4)
-    }
-
-    /// The same over another protocol or family.
-    pub fn dial_over(&self, inventory: &Inventory, protocol: Protocol, family: Family) -> Option<Dial> {
-        let sender = self.from.pod.find(inventory)?;
-        let from = End::Pod(PodEnd {
-            namespace: sender.meta.namespace().into(),
-            name: sender.meta.name().into(),
-            container: Which::Named(self.from.container.as_str().into()),
-            program: match &self.from.program {
-                Program::OfImage(path) => Which::Named(path.as_str().into()),
-                Program::Dropped => Which::Other,
-            },
-            address: None,
-        });
-        let address = self.address(inventory, sender, family)?;
-        let link = |to, port| Link { from: from.clone(), to, protocol, port };
-        let links = match &self.to {
-            Target::Service { namespace, name } => {
-                let backends = backends(inventory, (namespace, name), (protocol, self.port), family);
-                backends.into_iter().map(|(address, port)| link(End::Address(address), port)).collect()
-            }
-            Target::Pod(_) | Target::OwnPod | Target::Loopback | Target::Node(_) | Target::Outside(_) => {
-                vec![link(End::Address(address), self.port)]
-            }
-        };
-        let pod = (sender.meta.namespace().into(), sender.meta.reference.name.clone());
-        Some(Dial { pod, address, protocol, port: self.port, links })
-    }
-
-    fn address(&self, inventory: &Inventory, sender: &Pod, family: Family) -> Option<IpAddr> {
-        let first = |addresses: &[IpAddr]| addresses.iter().copied().find(|address| family.has(*address));
-        match &self.to {
-            // A host-network pod has those of its node.
-            Target::Pod(pod) => first(&pod.find(inventory)?.addresses),
-            Target::OwnPod => first(sender.own_addresses()),
-            Target::Loopback => first(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
-            Target::Service { namespace, name } => {
-                let is_it = |meta: &palisade_model::Meta| meta.namespace() == namespace && meta.name() == name;
-                first(&inventory.services.iter().find(|service| is_it(&service.meta))?.cluster_ips)
-            }
-            Target::Node(name) => first(&inventory.nodes.iter().find(|node| node.meta.name() == name)?.addresses),
-            Target::Outside(address) => first(&[*address]),
-        }
-    }
-}
-
-/// The address family of a try.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    fn has(self, address: IpAddr) -> bool {
-        address.is_ipv4() == (self == Self::V4)
-    }
-}
-
-/// Address and port of each ready endpoint behind one port of a Service, from its slices.
-fn backends(
-    inventory: &Inventory,
-    (namespace, name): (&str, &str),
-    (protocol, port): (Protocol, u16),
-    family: Family,
-) -> Vec<(IpAddr, u16)> {
-    let mut backends = Vec::new();
-    let services = inventory.services.iter();
-    for service in services.filter(|service| service.meta.namespace() == namespace && service.meta.name() == name) {
-        for own in service.ports.iter().filter(|own| own.port == port && own.protocol == protocol) {
-            let slices = inventory.endpoint_slices.iter();
-            for slice in
-                slices.filter(|slice| slice.meta.namespace() == namespace && slice.service.as_deref() == Some(name))
-            {
-                let same_port = |listed: &&palisade_model::service::EndpointPort| {
-                    listed.name.as_deref().unwrap_or_default() == own.name.as_deref().unwrap_or_default()
-                        && listed.protocol == own.protocol
-                };
-                let Some(number) = slice.ports.iter().find(same_port).and_then(|listed| listed.port) else { continue };
-                let ready = slice.endpoints.iter().filter(|endpoint| endpoint.ready);
-                let addresses = ready.flat_map(|endpoint| &endpoint.addresses).filter(|address| family.has(**address));
-                backends.extend(addresses.map(|address| (*address, number)));
-            }
-        }
-    }
-    backends.sort_unstable();
-    backends.dedup();
-    backends
-}
-
-// Making one.
-
-/// How many connections a world offers: far more than a test tries, see [`crate::choose`].
-const TRIES: usize = 240;
 
 /// TCP ports of containers; a pod's containers share its network, so each is used once a pod.
 const TCP_PORTS: &[(u16, Option<&str>)] =
@@ -306,11 +95,11 @@ pub fn generate(seed: u64) -> RunnableWorld {
     }
     let of_user = scene.workloads.iter().map(user_object);
     let of_user = of_user.chain(scene.services.iter().map(|service| manifest::service(service, false)));
-    let of_user = of_user.chain([user_object_of_dns()]);
+    let of_user = of_user.chain([running::user_object_of_dns()]);
     let yaml = of_user.chain(shared.iter().cloned()).map(|document| document.document()).collect();
-    let as_if_running = as_if_running(&scene).iter().chain(&shared).map(Yaml::document).collect();
-    let tries = tries(&mut random, &scene);
-    let from_node = node_tries(&mut random, &scene);
+    let as_if_running = running::as_if_running(&scene).iter().chain(&shared).map(Yaml::document).collect();
+    let tries = tries::tries(&mut random, &scene);
+    let from_node = tries::node_tries(&mut random, &scene);
     RunnableWorld { seed, yaml, as_if_running, tries, from_node }
 }
 
@@ -519,226 +308,4 @@ fn user_object(workload: &SceneWorkload) -> Yaml {
         return manifest::pod(workload, &pod, None, Some(annotations));
     }
     manifest::workload(workload, Some(annotations)).expect("no bare pod")
-}
-
-/// Nodes, pods with addresses, and slices, as a lab would publish them.
-fn as_if_running(scene: &Scene) -> Vec<Yaml> {
-    let mut documents = Vec::new();
-    for (index, name) in NODES.iter().enumerate() {
-        let address = IpAddr::V4(Ipv4Addr::new(172, 31, 0, 11 + index as u8));
-        documents.push(manifest::node(&SceneNode {
-            name: (*name).to_owned(),
-            labels: Pairs::new(),
-            has_object: true,
-            addresses: vec![address],
-        }));
-    }
-    let mut number = 1;
-    let mut running = Vec::new();
-    for workload in &scene.workloads {
-        documents.extend(manifest::workload(workload, Some(annotations(workload))));
-        for replica in 0..workload.replicas {
-            let (name, owner) = match workload.kind {
-                WorkloadKind::Pod => (workload.name.clone(), None),
-                _ => (format!("{}-{replica}", workload.name), Some((workload.kind, workload.name.as_str()))),
-            };
-            let node = (usize::from(number) + replica) % 2;
-            let pod = ScenePod {
-                name,
-                node: Some(NODES[node].to_owned()),
-                phase: Phase::Running,
-                addresses: vec![match workload.host_network {
-                    true => IpAddr::V4(Ipv4Addr::new(172, 31, 0, 11 + node as u8)),
-                    false => IpAddr::V4(Ipv4Addr::new(10, 244, 1 + node as u8, 1 + number)),
-                }],
-                host_addresses: Vec::new(),
-                labels: Pairs::new(),
-            };
-            number += 1;
-            documents.push(manifest::pod(workload, &pod, owner, Some(annotations(workload))));
-            running.push((workload, pod));
-        }
-    }
-    documents.extend(cluster_dns());
-    for (index, service) in scene.services.iter().enumerate() {
-        let address = IpAddr::V4(Ipv4Addr::new(10, 96, 0, 100 + index as u8));
-        documents.push(manifest::service(&SceneService { addresses: vec![address], ..service.clone() }, false));
-        documents.extend(slices(service, &running));
-    }
-    documents
-}
-
-fn dns_workload(kind: WorkloadKind) -> SceneWorkload {
-    let port = |name: &str, protocol| ScenePort { name: Some(name.to_owned()), number: 53, protocol };
-    let container = SceneContainer {
-        name: "coredns".to_owned(),
-        is_sidecar: false,
-        ports: vec![port("dns", Protocol::Udp), port("dns-tcp", Protocol::Tcp)],
-        programs: Vec::new(),
-        probe: None,
-    };
-    SceneWorkload {
-        kind,
-        namespace: DNS.0.to_owned(),
-        name: "coredns".to_owned(),
-        labels: vec![("k8s-app".to_owned(), "kube-dns".to_owned())],
-        service_account: None,
-        host_network: false,
-        replicas: 1,
-        containers: vec![container],
-        pods: Vec::new(),
-    }
-}
-
-/// In place of the lab's own: without a readiness probe, which a ClusterPerimeter may refuse, so that the Service would
-/// lose its endpoint after a while.
-fn user_object_of_dns() -> Yaml {
-    let runs = map([("lab.palisade.dev/runs.coredns", text("dns"))]);
-    manifest::workload(&dns_workload(WorkloadKind::Deployment), Some(runs)).expect("no bare pod")
-}
-
-/// What every lab has beside the user's objects.
-fn cluster_dns() -> [Yaml; 3] {
-    let workload = dns_workload(WorkloadKind::Pod);
-    let ports: Vec<ScenePort> = workload.ports().into_iter().cloned().collect();
-    let labels = workload.labels.clone();
-    let address = IpAddr::V4(Ipv4Addr::new(10, 244, 1, 200));
-    let pod = ScenePod {
-        name: "coredns".to_owned(),
-        node: Some(NODES[0].to_owned()),
-        phase: Phase::Running,
-        addresses: vec![address],
-        host_addresses: Vec::new(),
-        labels: Pairs::new(),
-    };
-    let of_service = |port: &ScenePort| SceneServicePort {
-        name: port.name.clone(),
-        protocol: port.protocol,
-        port: 53,
-        target: Ok(53),
-    };
-    let service = SceneService {
-        namespace: DNS.0.to_owned(),
-        name: DNS.1.to_owned(),
-        selector: labels,
-        addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 96, 0, 10))],
-        ports: ports.iter().map(of_service).collect(),
-    };
-    let endpoint = (vec![address.to_string()], true, Some(pod.name.clone()));
-    [
-        manifest::pod(&workload, &pod, None, None),
-        manifest::service(&service, false),
-        manifest::endpoint_slice((DNS.0, "kube-dns-1", DNS.1), "IPv4", &[endpoint], &ports),
-    ]
-}
-
-/// One slice a pod, so that each may resolve a port's name to another number.
-fn slices(service: &SceneService, running: &[(&SceneWorkload, ScenePod)]) -> Vec<Yaml> {
-    let selected = running.iter().filter(|(workload, _)| {
-        workload.namespace == service.namespace && service.selector.iter().all(|pair| workload.labels.contains(pair))
-    });
-    let mut documents = Vec::new();
-    for (workload, pod) in selected {
-        let ports: Vec<ScenePort> = service
-            .ports
-            .iter()
-            .filter_map(|port| {
-                let by_name = |name: &String| {
-                    workload.ports().into_iter().find(|own| own.name.as_ref() == Some(name)).map(|own| own.number)
-                };
-                let number = match &port.target {
-                    Ok(number) => Some(*number),
-                    Err(name) => by_name(name),
-                };
-                number.map(|number| ScenePort { name: port.name.clone(), number, protocol: Protocol::Tcp })
-            })
-            .collect();
-        let endpoint = (vec![pod.addresses[0].to_string()], true, Some(pod.name.clone()));
-        let name = format!("{}-{}", service.name, pod.name);
-        let names = (service.namespace.as_str(), name.as_str(), service.name.as_str());
-        documents.push(manifest::endpoint_slice(names, "IPv4", &[endpoint], &ports));
-    }
-    documents
-}
-
-fn tries(random: &mut Random, scene: &Scene) -> Vec<Try> {
-    let mut tries: Vec<Try> = Vec::new();
-    for _ in 0..TRIES {
-        let attempt = random_try(random, scene);
-        if !tries.contains(&attempt) {
-            tries.push(attempt);
-        }
-    }
-    tries
-}
-
-/// As many as there are ports, and one on which nobody listens.
-fn node_tries(random: &mut Random, scene: &Scene) -> Vec<NodeTry> {
-    let workloads = scene.workloads.iter().filter(|workload| !workload.host_network);
-    let mut tries = Vec::new();
-    for workload in workloads {
-        let to = pod_of(random, workload);
-        let ports = workload.ports().into_iter().filter(|port| port.protocol == Protocol::Tcp);
-        tries.extend(ports.map(|port| NodeTry { to: to.clone(), port: port.number }));
-        tries.push(NodeTry { to, port: 9001 });
-    }
-    tries
-}
-
-fn random_try(random: &mut Random, scene: &Scene) -> Try {
-    // What a host-network pod sends is not judged.
-    let senders: Vec<_> = scene.workloads.iter().filter(|workload| !workload.host_network).collect();
-    let sender = (*random.pick(&senders)).clone();
-    let container = random.pick(&sender.containers).clone();
-    let program = match random.weighted(&[50, 25, 25]) {
-        0 => Program::OfImage(container.programs[0].clone()),
-        1 => Program::OfImage(container.programs[1].clone()),
-        _ => Program::Dropped,
-    };
-    let from = Sender { pod: pod_of(random, &sender), container: container.name.clone(), program };
-    let receiver = receiver(random, scene, &sender, from.pod.replica);
-    let service = random.pick(&scene.services).clone();
-    let outside_port = |random: &mut Random| if random.chance(80) { OUTSIDE.1 } else { 8081 };
-    let (to, port) = match random.weighted(&[34, 14, 18, 8, 7, 3, 6, 10]) {
-        0 => (Target::Pod(receiver.1), pod_port(random, &receiver.0)),
-        1 => {
-            let port = if random.chance(94) { random.pick(&service.ports).port } else { 82 };
-            (Target::Service { namespace: service.namespace, name: service.name }, port)
-        }
-        2 => (Target::Outside(OUTSIDE.0), outside_port(random)),
-        3 => (Target::Node((*random.pick(&NODES)).to_owned()), *random.pick(&[8080, 9000, 10250, HOST_PORT])),
-        4 => (Target::OwnPod, pod_port(random, &sender)),
-        5 => (Target::Loopback, pod_port(random, &sender)),
-        // Every lab has it.
-        6 => (Target::Service { namespace: DNS.0.to_owned(), name: DNS.1.to_owned() }, 53),
-        _ => (Target::Outside(METADATA), 80),
-    };
-    Try { from, to, port }
-}
-
-/// Mostly a pod of another workload, now and then the sender's sibling, never the sender.
-fn receiver(random: &mut Random, scene: &Scene, sender: &SceneWorkload, replica: usize) -> (SceneWorkload, PodOf) {
-    if sender.replicas > 1 && random.chance(12) {
-        let sibling = PodOf { replica: (replica + 1) % sender.replicas, ..pod_of(random, sender) };
-        return (sender.clone(), sibling);
-    }
-    let others: Vec<_> = scene.workloads.iter().filter(|other| other.name != sender.name).collect();
-    let other = (*random.pick(&others)).clone();
-    let pod = pod_of(random, &other);
-    (other, pod)
-}
-
-fn pod_of(random: &mut Random, workload: &SceneWorkload) -> PodOf {
-    PodOf {
-        namespace: workload.namespace.clone(),
-        workload: workload.name.clone(),
-        replica: random.below(workload.replicas),
-    }
-}
-
-/// A port that the pod declares, or now and then one on which nobody listens.
-fn pod_port(random: &mut Random, workload: &SceneWorkload) -> u16 {
-    let declared: Vec<u16> =
-        workload.ports().into_iter().filter(|port| port.protocol == Protocol::Tcp).map(|port| port.number).collect();
-    if random.chance(88) { *random.pick(&declared) } else { *random.pick(&[8000, 8003, 8081, 9001]) }
 }
