@@ -12,13 +12,16 @@
 #define STREAM_IDLE (24 * 3600 * SECOND)
 #define UPDATE_EVERY (30 * SECOND)
 
+/* What the table of flows holds; set when loading. */
+const volatile __u32 flows_max = 16384;
+
 /*
  * New flows of a pod within a window that nobody has answered: a quarter of the table, so that no pod pushes out all others.
  * Answered or not, it may turn the table over twice a second: what others wait for is in it for half a second.
  */
-#define UNANSWERED_OF_A_POD 4096
 #define SHARE_WINDOW (30 * SECOND)
-#define FLOWS_A_SECOND 32768
+#define UNANSWERED_OF_A_POD (flows_max / 4)
+#define FLOWS_A_SECOND (2 * flows_max)
 
 static __always_inline bool is_syn(const struct packet *packet)
 {

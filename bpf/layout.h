@@ -616,6 +616,7 @@ enum counter {
 	COUNTER_DROPS_MERGED = 26,
 	COUNTER_NO_TRACK = 27,
 	COUNTER_UNREACHABLE = 28,
+	COUNTER_RECALLED = 29, /* flows that the table had not, and that were under way: pushed out, or older */
 	COUNTER_DROPPED = 32, /* and the drop_reason */
 	COUNTERS = 64,
 };

@@ -146,7 +146,10 @@ static __always_inline struct flow_value *recall_question(struct __sk_buff *skb,
 	if (is_stale(flow, state_word))
 		answer(&packet->key, flow, state_word);
 	/* Of a mixed Service the flow alone knows which backend was judged. */
-	return flow->enforced == VERDICT_ALLOW && flow->cause != CAUSE_MIXED ? flow : NULL;
+	if (flow->enforced != VERDICT_ALLOW || flow->cause == CAUSE_MIXED)
+		return NULL;
+	count(COUNTER_RECALLED);
+	return flow;
 }
 
 /* Whether the pod holds the connection that this segment says it is of. Its own network is asked. */

@@ -55,6 +55,8 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 	/* The same try once more: a SYN sent again. */
 	if (known && recorded && known->origin == FLOW_OUT && known->attempt == flow->attempt && !known->closing)
 		return pass_known(skb, state_word, veth, packet, known, true, now);
+	if (packet->key.protocol == IPPROTO_TCP && !is_syn(packet))
+		count(COUNTER_RECALLED);
 	flow->origin = FLOW_OUT;
 	flow->interface = skb->ifindex;
 	if (earlier)
@@ -72,6 +74,13 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 			flow->dialled_port = packet->key.pod_port;
 			know_sender(flow, packet->destination, packet->source, packet->key.protocol);
 			answer(&packet->key, flow, state_word);
+			/*
+			 * It came from a pod of this node, by the word of a flow that the table has no more: that pod's
+			 * own veth knows, by the socket there, whether the answer may come.
+			 */
+			if (flow->enforced != VERDICT_ALLOW && !recorded &&
+			    is_of_this_node(state_word, packet->destination))
+				return TCX_NEXT;
 			if (flow->enforced != VERDICT_ALLOW) {
 				flow->origin = FLOW_OUT;
 				flow->strength = STRENGTH_NONE;

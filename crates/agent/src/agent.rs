@@ -49,6 +49,8 @@ pub struct Config {
     pub node: Option<String>,
     /// Manifests that count instead of those that the lab was started with; none = those.
     pub manifests: Vec<PathBuf>,
+    /// Flows that each node remembers, within [`palisade_bpf::FLOWS_RANGE`].
+    pub flows: u32,
 }
 
 impl Config {
@@ -71,7 +73,7 @@ impl Config {
         }
     }
 
-    fn pins(&self) -> PathBuf {
+    pub(crate) fn pins(&self) -> PathBuf {
         pins_of(&self.state)
     }
 }
@@ -448,7 +450,7 @@ impl Agent {
         let node = match self.nodes.iter_mut().position(|node| node.name == lab_node.name) {
             Some(position) => &mut self.nodes[position],
             None => {
-                self.nodes.push(Node::new(lab_node, &self.config.pins(), &self.config.state)?);
+                self.nodes.push(Node::new(lab_node, &self.config)?);
                 self.nodes.last_mut().expect("it was pushed")
             }
         };

@@ -41,3 +41,5 @@ pub use status::{NodeStatus, Status};
 
 /// What this kernel can do, and what follows from what it cannot.
 pub use palisade_bpf::probe;
+/// The size of a node's table of flows.
+pub use palisade_bpf::{FLOWS, FLOWS_RANGE};

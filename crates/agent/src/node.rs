@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use palisade_model::flow::{
 use palisade_model::port::Protocol;
 use palisade_policy::compile::NodeRules;
 
+use crate::agent::Config;
 use crate::directory::{Answer, Directory};
 use crate::error::{Error, Result};
 use crate::flows::{Flows, Joined, flow_id};
@@ -88,9 +89,15 @@ fn unknown_pods(view: &View) -> UnknownPods {
 
 impl Node {
     /// Takes over or loads the node's guard.
-    pub(crate) fn new(node: &LabNode, pins: &Path, state: &Path) -> Result<Self> {
+    pub(crate) fn new(node: &LabNode, config: &Config) -> Result<Self> {
+        let state = config.state.as_path();
         let past_path = Past::path(state, &node.name);
-        let options = Options { pins: pins.join(&node.name), cgroup: node.cgroup.clone(), ring_bytes: RING_BYTES };
+        let options = Options {
+            pins: config.pins().join(&node.name),
+            cgroup: node.cgroup.clone(),
+            ring_bytes: RING_BYTES,
+            flows: config.flows,
+        };
         let guard = Guard::load(&options).map_err(|source| Error::Guard { node: node.name.clone(), source })?;
         let lost = guard.lost().unwrap_or(0);
         Ok(Self {

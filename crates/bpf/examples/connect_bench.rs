@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use palisade_bpf::tables::{Cell, Container, ContainerKind, Decision, Network, Program, Span, Verdict};
-use palisade_bpf::{Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
+use palisade_bpf::{FLOWS, Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
 
 const SELF: u32 = 1;
 
@@ -43,7 +43,7 @@ fn measure(folder: &Path, root: &Path, rounds: usize, connects: usize) -> Result
     fs::write(web.join("cgroup.procs"), std::process::id().to_string())?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let to = listener.local_addr()?;
-    let options = Options { pins: folder.join("bpf/node1"), cgroup: pods, ring_bytes: RING_BYTES };
+    let options = Options { pins: folder.join("bpf/node1"), cgroup: pods, ring_bytes: RING_BYTES, flows: FLOWS };
     let tables = tables(cgroup::id(&web)?)?;
 
     let mut figures: [Vec<[f64; 3]>; 3] = Default::default();

@@ -3,7 +3,7 @@
 use crate::layout::constants as c;
 
 /// Names and meanings, by index. A name says what was counted.
-const NAMES: [(u32, &str); 50] = [
+const NAMES: [(u32, &str); 51] = [
     (c::COUNTER_CONNECTS, "connects"),
     (c::COUNTER_SENDS, "sends"),
     (c::COUNTER_BINDS, "binds"),
@@ -33,6 +33,7 @@ const NAMES: [(u32, &str); 50] = [
     (c::COUNTER_DROPS_MERGED, "drops-merged"),
     (c::COUNTER_NO_TRACK, "no-track"),
     (c::COUNTER_UNREACHABLE, "unreachable"),
+    (c::COUNTER_RECALLED, "flows-recalled"),
     (c::COUNTER_DROPPED + c::DROP_UNKNOWN_POD, "dropped-unknown-pod"),
     (c::COUNTER_DROPPED + c::DROP_UNREADABLE, "dropped-unreadable"),
     (c::COUNTER_DROPPED + c::DROP_SOURCE_HARDWARE, "dropped-source-hardware"),

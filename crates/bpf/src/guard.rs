@@ -19,7 +19,7 @@ use crate::hand_over::{self, HandOver};
 use crate::install::{self, TABLES};
 use crate::layout::constants::{COUNTER_LOST, STATE_REVISION_SHIFT};
 use crate::memory::{self, Memory};
-use crate::pins::{self, Generation};
+use crate::pins::{self, Generation, MadeFor};
 use crate::ring::{self, Ring, Waiting};
 use crate::skeleton::GuardSkelBuilder;
 use crate::tables::Tables;
@@ -74,7 +74,15 @@ pub struct Options {
     pub cgroup: PathBuf,
     /// Size of the ring of events, a power of two and a multiple of the page size.
     pub ring_bytes: u32,
+    /// Flows that the node remembers, some 300 bytes each; a quarter of them may be one pod's that nobody has answered.
+    /// Another size is another generation: what is known goes over.
+    pub flows: u32,
 }
+
+/// Flows that a node remembers unless told otherwise.
+pub const FLOWS: u32 = 16_384;
+/// What it may be told.
+pub const FLOWS_RANGE: std::ops::RangeInclusive<u32> = 1024..=1 << 20;
 
 /// Bytes of the ring unless told otherwise: some 2,500 verdicts may wait.
 pub const RING_BYTES: u32 = 512 * 1024;
@@ -126,12 +134,13 @@ impl Guard {
     /// When the cgroup or the pins cannot be used, or the kernel refuses a program.
     pub fn load(options: &Options) -> Result<Self> {
         let root = cgroup::identify(&options.cgroup)?;
+        let made_for = MadeFor { cgroup: root.id, flows: options.flows };
         let existing = pins::generations(&options.pins)?;
         let floor = existing.iter().filter_map(|generation| live_revision(generation).ok()).max().unwrap_or(0);
-        if let Some(generation) = existing.iter().rev().find(|one| one.fits(root.id) && is_whole(one)) {
+        if let Some(generation) = existing.iter().rev().find(|one| one.fits(made_for) && is_whole(one)) {
             return Self::open(options, root.id, generation.clone(), Origin::TakenOver, None, floor);
         }
-        let generation = pins::next_generation(&options.pins, root.id, &existing);
+        let generation = pins::next_generation(&options.pins, made_for, &existing);
         let cgroup =
             File::open(&options.cgroup).map_err(|error| Error::path("open the cgroup", &options.cgroup, error))?;
         generation.create()?;
@@ -359,6 +368,8 @@ fn load_programs(root: &cgroup::Identity, options: &Options, generation: &Genera
         .events
         .set_max_entries(options.ring_bytes)
         .map_err(|error| Error::kernel("set the size of", "events", error))?;
+    settings.flows_max = options.flows;
+    open.maps.flows.set_max_entries(options.flows).map_err(|error| Error::kernel("set the size of", "flows", error))?;
     let mut skeleton = open.load().map_err(|error| Error::kernel("load", "guard.bpf.o", error))?;
     for mut map in skeleton.object_mut().maps_mut() {
         let name = map.name().to_string_lossy().into_owned();

@@ -31,8 +31,8 @@ const MAPS: [(&str, &str, Option<&str>); 4] = [
     ("answers", "answer_key", None),
     ("fragments", "fragment_key", None),
 ];
-/// Entries of one map that are taken; more than the largest holds.
-const ENTRIES_MAX: usize = 1 << 17;
+/// Entries of one map that are taken: what the largest may hold.
+const ENTRIES_MAX: usize = *crate::guard::FLOWS_RANGE.end() as usize;
 /// Reads of a ring that holds a whole agent's absence.
 const READS_MAX: usize = 64;
 

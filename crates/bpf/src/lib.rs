@@ -27,7 +27,7 @@ mod veth;
 pub use counters::Counters;
 pub use error::{Error, Result};
 pub use event::{Event, Exec, address};
-pub use guard::{Guard, Options, Origin, RING_BYTES};
+pub use guard::{FLOWS, FLOWS_RANGE, Guard, Options, Origin, RING_BYTES};
 pub use hand_over::HandOver;
 pub use memory::Memory;
 pub use ring::Waiting;

@@ -1,5 +1,5 @@
 //! Where programs and maps outlive the agent: a bpffs of the agent's own, a folder for each node in it, and in that one
-//! folder for each generation, named by the layout and the cgroup that it guards.
+//! folder for each generation, named by the layout, the cgroup that it guards and the size of its table of flows.
 
 use std::ffi::CString;
 use std::fs;
@@ -43,15 +43,26 @@ impl Generation {
         Ok(())
     }
 
-    /// True when this build made it, for that cgroup.
-    pub(crate) fn fits(&self, cgroup: u64) -> bool {
+    /// True when this build made it, for that.
+    pub(crate) fn fits(&self, made_for: MadeFor) -> bool {
         let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(&prefix(cgroup))
+        name.starts_with(&made_for.prefix())
     }
 }
 
-fn prefix(cgroup: u64) -> String {
-    format!("{LAYOUT_HASH}-{cgroup}-")
+/// What tells generations of one build apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MadeFor {
+    /// The pods' root, by its id.
+    pub(crate) cgroup: u64,
+    /// What its table of flows holds.
+    pub(crate) flows: u32,
+}
+
+impl MadeFor {
+    fn prefix(self) -> String {
+        format!("{LAYOUT_HASH}-{}-{}-", self.cgroup, self.flows)
+    }
 }
 
 /// Every generation pinned in a node's folder, the newest last.
@@ -73,9 +84,9 @@ pub(crate) fn generations(node: &Path) -> Result<Vec<Generation>> {
 }
 
 /// The generation to make next.
-pub(crate) fn next_generation(node: &Path, cgroup: u64, existing: &[Generation]) -> Generation {
+pub(crate) fn next_generation(node: &Path, made_for: MadeFor, existing: &[Generation]) -> Generation {
     let number = existing.iter().map(|generation| generation.number).max().unwrap_or(0) + 1;
-    Generation { folder: node.join(format!("{}{number}", prefix(cgroup))), number }
+    Generation { folder: node.join(format!("{}{number}", made_for.prefix())), number }
 }
 
 /// Gives a link a name that holds it.

@@ -55,7 +55,8 @@ fn guard(arguments: &AgentRunArguments) -> Result<ExitCode, Failure> {
     let name = &arguments.lab.name;
     let state = name.state_dir();
     let manifests = rules(&arguments.manifests, &state)?;
-    let config = Config { state: state.path().to_owned(), node: arguments.node.clone(), manifests };
+    let config =
+        Config { state: state.path().to_owned(), node: arguments.node.clone(), manifests, flows: arguments.flows };
     let mut agent = Agent::start(config).map_err(|error| match error {
         error @ palisade_agent::Error::State { .. } => {
             Failure::new(error).hint(Hint::Run(format!("sudo palisade lab up --name {name} -f MANIFESTS")))

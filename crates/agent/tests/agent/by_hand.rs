@@ -215,7 +215,8 @@ pub struct Running {
 
 impl Running {
     pub fn start(lab: &Lab) -> Self {
-        let config = Config { state: lab.state.clone(), node: None, manifests: Vec::new() };
+        let config =
+            Config { state: lab.state.clone(), node: None, manifests: Vec::new(), flows: palisade_agent::FLOWS };
         let socket = config.socket();
         let stop = Arc::new(AtomicBool::new(false));
         let (asked, told) = (stop.clone(), std::sync::mpsc::channel());

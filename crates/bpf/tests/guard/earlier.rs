@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::tables::Program;
-use palisade_bpf::{Event, Guard, Origin, Tables};
+use palisade_bpf::{Event, FLOWS_RANGE, Guard, Options, Origin, Tables};
 
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED};
-use crate::veth::{Wire, await_flow, serve};
+use crate::veth::{Wire, await_flow, flood, serve};
+use crate::wire::Pod;
 use crate::world::{ALLOW, DENY, SELF, cell, file_key};
 
 /// The class of the program that the rules name; other programs of the container are refused.
@@ -226,6 +227,54 @@ fn another_build_takes_over_under_traffic_and_cuts_nothing_and_lets_nothing_refu
         assert!(ended.flow.attempt != 0, "the flow of before: {ended:?}");
         assert_eq!(refused.connect(at), REFUSED);
         assert_eq!(wire.one.puppet(&wire.program).connect(at), Came::Through);
+    });
+}
+
+#[test]
+fn a_table_of_another_size_takes_over_what_is_known() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        let size = |guard: &Guard| {
+            let memory = guard.memory().expect("it is known");
+            memory.maps.iter().find(|(name, _)| name == "flows").expect("there is one").1
+        };
+        let before = size(&wire.guard);
+        let mut held = Held::new(&wire, &wire.program, 0);
+        let fewer = *FLOWS_RANGE.start();
+        wire.guard = Guard::load(&Options { flows: fewer, ..wire.world.options() }).expect("loaded");
+        assert_eq!(wire.guard.origin(), Origin::Loaded);
+        let rules = wire.tables(2);
+        wire.guard.install(&rules).expect("installed");
+        let interfaces: Vec<u32> = rules.veths.iter().map(|veth| veth.interface).collect();
+        let taken = wire.guard.guard_links(&wire.node, &interfaces, &[]).expect("attached");
+        assert!(taken.flows >= 2, "both ends of the connection: {taken:?}");
+        assert_eq!(fs::read_dir(wire.world.options().pins).expect("pins").count(), 1);
+        assert!(size(&wire.guard) * 8 < before, "{} after {before}", size(&wire.guard));
+        assert!(held.works());
+    });
+}
+
+/// Whoever speaks first: a server's end knows its client, a pod of the same node, by the client's flow alone.
+#[test]
+fn a_connection_goes_on_when_both_its_flows_are_pushed_out_and_ends_with_its_rule() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        let mut held = [0, 1].map(|address| Held::new(&wire, &wire.program, address));
+        let recalled = |wire: &Wire| wire.guard.counters().expect("counters").value("flows-recalled");
+        let before = recalled(&wire);
+        flood(&outside, &wire.one);
+        assert!(held.iter_mut().all(Held::works));
+        assert!(recalled(&wire) >= before + 2, "they were pushed out");
+        flood(&outside, &wire.one);
+        let mut rules = wire.tables(2);
+        rules.cells.retain(|cell| (cell.class, cell.destination) != (20, 103));
+        wire.install(&rules);
+        assert!(!held.iter_mut().any(Held::works));
     });
 }
 

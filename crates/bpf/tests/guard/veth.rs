@@ -478,7 +478,7 @@ fn whoever_is_answered_may_ask_as_often_as_it_likes() {
 }
 
 /// More datagrams to the pod, each a flow, than the table has room for. It forgets the oldest of each processor apart.
-fn flood(from: &Pod, to: &Pod) {
+pub fn flood(from: &Pod, to: &Pod) {
     let socket = from.inside(|| UdpSocket::bind((from.four, 0)).expect("a socket"));
     let all = rustix::thread::sched_getaffinity(None).expect("a thread has one");
     for processor in (0..rustix::thread::CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor)) {

@@ -13,7 +13,7 @@ use palisade_bpf::layout::JudgedEvent;
 use palisade_bpf::tables::{
     Cell, Container, ContainerKind, Decision, FileKey, Network, PacketHook, Span, UnknownPods, Verdict,
 };
-use palisade_bpf::{Event, Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
+use palisade_bpf::{Event, FLOWS, Guard, Options, RING_BYTES, Tables, cgroup, pins, program_file};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -64,7 +64,7 @@ impl World {
     }
 
     pub fn options(&self) -> Options {
-        Options { pins: self.bpffs.join("node1"), cgroup: self.cgroup.clone(), ring_bytes: RING_BYTES }
+        Options { pins: self.bpffs.join("node1"), cgroup: self.cgroup.clone(), ring_bytes: RING_BYTES, flows: FLOWS }
     }
 
     pub fn guard(&self) -> Guard {

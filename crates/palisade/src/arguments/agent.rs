@@ -40,6 +40,20 @@ pub struct AgentRunArguments {
     /// node of the lab
     #[arg(long, value_name = "NODE")]
     pub node: Option<String>,
+    /// Connections and exchanges of datagrams that a node remembers, in some 300 bytes of kernel memory each,
+    /// 1024 to 1048576. The least used make room; what is under way then goes on, judged anew and counted as
+    /// `flows-recalled` in `agent status -o json`
+    #[arg(long, value_name = "COUNT", default_value_t = palisade_agent::FLOWS, value_parser = flows)]
+    pub flows: u32,
+}
+
+fn flows(text: &str) -> Result<u32, String> {
+    let range = palisade_agent::FLOWS_RANGE;
+    let number = text.parse().map_err(|error| format!("{error}"))?;
+    match range.contains(&number) {
+        true => Ok(number),
+        false => Err(format!("not within {} to {}", range.start(), range.end())),
+    }
 }
 
 /// `palisade agent probe`
