@@ -45,7 +45,7 @@ pub fn read_rust_files(root: &Path) -> io::Result<Vec<SourceFile>> {
     Ok(files)
 }
 
-/// Files with an empty name, roots that allow `unsafe`, and `unsafe` blocks without a reason.
+/// Files with an empty name, roots that allow `unsafe`, `unsafe` blocks without a reason, and tests that are skipped in CI.
 pub fn check(files: &[SourceFile]) -> Vec<String> {
     let mut findings = Vec::new();
     for file in files {
@@ -59,6 +59,10 @@ pub fn check(files: &[SourceFile]) -> Vec<String> {
             && !file.text.contains("#![forbid(unsafe_code)]")
         {
             findings.push(format!("`{shown}`: add `#![forbid(unsafe_code)]`"));
+        }
+        if skips_in_ci(&file.text) {
+            findings
+                .push(format!("`{shown}`: a test that cannot run fails with CI=true: ask `palisade_peers::or_skip`"));
         }
         for line in unsafe_without_reason(&file.text) {
             findings.push(format!("`{shown}:{line}`: an `unsafe` block needs a `// SAFETY:` comment"));
@@ -75,6 +79,11 @@ pub fn check_code_map(files: &[SourceFile], architecture: &str) -> Vec<String> {
         .filter(|folder| !architecture.contains(&format!("`crates/{folder}`")))
         .map(|folder| format!("ARCHITECTURE.md: the code map lacks `crates/{folder}`"))
         .collect()
+}
+
+/// Whether a test of the file says that it is skipped, and nothing in the file asks for CI.
+fn skips_in_ci(text: &str) -> bool {
+    text.contains(&format!("(\"{}: ", "SKIPPED")) && !text.contains("\"CI\"")
 }
 
 /// The folder of the crate when `path` is its root: `crates/<folder>/src/{lib,main}.rs`.
@@ -130,6 +139,14 @@ mod tests {
                 "`crates/model/src/port/mod.rs`: name the file after what is in it",
             ]
         );
+    }
+
+    #[test]
+    fn a_test_that_is_skipped_in_ci_is_found() {
+        let skips = format!("println!(\"{}: no Go\");", "SKIPPED");
+        assert!(skips_in_ci(&skips));
+        assert!(!skips_in_ci(&format!("if std::env::var_os(\"CI\").is_some() {{ panic!() }} {skips}")));
+        assert!(!skips_in_ci("let Some(program) = CRANE.get() else { return };"));
     }
 
     #[test]

@@ -60,8 +60,7 @@ mod tests {
 
     #[test]
     fn a_lab_that_is_being_started_is_told_from_one_that_runs() {
-        if !nix::unistd::geteuid().is_root() {
-            println!("SKIPPED: needs root, for /run");
+        if !palisade_peers::is_root_or_skip() {
             return;
         }
         let name: LabName = format!("lock-{}", std::process::id()).parse().expect("a name");

@@ -4,16 +4,6 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether labs can run here; says SKIPPED when not, and fails instead in CI.
-fn can_run() -> bool {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|us| std::os::unix::fs::MetadataExt::uid(&us) == 0);
-    assert!(root || std::env::var_os("CI").is_none(), "this test needs root, and CI must run it");
-    if !root {
-        println!("SKIPPED: needs root");
-    }
-    root
-}
-
 fn palisade(arguments: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/palisade is two levels deep");
     Command::new(env!("CARGO_BIN_EXE_palisade")).args(arguments).current_dir(root).output().expect("the binary starts")
@@ -73,7 +63,7 @@ const NAME: &str = "demo";
 
 #[test]
 fn the_demo_ends_well_and_the_machine_is_as_before() {
-    if !can_run() {
+    if !palisade_peers::is_root_or_skip() {
         return;
     }
     let before = machine();

@@ -21,4 +21,4 @@ mod unavailable;
 
 pub use go::Program;
 pub use shared::shared;
-pub use unavailable::{Unavailable, is_ci, or_skip};
+pub use unavailable::{Unavailable, is_ci, is_root_or_skip, or_skip};

@@ -1,6 +1,7 @@
 //! What cannot be had on this machine, and what a test does then.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 
 /// Something that a test asked for and cannot have: in words, with what to do about it.
 #[derive(Debug, Clone)]
@@ -33,12 +34,48 @@ pub fn is_ci() -> bool {
 /// With CI=true instead of skipping.
 #[track_caller]
 pub fn or_skip<T>(had: Result<T, Unavailable>) -> Option<T> {
+    skip_where_allowed(had, is_ci())
+}
+
+/// Whether this is root, which the test needs; says SKIPPED where it is not.
+///
+/// # Panics
+/// With CI=true instead of skipping.
+#[track_caller]
+pub fn is_root_or_skip() -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let root = is_root.then_some(()).ok_or_else(|| Unavailable {
+        what: "root".to_owned(),
+        why: "this test makes namespaces and cgroups".to_owned(),
+        hint: Some("sudo -E make test"),
+    });
+    or_skip(root).is_some()
+}
+
+#[track_caller]
+fn skip_where_allowed<T>(had: Result<T, Unavailable>, is_ci: bool) -> Option<T> {
     match had {
         Ok(had) => Some(had),
         Err(unavailable) => {
-            assert!(!is_ci(), "with CI=true this test must run: {unavailable}");
+            assert!(!is_ci, "with CI=true this test must run: {unavailable}");
             println!("SKIPPED: {unavailable}");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_ci_nothing_is_skipped() {
+        let missing =
+            || Err::<(), _>(Unavailable { what: "cosign".into(), why: "no Go\n".into(), hint: Some("install it") });
+        assert_eq!(skip_where_allowed(Ok(1), true), Some(1));
+        assert_eq!(skip_where_allowed(missing(), false), None);
+        let panicked = std::panic::catch_unwind(|| skip_where_allowed(missing(), true)).expect_err("it fails");
+        let said = panicked.downcast_ref::<String>().expect("a text");
+        assert_eq!(said, "with CI=true this test must run: cosign: no Go\nhint: install it");
     }
 }

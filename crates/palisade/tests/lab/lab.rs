@@ -14,16 +14,8 @@ use palisade_model::flow::FlowRecord;
 const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Whether labs can run here; says SKIPPED when not, and fails instead in CI.
-pub fn can_run() -> bool {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|us| std::os::unix::fs::MetadataExt::uid(&us) == 0);
-    if root {
-        return true;
-    }
-    assert!(std::env::var_os("CI").is_none(), "this test needs root, and CI must run it");
-    println!("SKIPPED: needs root");
-    false
-}
+/// Whether labs can run here.
+pub use palisade_peers::is_root_or_skip as can_run;
 
 /// A running lab; brought down when dropped, also by a failed test.
 pub struct Lab {

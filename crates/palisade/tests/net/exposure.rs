@@ -25,12 +25,7 @@ const DOORS: &str = "-f crates/palisade/tests/net/doors.yaml";
 
 /// The published applications, beside the project in development and in CI alone.
 fn applications() -> Option<PathBuf> {
-    let folder = root().parent()?.join("shared/apps");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
+    palisade_peers::shared("apps")
 }
 
 #[track_caller]

@@ -48,10 +48,5 @@ pub fn shows(arguments: &str, expected: Expect) {
 
 /// A published application, beside the project in development and in CI alone.
 pub fn published(name: &str) -> Option<PathBuf> {
-    let folder = root().parent()?.join("shared/apps").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
+    palisade_peers::shared(&format!("apps/{name}"))
 }
