@@ -53,6 +53,8 @@ pub(crate) struct Passed {
     /// The statement, unless it is a plain signature.
     pub statement: Option<Statement>,
     pub subject: String,
+    /// The fingerprint of the key, where it is the signer's for more than one signature.
+    pub key: Option<String>,
     pub image: String,
     pub signed_at: Option<Timestamp>,
     pub checked: Vec<Fact>,
@@ -135,6 +137,7 @@ fn check_key(
     let mut passed = Passed {
         statement: None,
         subject: format!("key {}", &key.fingerprint()[..16]),
+        key: Some(key.fingerprint()),
         image: String::new(),
         signed_at: None,
         checked: vec![Fact::new("signature", "made with the key")],
@@ -224,7 +227,8 @@ fn check_keyless(
         checked.push(Fact::new("time", format!("signed at {time}")));
     }
     not_checked.push(Fact::new("revocation", "certificates for minutes have no list of revocations"));
-    Ok(Passed { statement: None, subject: found.to_owned(), image: String::new(), signed_at, checked, not_checked })
+    let (subject, image) = (found.to_owned(), String::new());
+    Ok(Passed { statement: None, subject, key: None, image, signed_at, checked, not_checked })
 }
 
 /// The library's errors in the words of ours.

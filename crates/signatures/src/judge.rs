@@ -88,14 +88,29 @@ fn signed_by(demand: &Demand, judged: &[Vec<Judged>]) -> Vec<String> {
 ///
 /// The largest number of pairs of a signer and somebody who has signed, each in one pair at most; by augmenting paths.
 fn distinct(demand: &Demand, judged: &[Vec<Judged>]) -> usize {
+    let signatures = |index: usize| {
+        let passed = judged.iter().filter_map(move |judged| judged[index].as_ref().ok());
+        passed.filter(|passed| claim(passed) == Claim::Signature)
+    };
+    // One key under two names is one person, and so is one name with two keys.
+    let mut known_as = BTreeMap::new();
+    for passed in (0..demand.signers.len()).flat_map(signatures) {
+        let Some(key) = &passed.key else { continue };
+        let (name, key) = (person(&known_as, &passed.subject), person(&known_as, key));
+        if name != key {
+            known_as.insert(name, key);
+        }
+    }
     let people: Vec<BTreeSet<&str>> = (0..demand.signers.len())
-        .map(|index| {
-            let passed = judged.iter().filter_map(|judged| judged[index].as_ref().ok());
-            passed.filter(|passed| claim(passed) == Claim::Signature).map(|passed| passed.subject.as_str()).collect()
-        })
+        .map(|index| signatures(index).map(|passed| person(&known_as, &passed.subject)).collect())
         .collect();
     let mut taken = BTreeMap::new();
     (0..people.len()).filter(|signer| pair(*signer, &people, &mut taken, &mut BTreeSet::new())).count()
+}
+
+/// The last of the names by which somebody is known.
+fn person<'p>(known_as: &BTreeMap<&'p str, &'p str>, name: &'p str) -> &'p str {
+    std::iter::successors(Some(name), |name| known_as.get(name).copied()).last().unwrap_or(name)
 }
 
 /// Gives the signer somebody, who may be taken from another signer that finds somebody else.

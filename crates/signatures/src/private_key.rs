@@ -224,7 +224,9 @@ const MOST_SCRYPT_BYTES: u64 = 512 << 20;
 /// A key from a password, where the parameters are ones that a key's owner would choose.
 fn scrypt(password: &[u8], salt: &[u8], n: u64, r: u32, p: u32) -> Result<[u8; 32], KeyError> {
     let bad = || KeyError::NoKey("the parameters of scrypt are not ones that are taken".into());
-    let bytes = n.checked_mul(u64::from(r)).and_then(|it| it.checked_mul(128)).ok_or_else(bad)?;
+    // N blocks for the table, and P more for what is mixed.
+    let blocks = n.checked_add(u64::from(p)).and_then(|it| it.checked_mul(u64::from(r)));
+    let bytes = blocks.and_then(|it| it.checked_mul(128)).ok_or_else(bad)?;
     if !n.is_power_of_two() || n < 2 || bytes > MOST_SCRYPT_BYTES || p > 4 {
         return Err(bad());
     }
@@ -260,7 +262,9 @@ mod tests {
     #[test]
     fn parameters_that_would_take_the_machine_are_refused() {
         assert!(scrypt(b"x", b"salt", 1 << 10, 8, 1).is_ok());
-        for (n, r, p) in [(1 << 40, 8, 1), (1 << 16, 1 << 20, 1), (1 << 16, 8, 1 << 20), (3, 8, 1), (0, 8, 1)] {
+        for (n, r, p) in
+            [(1 << 40, 8, 1), (2, 1 << 21, 4), (1 << 16, 1 << 20, 1), (1 << 16, 8, 1 << 20), (3, 8, 1), (0, 8, 1)]
+        {
             assert!(scrypt(b"x", b"salt", n, r, p).is_err(), "{n} {r} {p}");
         }
     }

@@ -283,10 +283,13 @@ fn check_signer(signer: &Parsed) -> Result<(), Refusal> {
     if signer.extension::<BasicConstraints>(rfc5280::ID_CE_BASIC_CONSTRAINTS)?.is_some_and(|(it, _)| it.ca) {
         return Err(Refusal::Chain(format!("`{name}` is an authority, and signs none but certificates")));
     }
-    if key_usage(signer)? != KeyUsage(KeyUsages::DigitalSignature.into()) {
+    let KeyUsage(uses) = key_usage(signer)?;
+    let signs = KeyUsages::DigitalSignature | KeyUsages::NonRepudiation;
+    if !uses.contains(KeyUsages::DigitalSignature) || !signs.contains(uses) {
         return Err(Refusal::Chain(format!("`{name}` is not for digital signatures alone")));
     }
     const OTHER_USES: &[ObjectIdentifier] = &[
+        rfc5280::ANY_EXTENDED_KEY_USAGE,
         rfc5280::ID_KP_SERVER_AUTH,
         rfc5280::ID_KP_CLIENT_AUTH,
         rfc5280::ID_KP_EMAIL_PROTECTION,
@@ -304,15 +307,21 @@ fn check_authority(authority: &Parsed, below: usize) -> Result<(), Refusal> {
     let name = authority.name();
     let constraints = authority.extension::<BasicConstraints>(rfc5280::ID_CE_BASIC_CONSTRAINTS)?;
     match constraints {
-        Some((BasicConstraints { ca: true, path_len_constraint }, _)) => {
+        Some((BasicConstraints { ca: true, path_len_constraint }, true)) => {
             if path_len_constraint.is_some_and(|most| usize::from(most) < below) {
                 return Err(Refusal::Chain(format!("`{name}` allows no chain of that length")));
             }
         }
         Some(_) | None => return Err(Refusal::Chain(format!("`{name}` is no authority"))),
     }
-    match key_usage(authority)?.key_cert_sign() {
+    if !key_usage(authority)?.key_cert_sign() {
+        return Err(Refusal::Chain(format!("`{name}` may not sign certificates")));
+    }
+    // Its own uses are the most that those below it may have: an authority for servers makes no signer.
+    const CODE: &[ObjectIdentifier] = &[rfc5280::ID_KP_CODE_SIGNING, rfc5280::ANY_EXTENDED_KEY_USAGE];
+    let extended = authority.extension::<ExtendedKeyUsage>(rfc5280::ID_CE_EXT_KEY_USAGE)?;
+    match extended.is_none_or(|(usage, _)| usage.0.iter().any(|it| CODE.contains(it))) {
         true => Ok(()),
-        false => Err(Refusal::Chain(format!("`{name}` may not sign certificates"))),
+        false => Err(Refusal::Chain(format!("`{name}` is an authority for something else than signing code"))),
     }
 }

@@ -22,6 +22,9 @@ const EPOCH_TIME: u64 = 1;
 /// How deep values may lie in each other; the envelope needs three.
 const DEEPEST: usize = 16;
 
+/// Most headers: the specification has ten, and each is held against all others.
+const MOST_HEADERS: usize = 100;
+
 /// Reads an envelope.
 ///
 /// # Errors
@@ -89,6 +92,9 @@ struct Headers(Vec<(Value, Value)>);
 
 impl Headers {
     fn new(map: Vec<(Value, Value)>) -> Result<Self, Refusal> {
+        if map.len() > MOST_HEADERS {
+            return Err(bad(&format!("more than {MOST_HEADERS} headers")));
+        }
         let is_twice = map.iter().enumerate().any(|(at, (label, _))| map[..at].iter().any(|(other, _)| other == label));
         if is_twice { Err(bad("a header stands twice")) } else { Ok(Self(map)) }
     }
@@ -149,5 +155,27 @@ fn algorithm(value: Option<&Value>) -> Result<Algorithm, Refusal> {
         Some(-38) => Ok(Algorithm::Ps384),
         Some(-39) => Ok(Algorithm::Ps512),
         other => Err(Refusal::Unsupported(format!("a signature by algorithm {other:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(value: &Value) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(value, &mut bytes).expect("it is written to memory");
+        bytes
+    }
+
+    /// Each of so many headers was held against all others: a file of a megabyte took hours.
+    #[test]
+    fn more_headers_than_anybody_needs_are_refused_before_they_are_compared() {
+        let many = Value::Map((0..150_000).map(|label| (Value::Integer(label.into()), Value::Null)).collect());
+        let parts =
+            vec![Value::Bytes(bytes(&Value::Map(Vec::new()))), many, Value::Bytes(vec![]), Value::Bytes(vec![])];
+        let envelope = bytes(&Value::Tag(COSE_SIGN1, Box::new(Value::Array(parts))));
+        let refusal = parse(&envelope).expect_err("it has too many headers");
+        assert!(refusal.to_string().contains("more than 100 headers"), "{refusal}");
     }
 }

@@ -19,6 +19,9 @@ pub const PLUGIN: &str = "io.cncf.notary.verificationPlugin";
 /// Most certificates of a chain.
 pub const MOST_CERTIFICATES: usize = 10;
 
+/// Most bytes of an envelope: ten certificates and a time stamp are far less, and what is read takes many times as much.
+pub const LONGEST_ENVELOPE: usize = 1 << 20;
+
 /// An envelope that could be read.
 #[derive(Debug)]
 pub struct Envelope {

@@ -15,11 +15,20 @@ use super::certificate::{Certificates, Parsed};
 use super::envelope::MOST_CERTIFICATES;
 use crate::refusal::Refusal;
 
-/// When the signature was there, by an authority whose root is trusted.
+/// What a token proves.
+pub struct Stamp {
+    /// When the signature was there.
+    pub time: Timestamp,
+    /// Who says so: the one who signed the token, to the root that is trusted.
+    pub chain: Vec<Parsed>,
+}
+
+/// When the signature was there, by an authority whose root is trusted. Whether one of its certificates is revoked is
+/// still to be asked.
 ///
 /// # Errors
 /// When the token is not over this signature, or by nobody who is trusted.
-pub fn check(token: &[u8], signature: &[u8], roots: &Certificates) -> Result<Timestamp, Refusal> {
+pub fn check(token: &[u8], signature: &[u8], roots: &Certificates) -> Result<Stamp, Refusal> {
     let bad = |error: der::Error| Refusal::Timestamp(format!("it cannot be read: {error}"));
     let content = ContentInfo::from_der(token).map_err(bad)?;
     let signed: SignedData = content.content.decode_as().map_err(bad)?;
@@ -50,9 +59,23 @@ pub fn check(token: &[u8], signature: &[u8], roots: &Certificates) -> Result<Tim
         );
         let token = TimestampToken::from_bytes(token);
         match verify_timestamp_for_authority(&token, &SignatureBytes::from_bytes(signature), &authority) {
-            Ok(time) => return Ok(time),
+            Ok(time) => return Ok(Stamp { time, chain: chain(signer, certificates, Parsed::new(root)?)? }),
             Err(error) => why = error.to_string(),
         }
     }
     Err(Refusal::Timestamp(why))
+}
+
+/// From the signer of the token to the root. The library has found such a way, and does not tell which.
+fn chain(signer: Parsed, mut others: Vec<Parsed>, root: Parsed) -> Result<Vec<Parsed>, Refusal> {
+    let mut chain = vec![signer];
+    while let Some(last) = chain.last().filter(|last| last.check_signed_by(&root).is_err()) {
+        let Some(above) = others.iter().position(|it| last.check_signed_by(it).is_ok()) else {
+            let what = format!("a timestamp of `{}`, of which it cannot be told who is above it", last.name());
+            return Err(Refusal::Unsupported(what));
+        };
+        chain.push(others.swap_remove(above));
+    }
+    chain.push(root);
+    Ok(chain)
 }

@@ -105,7 +105,23 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, BadPolicy> {
     if document.version != "1.0" {
         return Err(BadPolicy::Version(document.version));
     }
-    document.trust_policies.into_iter().map(statement).collect()
+    let statements: Vec<Statement> = document.trust_policies.into_iter().map(statement).collect::<Result<_, _>>()?;
+    for (at, it) in statements.iter().enumerate() {
+        let bad = |what: String| Err(BadPolicy::Statement { name: it.name.clone(), what });
+        let before = &statements[..at];
+        if before.iter().any(|other| other.name == it.name) {
+            return bad("another statement has the same name".into());
+        }
+        // Of two statements about one repository, nobody knows which was meant.
+        let twice = it.scopes.iter().find(|scope| before.iter().any(|other| other.scopes.contains(scope)));
+        if let Some(scope) = twice {
+            return bad(format!("another statement is about `{scope}` as well"));
+        }
+        if it.scopes.is_empty() || it.scopes.iter().any(|scope| scope == "*") && it.scopes.len() > 1 {
+            return bad("`registryScopes` is `*` alone, or names repositories".into());
+        }
+    }
+    Ok(statements)
 }
 
 fn statement(stored: Stored) -> Result<Statement, BadPolicy> {
@@ -162,4 +178,37 @@ fn statement(stored: Stored) -> Result<Statement, BadPolicy> {
 pub fn about<'s>(statements: &'s [Statement], repository: &str) -> Option<&'s Statement> {
     let named = |scope: &str| statements.iter().find(|it| it.scopes.iter().any(|its| its == scope));
     named(repository).or_else(|| named("*"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(statements: &[(&str, &str)]) -> String {
+        let statements: Vec<String> = statements
+            .iter()
+            .map(|(name, scopes)| {
+                format!(
+                    r#"{{"name": "{name}", "registryScopes": [{scopes}], "signatureVerification": {{"level": "strict"}},
+                        "trustStores": ["ca:a"], "trustedIdentities": ["*"]}}"#
+                )
+            })
+            .collect();
+        let text = format!(r#"{{"version": "1.0", "trustPolicies": [{}]}}"#, statements.join(","));
+        parse(&text).map_or_else(|error| error.to_string(), |statements| statements.len().to_string())
+    }
+
+    #[test]
+    fn of_two_statements_about_one_repository_neither_is_taken() {
+        assert_eq!(read(&[("a", r#""x/y""#), ("b", r#""x/z", "v/w""#), ("c", r#""*""#)]), "3");
+        assert_eq!(
+            read(&[("a", r#""x/y""#), ("b", r#""x/z", "x/y""#)]),
+            "statement `b`: another statement is about `x/y` as well"
+        );
+        assert_eq!(read(&[("a", r#""*""#), ("b", r#""*""#)]), "statement `b`: another statement is about `*` as well");
+        assert_eq!(read(&[("a", r#""x/y""#), ("a", r#""x/z""#)]), "statement `a`: another statement has the same name");
+        let alone = "statement `a`: `registryScopes` is `*` alone, or names repositories";
+        assert_eq!(read(&[("a", r#""*", "x/y""#)]), alone);
+        assert_eq!(read(&[("a", "")]), alone);
+    }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use palisade_model::Timestamp;
+use sigstore_verify::crypto::sha256;
 
 use super::certificate::{Parsed, check_chain, check_envelope};
-use super::envelope::{Envelope, Payload, Scheme};
+use super::envelope::{Envelope, LONGEST_ENVELOPE, Payload, Scheme};
 use super::name::Subject as Name;
+use super::timestamp::Stamp;
 use super::{Staleness, Trust, cose, jws, revocation, timestamp};
 use crate::answer::Fact;
 use crate::attached::{Attached, Form};
@@ -16,7 +18,11 @@ use crate::subject::Subject;
 
 /// Judges an envelope that lies beside the image.
 pub(crate) fn check(attached: &Attached, trust: &Trust, image: &Subject, now: Timestamp) -> Result<Passed, Refusal> {
+    let is_too_long = attached.bytes.len() > LONGEST_ENVELOPE;
     let envelope = match attached.form {
+        Form::NotaryJws | Form::NotaryCose if is_too_long => {
+            return Err(Refusal::Unsupported(format!("an envelope of more than {LONGEST_ENVELOPE} bytes")));
+        }
         Form::NotaryJws => jws::parse(&attached.bytes)?,
         Form::NotaryCose => cose::parse(&attached.bytes)?,
         Form::Bundle | Form::CosignSignature | Form::CosignAttestation => {
@@ -30,6 +36,7 @@ pub(crate) fn check(attached: &Attached, trust: &Trust, image: &Subject, now: Ti
     let mut passed = Passed {
         statement: None,
         subject: signer.name(),
+        key: signer.public_key().map(|key| sha256(&key).to_hex()),
         image: subject.digest.clone(),
         signed_at: None,
         checked: vec![Fact::new("signature", "made with the certificate's key")],
@@ -50,8 +57,10 @@ pub(crate) fn check(attached: &Attached, trust: &Trust, image: &Subject, now: Ti
             Ok(())
         }
     };
+    let mut stamped_by = Vec::new();
     match check_time(&envelope, &chain, trust, now) {
-        Ok(Proof::At(time)) => {
+        Ok(Proof::At(Stamp { time, chain })) => {
+            stamped_by = chain;
             passed.signed_at = Some(time);
             passed.checked.push(Fact::new("time", format!("signed at {time}, when the certificates held")));
         }
@@ -62,12 +71,14 @@ pub(crate) fn check(attached: &Attached, trust: &Trust, image: &Subject, now: Ti
         Err(refusal) => stale(&mut passed, refusal, "time")?,
     }
     match envelope.expiry {
-        Some(expiry) if expiry < now => stale(&mut passed, Refusal::Expired(expiry), "expiry")?,
+        Some(expiry) if expiry <= now => stale(&mut passed, Refusal::Expired(expiry), "expiry")?,
         Some(expiry) => passed.checked.push(Fact::new("expiry", format!("it holds until {expiry}"))),
         None => passed.not_checked.push(Fact::new("expiry", "it does not say until when it holds")),
     }
-    for (is_checked, fact) in revocation::check(&chain, &trust.revocation_lists, trust.revocation, now)? {
-        if is_checked { passed.checked.push(fact) } else { passed.not_checked.push(fact) }
+    for chain in [&chain, &stamped_by] {
+        for (is_checked, fact) in revocation::check(chain, &trust.revocation_lists, trust.revocation, now)? {
+            if is_checked { passed.checked.push(fact) } else { passed.not_checked.push(fact) }
+        }
     }
     Ok(passed)
 }
@@ -117,7 +128,7 @@ fn check_name(signer: &Parsed, trust: &Trust) -> Result<(), Refusal> {
 /// What is known of the time of signing.
 enum Proof {
     /// Somebody who is trusted says it.
-    At(Timestamp),
+    At(Stamp),
     /// Nothing; the certificates hold now, so it does not matter.
     Now,
 }
@@ -127,24 +138,27 @@ const MOST_SKEW: i64 = 60;
 
 fn check_time(envelope: &Envelope, chain: &[Parsed], trust: &Trust, now: Timestamp) -> Result<Proof, Refusal> {
     let proven = match envelope.scheme {
-        Scheme::SigningAuthority => Some(
-            envelope
+        // Nobody stamps it: the authority says it in what it signs.
+        Scheme::SigningAuthority => Some(Stamp {
+            time: envelope
                 .authentic_signing_time
                 .ok_or_else(|| Refusal::NoTimestamp("the signing authority does not say it".into()))?,
-        ),
+            chain: Vec::new(),
+        }),
         Scheme::X509 if trust.timestamp_authorities.is_empty() => None,
         Scheme::X509 => match &envelope.timestamp {
             Some(token) => Some(timestamp::check(token, &envelope.signature, &trust.timestamp_authorities)?),
             None => return Err(Refusal::NoTimestamp("it carries no timestamp, and one is asked for".into())),
         },
     };
-    if let Some(time) = proven.filter(|time| time.as_second() - now.as_second() > MOST_SKEW) {
+    let time = proven.as_ref().map(|stamp| stamp.time);
+    if let Some(time) = time.filter(|time| time.as_second() - now.as_second() > MOST_SKEW) {
         return Err(Refusal::Timestamp(format!("it is of the future: {time}")));
     }
-    let at = proven.unwrap_or(now);
+    let at = time.unwrap_or(now);
     if let Some(invalid) = chain.iter().find(|certificate| !certificate.is_valid_at(at)) {
         let (from, until) = (invalid.not_before(), invalid.not_after());
-        let what = match proven {
+        let what = match time {
             Some(time) => format!("holds from {from} to {until}, and was used at {time}"),
             None => format!("holds from {from} to {until}, and no timestamp proves that it was used then"),
         };
