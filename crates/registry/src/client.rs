@@ -144,7 +144,10 @@ impl Registry {
         let root = self.root(endpoint)?;
         let url = match question.place {
             Place::Below(place) => format!("{root}/v2/{}/{place}", endpoint.repository.path()),
-            Place::Url(url) => url.to_owned(),
+            Place::Url(url) => {
+                self.http.check_led(&root, url)?;
+                url.to_owned()
+            }
         };
         if !url.starts_with(&format!("{root}/")) {
             // Uploads may go elsewhere; credentials do not.

@@ -3,6 +3,7 @@
 //! Nothing happens before the first request: no certificate is read, no connection made.
 
 mod failure;
+mod pace;
 mod proxy;
 mod trust;
 
@@ -19,7 +20,10 @@ pub use ureq::http::Method;
 
 use crate::retry::{self, Retries};
 
+use pace::Paced;
+
 pub use failure::{HttpError, Trouble, chain};
+pub use pace::TooSlow;
 pub use proxy::{Proxies, is_this_machine};
 
 /// A request is led on to other places so often; container registries need one.
@@ -86,6 +90,7 @@ pub struct Response {
     pub url: String,
     headers: HeaderMap,
     body: ureq::Body,
+    patience: Duration,
 }
 
 impl Response {
@@ -99,9 +104,9 @@ impl Response {
         self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
     }
 
-    /// The body as it comes.
+    /// The body as it comes; it ends with an error when it comes too slowly.
     pub fn into_reader(self) -> impl Read + Send + 'static {
-        self.body.into_reader()
+        Paced::new(self.body.into_reader(), self.patience)
     }
 
     /// The whole body.
@@ -161,10 +166,7 @@ impl Http {
             let next = response.header("location").and_then(|to| resolve(&uri, to));
             let next = next.ok_or_else(|| failed(Trouble::Redirect))?;
             let target = parse(&next).map_err(failed)?;
-            let is_plain = target.scheme_str() == Some("http");
-            if is_plain && uri.scheme_str() == Some("https") && !self.options.plain.contains(&authority(&target)) {
-                return Err(failed(Trouble::Downgrade(authority(&target))));
-            }
+            self.check_step(&uri, &target).map_err(failed)?;
             if origin(&target) != origin(&uri) {
                 // Once gone it does not come back, though the chain may.
                 authorization = None;
@@ -172,6 +174,24 @@ impl Http {
             url = next;
         }
         Err(HttpError::new(request.url, Trouble::Redirects(MOST_REDIRECTS)))
+    }
+
+    /// Whether an answer of `from` may lead to `to`, which is no redirect but stands in a header: the next page of a list,
+    /// the place of an upload.
+    ///
+    /// # Errors
+    /// When it leads from TLS to plain HTTP, or is no URL.
+    pub(crate) fn check_led(&self, from: &str, to: &str) -> Result<(), HttpError> {
+        let step = parse(from).and_then(|from| self.check_step(&from, &parse(to)?));
+        step.map_err(|trouble| HttpError::new(to, trouble))
+    }
+
+    fn check_step(&self, from: &Uri, to: &Uri) -> Result<(), Trouble> {
+        let is_downgrade = from.scheme_str() == Some("https") && to.scheme_str() == Some("http");
+        match is_downgrade && !self.options.plain.contains(&authority(to)) {
+            true => Err(Trouble::Downgrade(authority(to))),
+            false => Ok(()),
+        }
     }
 
     /// Asks once more, a moment later, where that may do better: `GET` and `HEAD` alone, since who sends something twice
@@ -217,7 +237,8 @@ impl Http {
             None => agent.run(builder.body(()).map_err(|_| Trouble::Header)?),
         };
         let (head, body) = answer.map_err(Trouble::of_ureq)?.into_parts();
-        Ok((uri, Response { status: head.status.as_u16(), url: url.to_owned(), headers: head.headers, body }))
+        let (status, headers) = (head.status.as_u16(), head.headers);
+        Ok((uri, Response { status, url: url.to_owned(), headers, body, patience: self.options.patience }))
     }
 
     fn agent(&self, uri: &Uri) -> Result<Agent, Trouble> {
@@ -321,6 +342,18 @@ mod tests {
             assert_eq!(resolve(&base, location).as_deref(), Some(to), "{location}");
         }
         assert_eq!(resolve(&base, ""), None);
+    }
+
+    #[test]
+    fn a_page_or_an_upload_leads_from_tls_to_plain_http_as_little_as_a_redirect() {
+        let http = Http::new(HttpOptions { plain: ["given.example:80".to_owned()].into(), ..HttpOptions::default() });
+        let led = |from: &str, to: &str| http.check_led(from, to).map_err(|error| error.message());
+        assert_eq!(led("https://a.example", "https://b.example/c"), Ok(()));
+        assert_eq!(led("http://a.example", "http://b.example/c"), Ok(()));
+        assert_eq!(led("https://a.example", "http://Given.Example/c"), Ok(()));
+        let told = led("https://a.example", "http://b.example/c?d").expect_err("it is plain");
+        assert_eq!(told, "cannot fetch `http://b.example/c`: it is led on from https to plain http at `b.example:80`");
+        assert!(led("https://a.example", "ftp://b.example/c").is_err());
     }
 
     #[test]

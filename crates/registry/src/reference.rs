@@ -153,12 +153,13 @@ impl FromStr for Reference {
             Some(_) => (DOCKER_HUB, name.to_owned()),
             None => (DOCKER_HUB, format!("library/{name}")),
         };
-        let (registry, path) = match (registry, path.contains('/')) {
+        // A host is the same in capitals.
+        let (registry, path) = match (&*registry.to_ascii_lowercase(), path.contains('/')) {
             ("docker.io" | "index.docker.io" | "registry-1.docker.io", true) => (DOCKER_HUB, path),
             ("docker.io" | "index.docker.io" | "registry-1.docker.io", false) => {
                 (DOCKER_HUB, format!("library/{path}"))
             }
-            (registry, _) => (registry, path),
+            _ => (registry, path),
         };
         let tag = match (tag, &digest) {
             (None, None) => Some("latest".to_owned()),
@@ -234,6 +235,8 @@ mod tests {
             ("bitnami/redis", "docker.io/bitnami/redis:latest"),
             ("docker.io/alpine", "docker.io/library/alpine:latest"),
             ("index.docker.io/a/b:c", "docker.io/a/b:c"),
+            ("Index.Docker.IO/a/b:c", "docker.io/a/b:c"),
+            ("Docker.io/alpine", "docker.io/library/alpine:latest"),
             ("ghcr.io/a/b/c:v1.0", "ghcr.io/a/b/c:v1.0"),
             ("localhost/a", "localhost/a:latest"),
             ("localhost:5000/a", "localhost:5000/a:latest"),

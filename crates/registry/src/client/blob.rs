@@ -1,8 +1,8 @@
 //! Blobs as they come: counted, held against their digest, gone on with where a connection broke off.
 
 use std::io::{self, Read};
-use std::time::{Duration, Instant};
 
+use super::manifest::no_digest;
 use super::{Question, Registry, refused};
 use crate::descriptor::Descriptor;
 use crate::digest::{Hash, is_sha256};
@@ -17,12 +17,6 @@ const MOST_RESUMPTIONS: u32 = 5;
 /// No blob is read further, whatever a manifest says: no layer that is read at all is larger.
 const MOST_BYTES: u64 = 1 << 40;
 
-/// Slower than [`LEAST_BYTES`] in so long is not waited for: a byte now and then would hold up a build for days.
-const WINDOW: Duration = Duration::from_secs(60);
-
-/// See [`WINDOW`]: 1 kB a second.
-const LEAST_BYTES: u64 = 60 << 10;
-
 /// A blob. It ends well only when it is whole and what its digest says; who stops before has seen bytes that nobody
 /// vouches for.
 pub struct Blob<'r> {
@@ -34,7 +28,6 @@ pub struct Blob<'r> {
     hash: Hash,
     position: u64,
     resumptions: u32,
-    pace: Pace,
     is_done: bool,
 }
 
@@ -46,9 +39,7 @@ impl Registry {
     pub fn blob(&self, repository: &Repository, digest: &str, size: Option<u64>) -> Result<Blob<'_>, RegistryError> {
         self.anywhere(repository, |endpoint| {
             if !is_sha256(digest) {
-                let (registry, what) = (endpoint.repository.registry().to_owned(), "a blob".to_owned());
-                let why = format!("`{digest}` is no sha256 digest");
-                return Err(RegistryError::Answer { registry, what, why });
+                return Err(no_digest(endpoint.repository.registry(), "a blob", digest));
             }
             let body = self.open(endpoint, digest, 0)?;
             Ok(Blob {
@@ -60,7 +51,6 @@ impl Registry {
                 hash: Hash::default(),
                 position: 0,
                 resumptions: 0,
-                pace: Pace::default(),
                 is_done: false,
             })
         })
@@ -171,14 +161,7 @@ impl Read for Blob<'_> {
             return Ok(0);
         }
         loop {
-            let began = Instant::now();
-            let read = self.body.read(buffer);
-            if self.pace.is_too_slow(began.elapsed(), read.as_ref().map_or(0, |length| *length as u64)) {
-                self.is_done = true;
-                let why = format!("less than {LEAST_BYTES} bytes came in {} s", WINDOW.as_secs());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
-            }
-            match read {
+            match self.body.read(buffer) {
                 Ok(0) if self.size.is_some_and(|size| self.position < size) => {
                     let size = self.size.unwrap_or(0);
                     self.resume(self.short(size))?;
@@ -214,37 +197,9 @@ impl Blob<'_> {
     }
 }
 
-/// How fast bytes come, by the time that is spent waiting for them.
-#[derive(Debug, Default)]
-struct Pace {
-    waited: Duration,
-    bytes: u64,
-}
-
-impl Pace {
-    fn is_too_slow(&mut self, waited: Duration, bytes: u64) -> bool {
-        self.waited += waited;
-        self.bytes += bytes;
-        if self.waited < WINDOW {
-            return false;
-        }
-        let is_too_slow = self.bytes < LEAST_BYTES;
-        *self = Self::default();
-        is_too_slow
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_byte_now_and_then_is_too_slow_and_little_at_a_time_is_not() {
-        let mut pace = Pace::default();
-        assert!((0..6).any(|_| pace.is_too_slow(Duration::from_secs(15), 100)));
-        let mut pace = Pace::default();
-        assert!(!(0..100).any(|_| pace.is_too_slow(Duration::from_secs(15), 32 << 10)));
-    }
 
     #[test]
     fn a_part_says_where_it_begins() {

@@ -37,6 +37,7 @@ impl Registry {
     /// When there is none ([`RegistryError::is_not_found`]), when it cannot be had, and when it is not what its digest says
     /// or nothing that is read.
     pub fn manifest(&self, repository: &Repository, version: Version<'_>) -> Result<Manifest, RegistryError> {
+        check(repository, version)?;
         self.anywhere(repository, |endpoint| self.manifest_at(endpoint, version))
     }
 
@@ -45,6 +46,7 @@ impl Registry {
     /// # Errors
     /// As with [`Registry::manifest`].
     pub fn resolve(&self, repository: &Repository, version: Version<'_>) -> Result<Descriptor, RegistryError> {
+        check(repository, version)?;
         self.anywhere(repository, |endpoint| {
             let place = format!("manifests/{}", version.as_str());
             let response = self.ask(endpoint, &Question { method: Method::HEAD, ..asking(&place) })?;
@@ -91,6 +93,22 @@ impl Registry {
         })?;
         Ok(Manifest { descriptor: Descriptor::of(&media_type, &bytes), bytes })
     }
+}
+
+/// What an index calls a digest may be a way to somewhere else.
+fn check(repository: &Repository, version: Version<'_>) -> Result<(), RegistryError> {
+    match version {
+        Version::Digest(digest) if !is_sha256(digest) => Err(no_digest(repository.registry(), "a manifest", digest)),
+        Version::Digest(_) | Version::Tag(_) => Ok(()),
+    }
+}
+
+/// A digest that cannot be asked for; it comes from a document that nobody vouches for.
+pub(super) fn no_digest(registry: &str, what: &str, digest: &str) -> RegistryError {
+    const SHOWN: usize = 100;
+    let shown: String = digest.escape_debug().take(SHOWN).collect();
+    let (registry, what) = (registry.to_owned(), what.to_owned());
+    RegistryError::Answer { registry, what, why: format!("`{shown}` is no sha256 digest") }
 }
 
 fn asking(place: &str) -> Question<'_> {

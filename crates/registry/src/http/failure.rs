@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
+use super::pace::TooSlow;
+
 /// Why a request failed. Queries of URLs are left out: they carry signatures that let others in.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch `{url}`")]
@@ -38,6 +40,9 @@ pub enum Trouble {
     /// Nothing came for so long.
     #[error("nothing came in time, while {0}")]
     Timeout(&'static str),
+    /// Something came, and too little of it.
+    #[error(transparent)]
+    TooSlow(#[from] TooSlow),
     /// The other end speaks no TLS.
     #[error("the server does not speak TLS")]
     NotTls,
@@ -88,6 +93,7 @@ impl Trouble {
             | Self::Header
             | Self::NoAddress
             | Self::Timeout(_)
+            | Self::TooSlow(_)
             | Self::NotTls
             | Self::Certificate(_)
             | Self::Tls(_)
@@ -128,6 +134,9 @@ impl Trouble {
         let inner = error.get_ref();
         if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::of_rustls(error);
+        }
+        if let Some(slow) = inner.and_then(|inner| inner.downcast_ref::<TooSlow>()) {
+            return Self::TooSlow(*slow);
         }
         if inner.is_some_and(|inner| inner.is::<ureq::Error>()) {
             let inner = error.into_inner().and_then(|inner| inner.downcast::<ureq::Error>().ok());

@@ -265,6 +265,41 @@ fn who_does_not_answer_is_not_waited_for() {
 }
 
 #[test]
+fn who_gives_a_byte_now_and_then_is_not_waited_for_whatever_is_read() {
+    let server = Server::start(|asked, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")?;
+        if asked.path().contains("blobs") && asked.header("range").is_none() {
+            // It breaks off, and is not gone on with from there, but given again from the beginning.
+            return stream.write_all(&[0; 50_000]);
+        }
+        loop {
+            stream.write_all(b" ")?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let hosts = Hosts { patience_seconds: Some(1), ..Hosts::default() };
+    let registry = Registry::new(RegistryOptions { hosts, ..options() });
+    let error = registry.manifest(&repository(&server), Version::Tag("x")).expect_err("it takes half an hour");
+    assert!(error.message().contains("less than 2048 bytes came in 2 s"), "{}", error.message());
+    let mut blob = registry.blob(&repository(&server), &sha256(b"x"), Some(100_000)).expect("it begins");
+    let error = blob.read_to_end(&mut Vec::new()).expect_err("it takes half an hour");
+    assert!(error.to_string().contains("breaks off again and again"), "{error}");
+}
+
+#[test]
+fn a_digest_that_is_none_is_no_part_of_a_question() {
+    let server = Server::start(|_, stream| give_manifest(stream, &[]));
+    for digest in ["sha256:../../../other/manifests/latest", "latest?x", "sha256:\u{1b}[2J\n"] {
+        let error = manifest(&server, Version::Digest(digest)).expect_err("it is none");
+        assert!(error.message().contains("is no sha256 digest"), "{}", error.message());
+        assert!(!error.message().contains(char::is_control), "{}", error.message());
+        let error = Registry::new(options()).resolve(&repository(&server), Version::Digest(digest));
+        assert!(error.expect_err("it is none").message().contains("is no sha256 digest"));
+    }
+    assert!(server.asked().is_empty(), "{:?}", server.asked());
+}
+
+#[test]
 fn what_is_no_manifest_says_what_it_is() {
     let server = Server::start(|asked, stream| {
         let (media_type, body): (&str, &[u8]) = match asked.path().rsplit('/').next().unwrap_or("") {
