@@ -75,19 +75,28 @@ impl Problem {
     }
 }
 
-/// Without control characters, as which a text of the input could break a line or steer a terminal.
-fn one_line(text: String) -> String {
-    if !text.contains(char::is_control) {
+/// Without control characters, as which a text of the input could break a line, steer a terminal or turn what it shows.
+pub fn one_line(text: String) -> String {
+    if !text.contains(steers) {
         return text;
     }
     let mut line = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
-        match letter.is_control() {
+        match steers(letter) {
             true => line.extend(letter.escape_default()),
             false => line.push(letter),
         }
     }
     line
+}
+
+/// Control characters, and those that set the direction of writing.
+///
+/// Source: Unicode Standard Annex #9, "Explicit Directional Formatting Characters" and "Implicit Directional Marks".
+fn steers(letter: char) -> bool {
+    let turns =
+        matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    letter.is_control() || turns
 }
 
 impl fmt::Display for Problem {
@@ -126,6 +135,7 @@ mod tests {
     fn a_text_of_the_input_breaks_no_line_and_steers_no_terminal() {
         let problem = Problem::error("x", "cannot use `a\nb`").hint("write `\u{1b}[2J` as\ttext");
         assert_eq!(problem.to_string(), "cannot use `a\\nb`");
+        assert_eq!(one_line("turned \u{202e}DEIFIREV".into()), "turned \\u{202e}DEIFIREV");
         assert_eq!(problem.hint.as_deref(), Some("write `\\u{1b}[2J` as\\ttext"));
     }
 }

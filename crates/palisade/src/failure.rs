@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use palisade_model::problem::one_line;
+
 use crate::exit::ExitStatus;
 
 /// Something that the reader can do: a command to run, or a field to change.
@@ -114,20 +116,26 @@ impl fmt::Display for Failure {
     /// The chain, a blank line, then the hints; nothing when the reader is gone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Cause::Error(error) = &self.cause else { return Ok(()) };
-        writeln!(f, "error: {error}")?;
+        writeln!(f, "error: {}", harmless(error.to_string()))?;
         let mut cause = error.source();
         while let Some(error) = cause {
-            writeln!(f, "  caused by: {error}")?;
+            writeln!(f, "  caused by: {}", harmless(error.to_string()))?;
             cause = error.source();
         }
         if !self.hints.is_empty() {
             writeln!(f)?;
         }
         for hint in &self.hints {
-            writeln!(f, "hint: {hint}")?;
+            writeln!(f, "hint: {}", harmless(hint.to_string()))?;
         }
         Ok(())
     }
+}
+
+/// In lines of its own, as logs of other programs have them, but nothing in it steers a terminal.
+fn harmless(text: String) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| one_line(line.to_owned())).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-/// Rows under a header; each column is as wide as its widest cell, the last one has no padding.
+use palisade_model::problem::one_line;
+
+/// Rows under a header; each column is as wide as its widest cell, the last one has no padding. Control characters of a
+/// cell are shown and not obeyed: it may be in the words of a stranger.
 #[derive(Debug, Clone)]
 pub struct Table {
     rows: Vec<Vec<String>>,
@@ -19,13 +22,13 @@ impl Table {
 
     /// Adds a row; a cell that is missing is empty.
     pub fn row<Cell: Into<String>>(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(cells.into_iter().map(|cell| one_line(cell.into())).collect());
     }
 
     /// Adds `rows` in the order of their cells, the first column first.
     pub fn sorted_rows<const N: usize>(&mut self, mut rows: Vec<[String; N]>) {
         rows.sort();
-        self.rows.extend(rows.into_iter().map(Vec::from));
+        rows.into_iter().for_each(|row| self.row(row));
     }
 
     /// Whether it has no row below the header.
@@ -70,5 +73,7 @@ mod tests {
         table.row(["orders", "8080"]);
         table.row(["db", ""]);
         assert_eq!(table.to_string(), "NAME    PORTS\norders  8080\ndb\n");
+        table.sorted_rows(vec![["a\u{1b}[2J\nb".to_owned(), "1".to_owned()]]);
+        assert!(table.to_string().ends_with("\na\\u{1b}[2J\\nb  1\n"), "{table}");
     }
 }

@@ -55,8 +55,24 @@ pub struct Unavailable {
     pub run_by: BTreeSet<User>,
 }
 
-/// Kinds that make pods and are not read: what they run is not known here.
-const MAKE_PODS: &[&str] = &["PodTemplate", "Rollout", "CloneSet", "Revision"];
+/// Kinds that make pods and are not read: what they run is not known here. Those that are read stand here for the groups
+/// of others that have the same names, and `Service` for Knative's.
+const MAKE_PODS: &[&str] = &[
+    "CloneSet",
+    "CronJob",
+    "DaemonSet",
+    "Deployment",
+    "DeploymentConfig",
+    "Job",
+    "Pod",
+    "PodTemplate",
+    "ReplicaSet",
+    "ReplicationController",
+    "Revision",
+    "Rollout",
+    "Service",
+    "StatefulSet",
+];
 
 /// How far images are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,14 +180,19 @@ fn status(input: &Outcome<Inventory>) -> ExitStatus {
 
 /// The manifests' own, and what makes pods and is not read.
 fn problems(input: Outcome<Inventory>) -> Vec<Problem> {
-    let mut problems = input.problems;
-    for ((version, kind), count) in &input.value.other_kinds {
-        if MAKE_PODS.contains(&&**kind) {
+    let unread = unread(&input.value);
+    input.problems.into_iter().chain(unread).collect()
+}
+
+/// What makes pods and is not read: nobody knows which images they are.
+pub fn unread(inventory: &Inventory) -> Vec<Problem> {
+    let makes_pods = inventory.other_kinds.iter().filter(|((_, kind), _)| MAKE_PODS.contains(&&**kind));
+    makes_pods
+        .map(|((version, kind), count)| {
             let message = format!("{count} objects of `{version} {kind}` are not read: what they run is not known");
-            problems.push(Problem::error("images-of-unknown-kind", message));
-        }
-    }
-    problems
+            Problem::error("images-of-unknown-kind", message)
+        })
+        .collect()
 }
 
 impl Fleet {

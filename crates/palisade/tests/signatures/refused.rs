@@ -6,7 +6,8 @@ use expect_test::expect;
 use serde_json::json;
 
 use crate::layout::{INDEX, Layout, edit};
-use crate::session::{Folder, fixtures, verdict};
+use crate::session::{Folder, fixtures, shown, verdict};
+use crate::signing::key;
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
@@ -155,4 +156,23 @@ fn a_signature_that_cannot_be_read_is_no_reason_to_say_that_there_is_none() {
         undecided 3: not signed: what lies there does not hold: it is not of this key
         problem: cosign signature: sha256:20deb4d1c82b54ec50cb0f03a7d5e283e7fdf47d5ce4b9c9af0998e5a5447548 has the digest sha256:f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8
     "#]].assert_eq(&verdict(&folder, &verify));
+}
+
+#[test]
+fn what_a_stranger_says_begins_no_line_of_the_answer() {
+    let folder = Folder::new("stranger");
+    key(&folder, &[]);
+    let mut layout = Layout::new(&folder);
+    let image = layout.image("an image");
+    layout.entry(image.clone(), "v1");
+    let claimed = "sha256:1\n\u{1b}[2K\u{1b}[1AVERIFIED      signed as it must be";
+    let payload = json!({"critical": {
+        "identity": {"docker-reference": ""}, "image": {"docker-manifest-digest": claimed},
+        "type": "cosign container image signature",
+    }});
+    layout.referrer(&image, "application/vnd.dev.cosign.simplesigning.v1+json", payload.to_string());
+    let shown = shown(&folder, &["verify", "layout:v1", "--key", "release.pub"]);
+    assert!(shown.lines().all(|line| !line.starts_with("VERIFIED")), "{shown}");
+    assert!(!shown.contains('\u{1b}') && shown.contains(r"sha256:1\n\u{1b}[2K"), "{shown}");
+    assert!(shown.ends_with("exit code 1\n"), "{shown}");
 }

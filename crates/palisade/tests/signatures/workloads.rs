@@ -80,3 +80,40 @@ fn every_image_of_manifests_is_judged_by_the_policies_about_it() {
     let (_, errors, _) = run(&folder, &verify);
     assert_eq!(errors, "");
 }
+
+#[test]
+fn what_makes_pods_and_is_not_read_leaves_the_answer_open() {
+    let folder = Folder::new("unread");
+    key(&folder, &[]);
+    folder.write(
+        "manifests/others.yaml",
+        "apiVersion: argoproj.io/v1alpha1\n\
+         kind: Rollout\n\
+         metadata: {name: web}\n\
+         spec: {template: {spec: {containers: [{name: web, image: 'stranger.example/web:1'}]}}}\n\
+         ---\n\
+         apiVersion: apps.kruise.io/v1beta1\n\
+         kind: StatefulSet\n\
+         metadata: {name: data}\n\
+         spec: {template: {spec: {containers: [{name: data, image: 'stranger.example/data:1'}]}}}\n\
+         ---\n\
+         apiVersion: v1\n\
+         kind: ConfigMap\n\
+         metadata: {name: settings}\n",
+    );
+    folder.write(
+        "policy.yaml",
+        "apiVersion: palisade.dev/v1alpha1\n\
+         kind: ImagePolicy\n\
+         metadata: {name: all}\n\
+         spec: {images: ['**'], signers: [{name: release, key: {file: release.pub}}]}\n",
+    );
+    expect![[r#"
+
+        0 of 0 images are vouched for
+        problem: 1 objects of `apps.kruise.io/v1beta1 StatefulSet` are not read: what they run is not known
+        problem: 1 objects of `argoproj.io/v1alpha1 Rollout` are not read: what they run is not known
+        exit code 3
+    "#]]
+    .assert_eq(&shown(&folder, &["verify", "-f", "manifests", "--policy", "policy.yaml"]));
+}

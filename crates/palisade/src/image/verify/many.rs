@@ -14,7 +14,7 @@ use crate::arguments::OutputFormat;
 use crate::arguments::signing::VerifyArguments;
 use crate::exit::ExitStatus;
 use crate::failure::Failure;
-use crate::image::fleet::{Unavailable, told};
+use crate::image::fleet::{self, Unavailable, told};
 use crate::image::workloads::{self, User};
 use crate::image::{pulls, store};
 use crate::settings::Settings;
@@ -61,7 +61,8 @@ struct Run {
 /// # Errors
 /// When the manifests or a file of a policy cannot be used.
 pub fn run(arguments: &VerifyArguments, trusted: &mut Trusted<'_>, settings: &Settings) -> Result<ExitStatus, Failure> {
-    let (manifests, pulls) = pulls::read(&arguments.manifests, &arguments.registry, settings)?;
+    let (mut manifests, pulls) = pulls::read(&arguments.manifests, &arguments.registry, settings)?;
+    manifests.problems.extend(fleet::unread(&manifests.value));
     let (mut runs, mut unavailable) = (Vec::new(), Vec::new());
     let all = workloads::images(&manifests.value);
     let count = all.len();

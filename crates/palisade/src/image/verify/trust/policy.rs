@@ -1,5 +1,6 @@
 //! ImagePolicies: which of them are about the image, and the files that their signers name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,21 +48,32 @@ impl Policies {
     /// # Errors
     /// When a file that one of them names cannot be used.
     pub fn about(&mut self, name: &str) -> Result<Demands, Failure> {
-        let is_about =
-            |policy: &&ImagePolicy| policy.images.iter().any(|it| pattern::matches(it, name) || names(it, name));
+        let is_about = |policy: &&ImagePolicy| policy.images.iter().any(|pattern| is_about(pattern, name));
         let about = self.policies.iter().filter(is_about);
         about.map(|policy| Ok((Some(policy.name.to_string()), self.roots.demand(policy)?))).collect()
     }
 }
 
 /// A pattern without a tag is about every tag and digest.
-fn names(pattern: &str, name: &str) -> bool {
+fn is_about(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (&*without_port(pattern), &*without_port(name));
     let without_digest = name.split('@').next().unwrap_or(name);
     let without_tag = match without_digest.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => repository,
         _ => without_digest,
     };
-    pattern::matches(pattern, without_digest) || pattern::matches(pattern, without_tag)
+    [name, without_digest, without_tag].iter().any(|name| pattern::matches(pattern, name))
+}
+
+/// Without the port that a registry has anyhow: with it, an image would have a second name, which its policy does not know.
+fn without_port(name: &str) -> Cow<'_, str> {
+    match name.split_once('/') {
+        Some((registry, path)) => match registry.strip_suffix(":443") {
+            Some(host) => format!("{host}/{path}").into(),
+            None => name.into(),
+        },
+        None => name.into(),
+    }
 }
 
 /// Roots of trust, each read once.
@@ -134,4 +146,26 @@ fn trust(notary: &NotarySigner, folder: &Path) -> Result<Trust, Failure> {
         revocation: notary.revocation,
         ..Trust::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_has_no_second_name_that_its_policy_does_not_know() {
+        for (pattern, name, expected) in [
+            ("registry.example/shop/**", "registry.example/shop/web:1", true),
+            ("registry.example/shop/**", "registry.example:443/shop/web:1", true),
+            ("registry.example:443/shop/**", "registry.example/shop/web:1", true),
+            ("registry.example/shop/**", "registry.example:5000/shop/web:1", false),
+            ("registry.example/shop/web", "registry.example/shop/web:1@sha256:12", true),
+            ("registry.example/shop/web:1", "registry.example/shop/web:1@sha256:12", true),
+            ("registry.example/shop/web:1", "registry.example/shop/web:2", false),
+            ("registry.example/shop", "registry.example/shop/web:1", false),
+            ("**", "registry.example:443/shop/web:1", true),
+        ] {
+            assert_eq!(is_about(pattern, name), expected, "{pattern} {name}");
+        }
+    }
 }
