@@ -39,9 +39,9 @@ fn missing(test: &Test) -> Result<(), String> {
 fn judge(test: &Test, value: &Value) -> Result<(), String> {
     let shown = || shorten(&value.to_string());
     let is_good = match test {
-        Test::Equals(wanted) => value == wanted,
-        Test::NotEquals(unwanted) => value != unwanted,
-        Test::OneOf(wanted) => wanted.contains(value),
+        Test::Equals(wanted) => is_same(value, wanted),
+        Test::NotEquals(unwanted) => !is_same(value, unwanted),
+        Test::OneOf(wanted) => wanted.iter().any(|wanted| is_same(value, wanted)),
         Test::Matches(pattern) => value.as_str().is_some_and(|text| pattern::matches(pattern, text)),
         Test::AtMost(most) => value.as_f64().is_some_and(|number| number <= *most),
         Test::AtLeast(least) => value.as_f64().is_some_and(|number| number >= *least),
@@ -51,6 +51,11 @@ fn judge(test: &Test, value: &Value) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("is {}, and must {}", shown(), wanted(test))),
     }
+}
+
+/// JSON has one kind of number: `7.0` is `7`.
+fn is_same(value: &Value, other: &Value) -> bool {
+    value == other || value.is_number() && other.is_number() && value.as_f64() == other.as_f64()
 }
 
 fn wanted(test: &Test) -> String {
@@ -88,6 +93,7 @@ mod tests {
         let predicate = json!({
             "scanner": {"uri": "pkg:github/acme/scan@1.2", "result": [{"severity": "LOW"}, {"severity": "HIGH"}]},
             "count": 3,
+            "score": 7.0,
             "empty": [],
         });
         let why = |field: &str, test: Test| {
@@ -97,6 +103,9 @@ mod tests {
         expect_test::expect![[r#"
             holds
             `count` is 3, and must be 4
+            holds
+            `score` is 7.0, and must not be 7
+            holds
             holds
             `count` is 3, and must be at most 2
             holds
@@ -118,6 +127,9 @@ mod tests {
             &[
                 why("count", Test::Equals(json!(3))),
                 why("count", Test::Equals(json!(4))),
+                why("score", Test::Equals(json!(7))),
+                why("score", Test::NotEquals(json!(7))),
+                why("score", Test::OneOf(vec![json!(6), json!(7)])),
                 why("count", Test::AtMost(3.0)),
                 why("count", Test::AtMost(2.0)),
                 why("count", Test::AtLeast(3.0)),

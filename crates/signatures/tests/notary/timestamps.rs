@@ -87,6 +87,9 @@ fn a_stamp_of_a_revoked_authority_proves_nothing_and_one_that_may_be_is_undecide
     let nobody = folder.list("stamps", &[]);
     assert_eq!(verdict(&listed, Some(&nobody), required), "Verified ");
     let both = folder.list("stamps", &["listed", "stamper"]);
+    // Of two lists in one file, the second would be passed over.
+    let one = folder.read("stamps.crl");
+    assert!(RevocationList::parse(&[&one[..], &one].concat()).is_err());
     assert_eq!(verdict(&listed, Some(&both), required), "Refused revoked");
     assert_eq!(verdict(&good, Some(&both), known), "Refused revoked");
 }
