@@ -38,10 +38,10 @@ impl Blobs for FolderBlobs {
 
     fn blob(&self, digest: &str, _size: u64) -> io::Result<Box<dyn Read + '_>> {
         let hex = hex_of(digest)?;
-        let file = File::open(self.folder.join("blobs/sha256").join(hex))?;
-        // A link or pipe in the place of a blob would lead out, or never end.
-        match file.metadata()?.is_file() {
-            true => Ok(Box::new(file)),
+        let path = self.folder.join("blobs/sha256").join(hex);
+        // A pipe or a device in the place of a blob would never end; a pipe waits where it is opened.
+        match std::fs::metadata(&path)?.is_file() {
+            true => Ok(Box::new(File::open(path)?)),
             false => Err(io::Error::other("not a regular file")),
         }
     }

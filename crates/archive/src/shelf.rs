@@ -164,11 +164,18 @@ impl LayoutShelf {
     }
 
     /// Puts a file where readers see the old one or the new one, whole.
+    ///
+    /// The layout may be a stranger's: a link that lies where the file is begun would lead out of it, and is not followed.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
         let error = |source| ShelfError::Write(path.display().to_string(), source);
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
         fs::create_dir_all(path.parent().unwrap_or(path)).map_err(error)?;
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&beside).map_err(error)?;
+        // What somebody left behind, a program that was killed or a stranger.
+        match fs::remove_file(&beside) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(error(why)),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&beside).map_err(error)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
         fs::rename(&beside, path).map_err(error)
     }
@@ -282,5 +289,41 @@ impl LayoutShelf {
             }
         }
         Err(ShelfError::NoName { asked: digest.to_owned(), present: present(entries) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_follows_no_link_out_of_the_layout_and_no_pipe_is_waited_for() {
+        let folder = std::env::temp_dir().join(format!("palisade-shelf-{}", std::process::id()));
+        let layout = folder.join("layout");
+        fs::create_dir_all(layout.join("blobs/sha256")).expect("a folder of the test");
+        fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("written");
+        fs::write(layout.join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).expect("written");
+        let outside = folder.join("outside");
+        fs::write(&outside, "mine").expect("written");
+        let end = format!("{}.tmp", std::process::id());
+        let link = |path: String| std::os::unix::fs::symlink(&outside, layout.join(path)).expect("a link");
+        let hex = sha256(b"{}").trim_start_matches("sha256:").to_owned();
+        link(format!("index.{end}"));
+        link(format!("blobs/sha256/{hex}.{end}"));
+        let shelf = LayoutShelf::open(&layout).expect("a layout");
+        let stored = shelf.store_manifest(b"{}", &Entry::Tag("v1")).expect("it is stored");
+        assert_eq!(fs::read_to_string(&outside).expect("it is there"), "mine");
+        assert_eq!(shelf.manifest(&stored, 10).expect("it is stored"), b"{}");
+        // A pipe in the place of a blob.
+        let pipe = layout.join("blobs/sha256").join("0".repeat(64));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo starts");
+        assert!(made.success());
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let error = shelf.blob(&Descriptor { digest, ..Descriptor::default() }, 10).expect_err("it is no file");
+        assert!(
+            std::error::Error::source(&error).is_some_and(|why| why.to_string() == "not a regular file"),
+            "{error}"
+        );
+        fs::remove_dir_all(folder).expect("it was made here");
     }
 }
