@@ -8,7 +8,7 @@ use palisade_image::{Ecosystem, GoBinary, Package};
 use crate::advisory::{Advisory, Affected, Event, normal_name, order_of};
 use crate::database::{Broken, Database, Exploited};
 use crate::distribution;
-use crate::range::{Standing, stands};
+use crate::range::{Standing, stands, stands_for_all};
 use crate::rating::Rating;
 use crate::symbols::{Linked, Reach, WhyUnknown, imports_for};
 
@@ -96,7 +96,7 @@ pub enum Gap {
         /// The last day.
         ended: String,
     },
-    /// The package does not say its version, or one that is none.
+    /// The package does not say its version, or one that is none: it was judged by what holds for every version.
     NoVersion {
         /// Which of the packages.
         package: usize,
@@ -129,11 +129,10 @@ pub fn assess(packages: &[Package], database: &Database<'_>, today: &str) -> Ass
             *without_data.entry(&package.ecosystem).or_default() += 1;
             continue;
         }
-        if version_of(package).is_none() {
-            assessment.gaps.push(Gap::NoVersion { package: index });
-            continue;
+        match version_of(package) {
+            Some(_) => assessment.judged += 1,
+            None => assessment.gaps.push(Gap::NoVersion { package: index }),
         }
-        assessment.judged += 1;
         assessor.judge(index, package, &mut assessment);
     }
     let no_data = |(ecosystem, packages): (&Ecosystem, usize)| Gap::NoData { ecosystem: ecosystem.clone(), packages };
@@ -213,7 +212,12 @@ impl Assessor<'_> {
             };
             for concern in concerns {
                 let read = || Ok::<_, Broken>((concern.affected()?, concern.advisory()?));
-                let standing = concern.affected().map(|affected| stands(version, &affected));
+                let standing = concern.affected().map(|affected| match version {
+                    "" if stands_for_all(&affected) => Standing::Affected { fixed: None },
+                    // The gap says that it was not judged.
+                    "" => Standing::NotAffected,
+                    version => stands(version, &affected),
+                });
                 if standing == Ok(Standing::NotAffected) {
                     continue;
                 }
@@ -309,7 +313,7 @@ impl Assessor<'_> {
     }
 }
 
-/// The name and version that advisories speak of.
+/// The name and version that advisories speak of; the version is empty where nobody knows it.
 fn named(package: &Package) -> (&str, &str) {
     let own = (&*package.name, version_of(package).unwrap_or_default());
     let by_source = package.ecosystem.release().is_some_and(distribution::names_sources);

@@ -46,6 +46,14 @@ pub fn stands(version: &str, affected: &Affected) -> Standing {
     unreadable.map_or(Standing::NotAffected, Standing::Unreadable)
 }
 
+/// Whether every version is affected, also one that nobody knows: nothing mends it, and nothing says where it began.
+pub fn stands_for_all(affected: &Affected) -> bool {
+    let from_the_beginning = |event: &Event| matches!(event, Event::Introduced(version) if version == "0");
+    let has_no_end = |range: &Range| !range.events.is_empty() && range.events.iter().all(from_the_beginning);
+    let says_nothing = affected.ranges.is_empty() && affected.versions.is_empty() && affected.ranges_of_commits == 0;
+    order_of(&affected.ecosystem).is_some() && (says_nothing || affected.ranges.iter().any(has_no_end))
+}
+
 /// `Some` when the range holds the version, with the version that mends it.
 fn in_range(version: &str, range: &Range, order: VersionOrder) -> Result<Option<Option<String>>, UnreadableVersion> {
     let is_before_all = |event: &Event| matches!(event, Event::Introduced(version) if version == "0");

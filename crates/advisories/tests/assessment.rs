@@ -253,6 +253,7 @@ fn no_data_no_version_and_an_ended_release_are_said() {
         "
         advisory ALPINE-1 Alpine:v3.11 musl fixed=1.1.24-r4
         advisory GHSA-1 Go example.com/a
+        advisory GHSA-2 Go example.com/a fixed=1.0.0
         package alpine-3.11.6 musl 1.1.24-r3
         package alpine-3.8.5 musl 1.1.24-r3
         package kali-2024.1 bash 5.2-1
@@ -262,6 +263,7 @@ fn no_data_no_version_and_an_ended_release_are_said() {
         ",
         expect![[r#"
             musl 1.1.24-r3 Alpine:v3.11 ALPINE-1 fixed in 1.1.24-r4
+            example.com/a (devel) Go GHSA-1
             no data on kali 2024.1: 2
             no data on alpine 3.8.5: 1
             no data on Maven: 1

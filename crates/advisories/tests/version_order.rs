@@ -140,6 +140,10 @@ fn alpine_versions_are_ordered_as_apk_orders_them() {
     hold(
         VersionOrder::Apk,
         "
+        4.7.9-r0 < 4.8.0.-r1
+        4.8.1-r0 > 4.8.0.-r1
+        2.7.15-r1 < 2.7.16-33
+        6.6.1p1-r1 < 6.6.2p1-r0
         1.6-r0 > 1.6_rc1-r0
         2.34 > 0.1.0_alpha
         0.1.0_alpha = 0.1.0_alpha
@@ -171,7 +175,7 @@ fn alpine_versions_are_ordered_as_apk_orders_them() {
         1.31.1-r8 < 1.31.1-r11
         ",
     );
-    refuses(VersionOrder::Apk, &["", "1.0bc", "23_foo", "1..2", "1.0-rx"]);
+    refuses(VersionOrder::Apk, &["", "1.0bc", "1_foo", "1..2", "1.0-rx"]);
 }
 
 /// Source: the ordered list in the tests of `packaging`, the Python packaging authority's own library.

@@ -284,7 +284,7 @@ impl Collector {
     fn understand(&mut self, path: &str, interest: &Interest, body: &[u8]) -> Option<Fact> {
         let text = || String::from_utf8_lossy(body);
         match interest {
-            Interest::Distribution => Some(Fact::Distribution(distribution::parse_os_release(&text()))),
+            Interest::Distribution => Some(Fact::Distribution(distribution::parse(path, &text()))),
             Interest::DpkgStatus => Some(Fact::Dpkg(dpkg::parse_status(&text()))),
             Interest::DpkgFiles(package) => Some(Fact::DpkgFiles(package.clone(), dpkg::parse_file_list(&text()))),
             Interest::Apk => Some(Fact::Apk(apk::parse_installed(&text()))),
@@ -298,6 +298,10 @@ impl Collector {
             }
             Interest::Python => {
                 let package = python::parse_metadata(&text());
+                Some(package.map_or(Fact::Unreadable, Fact::Python))
+            }
+            Interest::PythonArchive => {
+                let package = python::read_archive(body);
                 Some(package.map_or(Fact::Unreadable, Fact::Python))
             }
             Interest::PythonRecord => Some(Fact::PythonFiles(programs_of_python(path, &text()))),

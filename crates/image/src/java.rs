@@ -2,7 +2,7 @@
 
 mod group;
 mod manifest;
-mod zip;
+pub mod zip;
 
 use crate::package::Evidence;
 use manifest::Manifest;

@@ -46,9 +46,9 @@ fn order(package: &Package) -> (&crate::Ecosystem, &str, &str, &str, Option<&str
     (&package.ecosystem, &package.name, &package.version, &package.path, package.architecture.as_deref())
 }
 
-/// `/etc/os-release` is the administrator's, `/usr/lib/os-release` the vendor's; the first is mostly a link to it.
+/// The first file that names one.
 fn distribution(files: &Files) -> Distribution {
-    let found = ["etc/os-release", "usr/lib/os-release"].into_iter().filter_map(|path| match files.get(path) {
+    let found = crate::distribution::FILES.iter().filter_map(|path| match files.get(*path) {
         Some(Held { fact: Fact::Distribution(distribution), .. }) => Some(distribution.clone()),
         Some(_) | None => None,
     });

@@ -2,6 +2,8 @@
 //!
 //! Source: "Core metadata specifications" and "Recording installed projects", packaging.python.org.
 
+use crate::java::zip::Archive;
+
 /// A package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PythonPackage {
@@ -23,6 +25,21 @@ pub fn is_metadata(path: &str) -> bool {
         "PKG-INFO" => folder.ends_with(".egg-info") || folder == "EGG-INFO",
         name => name.ends_with(".egg-info"),
     }
+}
+
+/// Whether the file is a package in one piece: an egg, which is imported as it is, or a wheel, as `ensurepip` brings them.
+pub fn is_archive(name: &str) -> bool {
+    name.ends_with(".egg") || name.ends_with(".whl")
+}
+
+/// Reads the metadata in an egg or a wheel. `None` when it is none.
+pub fn read_archive(bytes: &[u8]) -> Option<PythonPackage> {
+    const LONGEST_METADATA: usize = 4 << 20;
+    let archive = Archive::open(bytes)?;
+    let is_of_wheel = |name: &str| name.strip_suffix(".dist-info/METADATA").is_some_and(|it| !it.contains('/'));
+    let mut members = archive.members();
+    let found = members.find(|member| member.name == "EGG-INFO/PKG-INFO" || is_of_wheel(member.name))?;
+    parse_metadata(&archive.text(&found, LONGEST_METADATA, &mut LONGEST_METADATA.clone())?)
 }
 
 /// Whether the path is that of the list of a package's files.
@@ -106,6 +123,14 @@ mod tests {
         assert!(is_metadata("usr/lib/python3/dist-packages/a-1.egg-info"));
         assert!(is_metadata("x/a-1.egg/EGG-INFO/PKG-INFO"));
         assert!(!is_metadata("src/METADATA") && !is_metadata("src/PKG-INFO"));
+    }
+
+    #[test]
+    fn what_is_no_archive_has_no_metadata() {
+        assert!(is_archive("a-1-py3.9.egg") && is_archive("a-1-py3-none-any.whl") && !is_archive("a.zip"));
+        for bytes in [&b""[..], b"PK\x05\x06", &[0; 64]] {
+            assert_eq!(read_archive(bytes), None);
+        }
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::cmp::Ordering;
 use super::{UnreadableVersion, number};
 
 pub fn compare(a: &str, b: &str) -> Result<Ordering, UnreadableVersion> {
-    let (a, b) = (Version::parse(a)?, Version::parse(b)?);
+    let (a, b) = match (Version::parse(a), Version::parse(b)) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(error), _) | (_, Err(error)) => return by_leading_numbers(a, b).ok_or(error),
+    };
     Ok(compare_numbers(&a.numbers, &b.numbers)
         .then_with(|| a.letter.cmp(&b.letter))
         .then_with(|| compare_suffixes(&a.suffixes, &b.suffixes))
@@ -83,6 +86,19 @@ impl<'v> Version<'v> {
             .ok_or_else(unreadable)?;
         Ok(Self { numbers, letter, suffixes, hash, revision })
     }
+}
+
+/// Alpine's own lists have slips (`4.8.0.-r1`, `2.7.16-33`, `6.6.2p1-r0`): where the numbers in front differ already, what
+/// comes behind them decides nothing. `None` where they do not.
+fn by_leading_numbers(a: &str, b: &str) -> Option<Ordering> {
+    fn numbers(text: &str) -> Vec<&str> {
+        let text = text.trim();
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        text[..end].split('.').take_while(|part| number::is_number(part)).collect()
+    }
+    let (a, b) = (numbers(a), numbers(b));
+    let both = a.len().min(b.len());
+    Some(compare_numbers(&a[..both], &b[..both])).filter(|order| *order != Ordering::Equal)
 }
 
 /// The first number counts by value. A later one that begins with a zero is a fraction, compared as text: 1.06 is

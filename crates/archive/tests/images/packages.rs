@@ -90,6 +90,23 @@ fn archives_of_java_are_named_by_coordinates_manifest_or_name() {
 }
 
 #[test]
+fn packages_of_python_in_one_piece_are_read() {
+    let egg =
+        zip(&[("EGG-INFO/PKG-INFO", b"Name: requests\nVersion: 2.19.0\n"), ("requests/a.py", b"")], Method::Deflated);
+    let wheel = zip(
+        &[("x/METADATA", b""), ("Jinja2-2.11.2.dist-info/METADATA", b"Name: Jinja2\nVersion: 2.11.2\n")],
+        Method::Stored,
+    );
+    let layer = Tar::default()
+        .file("usr/lib/python3/site-packages/requests-2.19.0-py3.9.egg", &egg)
+        .file("usr/lib/python3.9/ensurepip/_bundled/jinja2-2.11.2-py2.py3-none-any.whl", &wheel)
+        .file("opt/torn.whl", &wheel[..30]);
+    let catalogue = read_only(&layout_of(&[layer.end()]));
+    assert_eq!(rows(&catalogue), ["Jinja2 2.11.2", "requests 2.19.0"]);
+    assert_eq!((catalogue.unidentified.len(), &*catalogue.unidentified[0].path), (1, "/opt/torn.whl"));
+}
+
+#[test]
 fn programs_that_nobody_answers_for_are_listed() {
     let mut program = b"\x7fELF\x02\x01\x01".to_vec();
     program.resize(64, 0);

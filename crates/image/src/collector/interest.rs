@@ -3,7 +3,7 @@
 use super::LockFiles;
 use crate::entry::Entry;
 use crate::lock::LockKind;
-use crate::{dpkg, java, node, python, ruby};
+use crate::{distribution, dpkg, java, node, python, ruby};
 
 /// Why a file matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Interest {
     UnknownDatabase,
     Python,
     PythonRecord,
+    /// An egg or a wheel.
+    PythonArchive,
     Node,
     Gem,
     Archive,
@@ -42,12 +44,16 @@ impl Interest {
     pub fn of(entry: &Entry<'_>, lock_files: LockFiles) -> Option<Self> {
         let path = entry.path;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if distribution::FILES.contains(&path) {
+            return Some(Self::Distribution);
+        }
         if let Some(database) = Self::of_database(folder, name) {
             return Some(database);
         }
         let of_language = match name {
             _ if python::is_metadata(path) => Some(Self::Python),
             _ if python::is_record(path) => Some(Self::PythonRecord),
+            _ if python::is_archive(name) => Some(Self::PythonArchive),
             "package.json" if node::is_package(path) => Some(Self::Node),
             _ if ruby::is_specification(path) => Some(Self::Gem),
             _ if java::is_archive(name) => Some(Self::Archive),
@@ -63,7 +69,6 @@ impl Interest {
 
     fn of_database(folder: &str, name: &str) -> Option<Self> {
         match (folder, name) {
-            ("etc" | "usr/lib", "os-release") => Some(Self::Distribution),
             ("var/lib/dpkg", "status") => Some(Self::DpkgStatus),
             // Beside it lies a list with sums, of the same files.
             ("var/lib/dpkg/info", name) if name.ends_with(".list") => {
@@ -94,6 +99,7 @@ impl Interest {
             | Self::RpmJournal
             | Self::Python
             | Self::PythonRecord
+            | Self::PythonArchive
             | Self::Node
             | Self::Gem
             | Self::Archive
@@ -110,6 +116,7 @@ impl Interest {
             Self::Python | Self::Node | Self::Gem => 4 << 20,
             Self::PythonRecord | Self::DpkgFiles(_) | Self::Bill => 32 << 20,
             Self::DpkgStatus | Self::Apk | Self::RpmManifest | Self::Lock(_) => 64 << 20,
+            Self::PythonArchive => 128 << 20,
             Self::Rpm | Self::Archive => 512 << 20,
             Self::UnknownDatabase | Self::Program => 0,
         }

@@ -110,8 +110,12 @@ pub fn of_gaps(scan: &Scan<'_>) -> Vec<Finding> {
         Gap::NoVersion { package: index } => {
             let it = package(index);
             let said = if it.version.is_empty() { "no version".to_owned() } else { format!("`{}`", it.version) };
-            Finding::new(NOT_JUDGED, Severity::Info, format!("{} says {said} and was not judged", it.name))
-                .part(it.path.clone())
+            Finding::new(
+                NOT_JUDGED,
+                Severity::Info,
+                format!("{} says {said}: only what holds for every version was held against it", it.name),
+            )
+            .part(it.path.clone())
         }
         Gap::Unreadable { package: index, advisories } => {
             let it = package(index);
