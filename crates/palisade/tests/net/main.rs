@@ -1,6 +1,7 @@
 //! `palisade net` as a reader sees it.
 
 mod applications;
+mod conformance;
 mod diff;
 mod exposure;
 mod lint;
