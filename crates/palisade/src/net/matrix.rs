@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use palisade_model::link::{End, Link};
 use palisade_model::settings::Settings as ClusterSettings;
-use palisade_model::verdict::{Because, Judgement, Verdict, Word};
+use palisade_model::verdict::{Because, Judgement, Missing, Verdict, Word};
 use palisade_model::{Problem, Protocol, Timestamp};
 use palisade_policy::Model;
 use serde::Deserialize;
@@ -226,9 +226,14 @@ impl<'m> Asker<'m> {
     }
 }
 
-/// A source address says nothing of the socket behind it: that of the own node opens nothing by itself.
+/// A source address says nothing of the socket behind it: that of the own node opens nothing by itself, and whether it is
+/// the own node does not matter. What else might open the end comes before it, and would be named as missing instead.
 fn word(judgement: &Judgement, is_from_address: bool) -> Word {
-    let by_address = |verdict: &Verdict| is_from_address && matches!(verdict, Verdict::Allow(Because::OwnNode { .. }));
+    let by_node = |verdict: &Verdict| match verdict {
+        Verdict::Allow(Because::OwnNode { .. }) | Verdict::Undecided(Missing::NodeOf { .. }) => true,
+        Verdict::Allow(_) | Verdict::Deny(_) | Verdict::Undecided(_) => false,
+    };
+    let by_address = |verdict: &Verdict| is_from_address && by_node(verdict);
     match judgement.enforced.link().1 {
         _ if by_address(&judgement.enforced.ingress) => Word::Denied,
         verdict => Word::from(verdict),

@@ -256,3 +256,40 @@ fn pods_of_a_stateful_set_are_asked_about_by_their_numbers() {
     "#]]
     .assert_eq(&run("net map -f -", NUMBERED));
 }
+
+/// A node's address is an address: what comes by it may come through the node.
+#[test]
+fn by_its_address_a_node_reaches_no_closed_pod_wherever_that_runs() {
+    let pod = |name: &str, node: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a}}\nspec: {{{node}containers: [{{name: c, image: c}}]}}\n"
+        )
+    };
+    let input = format!(
+        "{}{}---
+apiVersion: v1
+kind: Node
+metadata: {{name: n1}}
+status: {{addresses: [{{type: InternalIP, address: 192.0.2.1}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: closed, namespace: a}}
+spec: {{podSelector: {{}}}}
+",
+        pod("here", "nodeName: n1, "),
+        pod("anywhere", "")
+    );
+    let probes = std::env::temp_dir().join(format!("palisade-by-node-{}.json", std::process::id()));
+    std::fs::write(&probes, r#"[["192.0.2.1", "a/here", 80, "TCP"], ["192.0.2.1", "a/anywhere", 80, "TCP"]]"#)
+        .expect("written");
+    expect![[r#"
+        [
+        ["192.0.2.1","a/here",80,"TCP",false],
+        ["192.0.2.1","a/anywhere",80,"TCP",false]
+        ]
+        [exit 0]
+    "#]]
+    .assert_eq(&run(&format!("net matrix -f - --probes {} -o json", probes.display()), &input));
+    std::fs::remove_file(&probes).expect("removed");
+}
