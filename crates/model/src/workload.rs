@@ -49,12 +49,16 @@ pub struct OrdinalPod {
 }
 
 impl Workload {
+    /// Whether its pods are told apart by numbers.
+    pub fn has_ordinals(&self) -> bool {
+        self.kind == WorkloadKind::StatefulSet && self.replicas <= MOST_ORDINALS
+    }
+
     /// The pods of a StatefulSet, by their numbers; none where the names of its pods are not known.
     ///
     /// Source: StatefulSets, "Ordinal Index", "Pod Name Label" and "Pod index label".
     pub fn ordinal_pods(&self) -> impl Iterator<Item = OrdinalPod> + '_ {
-        let has_ordinals = self.kind == WorkloadKind::StatefulSet && self.replicas <= MOST_ORDINALS;
-        let count = if has_ordinals { self.replicas } else { 0 };
+        let count = if self.has_ordinals() { self.replicas } else { 0 };
         (0..count).map(|position| {
             let ordinal = u64::from(self.first_ordinal) + u64::from(position);
             let name: Name = format!("{}-{ordinal}", self.meta.reference.name).into();

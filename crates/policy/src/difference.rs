@@ -94,10 +94,7 @@ pub fn difference(old: &Model, new: &Model, now: Timestamp) -> Difference {
 fn is_one_pod(reaches: &Both<'_>, from: &Subject, to: &Subject) -> bool {
     let (Some(from), Some(to)) = (from.part(), to.part()) else { return false };
     let is_same = (&from.namespace, &from.workload, &from.pods) == (&to.namespace, &to.workload, &to.pods);
-    let is_one = |model: &Model| {
-        let mut pods = model.pods().iter().filter(|pod| pod.namespace == to.namespace && pod.workload == to.workload);
-        pods.next().is_none_or(|pod| !model.stands_for_several(pod)) && pods.next().is_none()
-    };
+    let is_one = |model: &Model| model.runs_one_pod(&to.namespace, &to.workload).unwrap_or(true);
     is_same && is_one(reaches.old.model()) && is_one(reaches.new.model())
 }
 

@@ -314,8 +314,19 @@ impl Model {
     pub fn stands_for_several(&self, pod: &PodFacts) -> bool {
         match &pod.source {
             Source::Pod(_) => false,
-            Source::Template(workload) => workload.replicas > 1 || workload.kind == WorkloadKind::DaemonSet,
+            Source::Template(workload) => {
+                let are_many = workload.replicas > 1 || workload.kind == WorkloadKind::DaemonSet;
+                are_many && !workload.has_ordinals()
+            }
         }
+    }
+
+    /// Whether the workload runs one pod and no more; `None` when it is not there.
+    pub fn runs_one_pod(&self, namespace: &Name, workload: &WorkloadId) -> Option<bool> {
+        let pods = &self.pods[self.pod_lookup.range_of(namespace)];
+        let mut pods = pods.iter().filter(|pod| pod.workload == *workload);
+        let first = pods.next()?;
+        Some(!self.stands_for_several(first) && pods.next().is_none())
     }
 
     /// The labels of `namespace`: of its object, or just its name when it has none.

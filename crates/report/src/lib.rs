@@ -10,7 +10,7 @@
 mod fingerprint;
 mod json;
 mod junit;
-mod markdown;
+pub mod markdown;
 mod sarif;
 mod text;
 mod wrap;

@@ -56,8 +56,9 @@ fn entry(finding: &Finding) -> String {
     entry
 }
 
-/// One line without HTML and mentions; the backticks of our own messages stay.
-fn plain(text: &str) -> String {
+/// One line of Markdown, also of a table, in which no text of the input is HTML, a mention or a mark; the backticks of our
+/// own messages stay.
+pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -13,6 +13,7 @@ use palisade_model::{Effect, Problem, Timestamp};
 use palisade_policy::Model;
 use palisade_policy::difference::{self, Change, Difference};
 use palisade_policy::map::{Family, Subject};
+use palisade_report::markdown::plain;
 use serde::Serialize;
 
 use super::map::ports;
@@ -238,7 +239,7 @@ fn markdown(difference: &Difference) -> String {
         );
         for ((_, to, ports, because), from) in rows.iter().take(ROWS) {
             let names = collapsed(&senders, from, |subject| subject == *to).join(", ");
-            let cells = [names.as_str(), &to.to_string(), ports, because].map(cell).join(" | ");
+            let cells = [names.as_str(), &to.to_string(), ports, because].map(plain).join(" | ");
             let _ = writeln!(text, "| {cells} |");
         }
         if rows.len() > ROWS {
@@ -247,26 +248,10 @@ fn markdown(difference: &Difference) -> String {
     }
     for (word, workloads) in [("New workloads", &difference.added), ("Gone workloads", &difference.removed)] {
         if !workloads.is_empty() {
-            let _ = writeln!(text, "\n{word}: {}", cell(&workloads.join(", ")));
+            let _ = writeln!(text, "\n{word}: {}", plain(&workloads.join(", ")));
         }
     }
     text
-}
-
-/// A cell that no text of the input breaks.
-fn cell(text: &str) -> String {
-    let mut cell = String::new();
-    for letter in text.chars() {
-        match letter {
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '@' | '#' => {
-                cell.push('\\');
-                cell.push(letter);
-            }
-            letter if letter.is_control() => cell.push(' '),
-            letter => cell.push(letter),
-        }
-    }
-    cell
 }
 
 /// The JSON form.

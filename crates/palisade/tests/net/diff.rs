@@ -68,28 +68,28 @@ fn a_pull_request_gets_tables() {
         release,
         "-o markdown --fail-on never",
         expect![[r####"
-        ### Network reachability
+            ### Network reachability
 
-        **Opens** (7)
+            **Opens** (7)
 
-        | From | To | Ports | Because |
-        | --- | --- | --- | --- |
-        | data/\*, world | data/cache | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
-        | data/\*, world | data/logs | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
-        | data/\*, world | data/db | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
-        | shop/web:nginx:/usr/sbin/httpd | shop/orders | 8080 | allowed: AccessPolicy shop/storefront rules\[1\] "web-reads-orders" (\<stdin\>:460) |
-        | data/\* | metadata | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
-        | data/\* | world | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
-        | data/\* | 203.0.113.10/32 | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
+            | From | To | Ports | Because |
+            | --- | --- | --- | --- |
+            | data/\*, world | data/cache | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
+            | data/\*, world | data/logs | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
+            | data/\*, world | data/db | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
+            | shop/web:nginx:/usr/sbin/httpd | shop/orders | 8080 | allowed: AccessPolicy shop/storefront rules\[1\] "web-reads-orders" (&lt;stdin>:460) |
+            | data/\* | metadata | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
+            | data/\* | world | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
+            | data/\* | 203.0.113.10/32 | every port | was denied: closed by Perimeter data/default, and nothing opens it (examples/shop/policies.yaml:15) |
 
-        **Closes** (2)
+            **Closes** (2)
 
-        | From | To | Ports | Because |
-        | --- | --- | --- | --- |
-        | shop/search | data/cache | 6379 | denied: AccessPolicy shop/search-without-cache rules\[0\] "search-uses-no-cache" (\<stdin\>:524) |
-        | shop/web:nginx:/usr/sbin/nginx | shop/orders | 8080 | denied: closed by Perimeter shop/default, and nothing opens it (\<stdin\>:427) |
-        [exit 0]
-    "####]],
+            | From | To | Ports | Because |
+            | --- | --- | --- | --- |
+            | shop/search | data/cache | 6379 | denied: AccessPolicy shop/search-without-cache rules\[0\] "search-uses-no-cache" (&lt;stdin>:524) |
+            | shop/web:nginx:/usr/sbin/nginx | shop/orders | 8080 | denied: closed by Perimeter shop/default, and nothing opens it (&lt;stdin>:427) |
+            [exit 0]
+        "####]],
     );
 }
 

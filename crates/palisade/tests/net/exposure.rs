@@ -254,7 +254,7 @@ fn a_pull_request_gets_a_table() {
         | **OPEN** | edge Deployment/nginx | 80 | every node, port 30080, Service edge/nginx 80 | **nothing** |
         | **OPEN** | shop Deployment/web | 8080 | Ingress shop/shop: shop.example.com/\*, Service shop/web 80 | **nothing** |
         | **OPEN** | shop Deployment/web | 8080 | Gateway edge/edge https, HTTPRoute shop/api: api.example.com/v1/\*, Service shop/web 80 | **nothing** |
-        | **guarded** | shop StatefulSet/db | 5432 | its node, port 5432 (hostPort) | NetworkPolicy shop/db ingress[0].from[1] (crates/palisade/tests/net/doors.yaml:90) |
+        | **guarded** | shop StatefulSet/db | 5432 | its node, port 5432 (hostPort) | NetworkPolicy shop/db ingress\[0\].from\[1\] (crates/palisade/tests/net/doors.yaml:90) |
         | **undecided** | shop StatefulSet/db | 5432 | load balancer, port 5432, Service shop/db 5432 | the load balancer takes 198.51.100.0/24 alone (loadBalancerSourceRanges); whether a node translates the source on the way to Service `shop/db` (externalTrafficPolicy) is not known |
         | **undecided** | shop StatefulSet/db | 5432 | every node, port that the cluster chooses, Service shop/db 5432 | whether a node translates the source on the way to Service `shop/db` (externalTrafficPolicy) is not known |
         | **undecided** | shop StatefulSet/db | 5432 | Ingress shop/shop: shop.example.com = /admin, Service shop/db 5432 | the address of pod `edge/nginx` is not known |

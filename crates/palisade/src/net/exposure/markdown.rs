@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use palisade_policy::exposure::{Exposure, Guard, Newcomer, Way};
 
+use palisade_report::markdown::plain;
+
 use super::text::{door, newcomer_lines, said_of_guard, senders_lines, summary, word};
 use crate::answer::{render_verdict, shown_port};
 
@@ -16,28 +18,28 @@ pub(super) fn render(exposure: &Exposure, newcomer: Option<&Newcomer>, from: &st
         for way in &workload.ways {
             let cells = [
                 format!("**{}**", word(way.openness)),
-                format!("{} {}", workload.namespace, workload.workload),
+                plain(&format!("{} {}", workload.namespace, workload.workload)),
                 shown_port(way.protocol, way.port),
-                door(&way.door),
+                plain(&door(&way.door)),
                 guards(way),
             ];
-            let _ = writeln!(text, "| {} |", cells.map(|cell| escaped(&cell)).join(" | "));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
     }
     if !exposure.notes.is_empty() {
         let _ = writeln!(text, "\nDoors that lead nowhere, or are not known:\n");
         exposure.notes.iter().for_each(|note| {
-            let _ = writeln!(text, "- {}", escaped(&note.to_string()));
+            let _ = writeln!(text, "- {}", plain(&note.to_string()));
         });
     }
     if let Some(newcomer) = newcomer {
         let _ = writeln!(text, "\nA newcomer in `{}` could reach:\n", newcomer.namespace);
         newcomer_lines(&newcomer.reaches).iter().for_each(|line| {
-            let _ = writeln!(text, "- {}", escaped(line));
+            let _ = writeln!(text, "- {}", plain(line));
         });
         let _ = writeln!(text, "\nand could be reached on TCP {} by:\n", newcomer.port);
         senders_lines(&newcomer.reached_by).iter().for_each(|line| {
-            let _ = writeln!(text, "- {}", escaped(line));
+            let _ = writeln!(text, "- {}", plain(line));
         });
     }
     text
@@ -58,10 +60,5 @@ fn guards(way: &Way) -> String {
             .filter_map(|step| step.would_be.as_ref())
             .map(|would_be| format!("with the policies in Audit enforced: {}", render_verdict(would_be))),
     );
-    if said.is_empty() { "**nothing**".to_owned() } else { said.join("; ") }
-}
-
-/// Without what a table would take for its own.
-fn escaped(cell: &str) -> String {
-    cell.replace('|', "\\|").replace('*', "\\*").replace("\\*\\*", "**")
+    if said.is_empty() { "**nothing**".to_owned() } else { plain(&said.join("; ")) }
 }

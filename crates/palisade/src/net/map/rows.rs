@@ -35,13 +35,8 @@ pub(super) fn write(output: &mut impl Write, reach: &mut Reach<'_>, scope: &Scop
 /// Whether both are the one pod of a workload.
 pub(super) fn is_itself(from: &Subject, to: &Subject, reach: &Reach<'_>) -> bool {
     let (Subject::Workload(from), Subject::Workload(to)) = (from, to) else { return false };
-    if (&from.namespace, &from.workload) != (&to.namespace, &to.workload) {
-        return false;
-    }
-    let model = reach.model();
-    let mut pods = model.pods().iter().filter(|pod| pod.namespace == to.namespace && pod.workload == to.workload);
-    let first = pods.next();
-    first.is_some_and(|pod| !model.stands_for_several(pod)) && pods.next().is_none()
+    (&from.namespace, &from.workload) == (&to.namespace, &to.workload)
+        && reach.model().runs_one_pod(&to.namespace, &to.workload) == Some(true)
 }
 
 /// A pair, for people.
