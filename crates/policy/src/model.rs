@@ -142,9 +142,17 @@ impl PodFacts {
         }
     }
 
+    /// The workload that it stands for, when it stands for one.
+    pub(crate) fn template(&self) -> Option<&Arc<Workload>> {
+        match &self.source {
+            Source::Pod(_) => None,
+            Source::Template(workload) => Some(workload),
+        }
+    }
+
     /// Pods stand in this order.
     pub(crate) fn order(&self) -> impl Ord + '_ {
-        (&*self.namespace, &*self.name, self.is_template.then_some(self.workload.kind))
+        (&*self.namespace, &*self.name, self.template().map(|workload| workload.kind))
     }
 
     /// Whether it decides for itself: it has, or will have, an address of its own.

@@ -43,6 +43,14 @@ pub(crate) fn of_pod(inventory: &Inventory, pod: &Pod) -> WorkloadId {
     top(inventory, pod.meta.namespace(), owner, pod.meta.labels.value("pod-template-hash"))
 }
 
+/// The workload at the top of the chain of controllers of the pods of `workload`: a Deployment that is not in the input, where
+/// its ReplicaSet is.
+pub(crate) fn of_template(inventory: &Inventory, workload: &Workload) -> WorkloadId {
+    let name = workload.meta.reference.name.clone();
+    let owner = Owner { kind: workload.kind.kind().as_str().into(), name };
+    top(inventory, workload.meta.namespace(), &owner, None)
+}
+
 fn top(inventory: &Inventory, namespace: &str, owner: &Owner, template_hash: Option<&str>) -> WorkloadId {
     let Ok(kind) = owner.kind.parse::<WorkloadKind>() else {
         // A controller that is not read, such as an operator's own kind: its name still names it.

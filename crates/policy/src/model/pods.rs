@@ -22,7 +22,7 @@ pub(super) fn resolve(
     let workloads = inventory.workloads.iter();
     let without = workloads.filter(|workload| workloads::needs_template(inventory, of_workloads, workload));
     let mut pods: Vec<PodFacts> =
-        own.chain(without.flat_map(|workload| facts_of_template(namespaces, workload))).collect();
+        own.chain(without.flat_map(|workload| facts_of_template(inventory, namespaces, workload))).collect();
     pods.sort_by(|a, b| a.order().cmp(&b.order()));
     for (position, pod) in pods.iter_mut().enumerate() {
         pod.index = PodIndex::at(position);
@@ -53,11 +53,15 @@ pub(crate) fn facts_of_pod(
 }
 
 /// What the pods of `workload` are like of which the names are known, or one that stands for all of them.
-pub(crate) fn facts_of_template(namespaces: &BTreeMap<Name, Arc<Labels>>, workload: &Arc<Workload>) -> Vec<PodFacts> {
+pub(crate) fn facts_of_template(
+    inventory: &Inventory,
+    namespaces: &BTreeMap<Name, Arc<Labels>>,
+    workload: &Arc<Workload>,
+) -> Vec<PodFacts> {
     let own = workload.meta.reference.name.clone();
+    let id = workloads::of_template(inventory, workload);
     let facts = |OrdinalPod { name, labels }| {
-        let id = WorkloadId { kind: workload.kind, name: own.clone() };
-        let mut facts = bare(Source::Template(workload.clone()), id, labels, Phase::Running);
+        let mut facts = bare(Source::Template(workload.clone()), id.clone(), labels, Phase::Running);
         facts.name = name;
         in_namespace(namespaces, &mut facts);
         facts

@@ -88,9 +88,13 @@ impl Model {
     fn renew_template(&mut self, (namespace, kind, name): &WorkloadKey, touched: &mut Touched) {
         let workload = workload_object(&self.inventory, namespace, (*kind, name));
         let needed = workload.filter(|one| needs_template(&self.inventory, &self.pods_of_workloads, one));
-        let needed = needed.map(|workload| facts_of_template(&self.namespace_labels, workload)).unwrap_or_default();
+        let needed = needed
+            .map(|workload| facts_of_template(&self.inventory, &self.namespace_labels, workload))
+            .unwrap_or_default();
         let needed: BTreeMap<Name, PodFacts> = needed.into_iter().map(|facts| (facts.name.clone(), facts)).collect();
-        let is_own = |pod: &&PodFacts| pod.is_template && pod.workload.kind == *kind && pod.workload.name == *name;
+        let is_own = |pod: &&PodFacts| {
+            pod.template().is_some_and(|workload| workload.kind == *kind && workload.meta.reference.name == *name)
+        };
         let range = self.pod_lookup.range_of(namespace);
         let there = self.pods[range].iter().filter(is_own).map(|pod| pod.name.clone());
         let names: BTreeSet<Name> = there.chain(needed.keys().cloned()).collect();
@@ -104,7 +108,7 @@ impl Model {
     fn index_of(&self, namespace: &str, name: &str, template: Option<WorkloadKind>) -> Option<PodIndex> {
         let range = self.pod_lookup.range_of(namespace);
         let wanted = (name, template);
-        let order = |pod: &PodFacts| (&*pod.name, pod.is_template.then_some(pod.workload.kind)).cmp(&wanted);
+        let order = |pod: &PodFacts| (&*pod.name, pod.template().map(|workload| workload.kind)).cmp(&wanted);
         let found = self.pods[range.clone()].binary_search_by(order);
         found.ok().map(|distance| PodIndex::at(range.start + distance))
     }

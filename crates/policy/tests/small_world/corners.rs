@@ -773,3 +773,19 @@ fn a_stateful_set_has_its_pods_by_their_numbers() {
         "#]],
     );
 }
+
+/// As its pods would be: a rule about the Deployment means them.
+#[test]
+fn the_template_of_a_replica_set_is_of_the_deployment_that_owns_it() {
+    check(
+        r#"
+        raw {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: dns-7c9f, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: dns, uid: u, controller: true}]}, spec: {selector: {matchLabels: {app: dns}}, template: {metadata: {labels: {app: dns}}, spec: {containers: [{name: c, image: x}]}}}}
+        pod shop/web app=web
+        access shop/deny {rules: [{action: Deny, from: [{workload: web}], to: [{workload: deployment/dns}]}]}
+        ? shop/web -> shop/dns-7c9f:53
+        "#,
+        expect![[r#"
+            shop/web -> shop/dns-7c9f:53: denied: AccessPolicy shop/deny rules[0]
+        "#]],
+    );
+}
