@@ -186,7 +186,17 @@ fn describe(attached: &Attached, demand: &Demand, judged: &[Judged]) -> Attached
 }
 
 fn refused_by(signer: &Signer, refusal: &Refusal) -> RefusedAnswer {
-    RefusedAnswer { signer: signer.name.clone(), code: refusal.code(), reason: refusal.to_string() }
+    RefusedAnswer { signer: signer.name.clone(), code: refusal.code(), reason: told(refusal) }
+}
+
+/// In words, of which a stranger may have chosen some, and as many as they liked.
+fn told(refusal: &Refusal) -> String {
+    const LONGEST: usize = 600;
+    let text = refusal.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 /// Of all refusals, the one that came nearest to a good signature.
@@ -203,9 +213,9 @@ fn unsigned(demand: &Demand, signed_by: &[String], answers: &[AttachedAnswer], n
     let attestations = answers.iter().filter(|it| matches!(it.claim, Some(Claim::Attestation { .. }))).count();
     let refused = answers.iter().filter(|it| it.claim.is_none()).count();
     let what = match (signed_by.len(), attestations, refused) {
-        (0, 0, 1) => format!("what lies there {}", nearest.map(Refusal::to_string).unwrap_or_default()),
+        (0, 0, 1) => format!("what lies there {}", nearest.map(told).unwrap_or_default()),
         (0, 0, count) => {
-            format!("none of {count} counts; the nearest {}", nearest.map(Refusal::to_string).unwrap_or_default())
+            format!("none of {count} counts; the nearest {}", nearest.map(told).unwrap_or_default())
         }
         (0, count, 0) => format!("{}, and an attestation is no signature", plural(count, "attestation")),
         (0, count, refused) => format!(

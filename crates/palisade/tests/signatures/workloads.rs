@@ -82,7 +82,7 @@ fn every_image_of_manifests_is_judged_by_the_policies_about_it() {
 }
 
 #[test]
-fn what_makes_pods_and_is_not_read_leaves_the_answer_open() {
+fn what_makes_pods_and_is_not_read_leaves_the_answer_open_and_no_manifests_are_none() {
     let folder = Folder::new("unread");
     key(&folder, &[]);
     folder.write(
@@ -116,4 +116,13 @@ fn what_makes_pods_and_is_not_read_leaves_the_answer_open() {
         exit code 3
     "#]]
     .assert_eq(&shown(&folder, &["verify", "-f", "manifests", "--policy", "policy.yaml"]));
+    // Whatever should have written the manifests has failed.
+    folder.write("nothing/empty.yaml", "---\n# nothing\n");
+    expect![[r#"
+        error: there is no object in the manifests, so no image was asked about
+
+        hint: look whether what writes them has failed: `set -o pipefail`
+        exit code 2
+    "#]]
+    .assert_eq(&shown(&folder, &["verify", "-f", "nothing", "--policy", "policy.yaml"]));
 }
