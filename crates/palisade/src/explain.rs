@@ -98,10 +98,12 @@ fn render(text: &mut String, answer: &Answer, explanations: &[Explanation]) {
         change::render(text, explanation);
     }
     if answer.would_be != answer.verdict {
-        let _ = writeln!(text, "\nwith the policies in Audit enforced: {}", answer.would_be);
+        text.push('\n');
+        wrap(text, &format!("with the policies in Audit enforced: {}", answer.would_be), 0, 2);
     }
     answer.plugin_lines().for_each(|line| {
-        let _ = writeln!(text, "\n{line}");
+        text.push('\n');
+        wrap(text, &line, 0, 2);
     });
 }
 
@@ -111,11 +113,9 @@ fn render_obstacle(text: &mut String, explanation: &Explanation) {
     for verdict in [&enforced.egress, &enforced.ingress] {
         let Verdict::Deny(because) = verdict else { continue };
         if let Because::Native { opened_by, .. } = because {
-            let _ = writeln!(
-                text,
-                "\nno AccessPolicy can open this: the network plugin asks NetworkPolicies alone. Lower {} to one",
-                opened_by.object
-            );
+            const WHY: &str = "no AccessPolicy can open this: the network plugin asks NetworkPolicies alone";
+            text.push('\n');
+            wrap(text, &format!("{WHY}. Lower {} to one", opened_by.object), 0, 2);
             return;
         }
         if let Some(rule) = because.rule().filter(|rule| rule.rule.is_some()) {

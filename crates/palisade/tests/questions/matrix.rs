@@ -161,7 +161,8 @@ fn an_answer_says_with_which_network_plugin_it_would_be_another() {
           rules about this end
           + AccessPolicy shop/db rules[0] (<stdin>:24): allows it
 
-        no AccessPolicy can open this: the network plugin asks NetworkPolicies alone. Lower AccessPolicy shop/db to one
+        no AccessPolicy can open this: the network plugin asks NetworkPolicies alone.
+          Lower AccessPolicy shop/db to one
 
         the smallest change that opens it
           NetworkPolicy shop/db ingress (<stdin>:16)
