@@ -297,18 +297,22 @@ impl Collector {
                 None
             }
             Interest::Python => {
-                let package = python::parse_metadata(&text());
+                let package = python::parse_metadata(&text()).filter(|it| fits(&it.name, &it.version, &it.licences));
                 Some(package.map_or(Fact::Unreadable, Fact::Python))
             }
             Interest::PythonArchive => {
-                let package = python::read_archive(body);
+                let package = python::read_archive(body).filter(|it| fits(&it.name, &it.version, &it.licences));
                 Some(package.map_or(Fact::Unreadable, Fact::Python))
             }
             Interest::PythonRecord => Some(Fact::PythonFiles(programs_of_python(path, &text()))),
             // Many a `package.json` is no package's: it has no name, or no version.
-            Interest::Node => node::parse_package(body).map(Fact::Node),
+            Interest::Node => node::parse_package(body).map(|it| match fits(&it.name, &it.version, &it.licences) {
+                true => Fact::Node(it),
+                false => Fact::Unreadable,
+            }),
             Interest::Gem => {
-                let gem = ruby::parse_specification(&text(), path);
+                let gem =
+                    ruby::parse_specification(&text(), path).filter(|it| fits(&it.name, &it.version, &it.licences));
                 Some(gem.map_or(Fact::Unreadable, Fact::Gem))
             }
             Interest::Archive => Some(Fact::Archive(java::read_archive(body, path))),
@@ -359,6 +363,12 @@ impl Collector {
             }
         }
     }
+}
+
+/// Whether somebody may have called a package so: each is kept, and an image has as many as it likes.
+fn fits(name: &str, version: &str, licences: &[String]) -> bool {
+    const LONGEST: usize = 4096;
+    name.len() + version.len() + licences.iter().map(String::len).sum::<usize>() <= LONGEST
 }
 
 /// The programs that a package installed, as hashes of whole paths. The list's paths are relative to the folder that

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::layout::{gzip, layout, layout_of, node, read, read_only, summary};
 use crate::tar_writer::{LongPath, Tar};
+use crate::zip_writer::{Method, zip};
 
 #[test]
 fn paths_that_lead_out_are_skipped_and_told() {
@@ -95,4 +96,44 @@ fn damaged_archives_are_read_as_far_as_they_go() {
         damaged[at] ^= 0x15;
         read_only(&layout(&[(damaged, tar.clone())]));
     }
+}
+
+fn packages(catalogue: &palisade_image::Catalogue) -> Vec<String> {
+    catalogue.packages.iter().map(|it| format!("{} {}", it.name, it.version)).collect()
+}
+
+#[test]
+fn a_name_that_nobody_gives_is_not_kept() {
+    let long = format!(r#"{{"name":"{}","version":"1.0.0"}}"#, "x".repeat(1 << 20));
+    let layer = Tar::default()
+        .file("app/node_modules/long/package.json", long.as_bytes())
+        .file("a/long-1.dist-info/METADATA", format!("Name: {}\nVersion: 1\n", "x".repeat(1 << 20)).as_bytes())
+        .file(&node("y", "0.0.1").0, &node("y", "0.0.1").1);
+    let catalogue = read_only(&layout_of(&[layer.end()]));
+    assert_eq!(packages(&catalogue), ["y 0.0.1"]);
+    assert_eq!(catalogue.unidentified.len(), 2);
+}
+
+#[test]
+fn an_archive_of_more_members_than_its_first_form_counts_is_read() {
+    let names: Vec<String> = (0..70_000).map(|number| format!("a/C{number}.class")).collect();
+    let mut members: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    members.push(("META-INF/maven/g/a/pom.properties", b"groupId=g\nartifactId=a\nversion=1\n"));
+    let mut jar = zip(&members, Method::Stored);
+    // As Java and Python write it: a record and its locator before the end, whose count is full and whose sizes are not.
+    let end = jar.split_off(jar.len() - 22);
+    let (size, offset) = (&end[12..16], &end[16..20]);
+    let at = jar.len() as u64;
+    jar.extend(b"PK\x06\x06");
+    jar.extend(44u64.to_le_bytes());
+    jar.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    jar.extend((members.len() as u64).to_le_bytes());
+    jar.extend((members.len() as u64).to_le_bytes());
+    jar.extend([size, &[0; 4], offset, &[0; 4]].concat());
+    jar.extend(b"PK\x06\x07\0\0\0\0");
+    jar.extend(at.to_le_bytes());
+    jar.extend(1u32.to_le_bytes());
+    jar.extend([&end[..8], &[0xff; 4], size, offset, &[0, 0]].concat());
+    let catalogue = read_only(&layout_of(&[Tar::default().file("app/a-1.jar", &jar).end()]));
+    assert_eq!(packages(&catalogue), ["g:a 1"]);
 }

@@ -35,9 +35,12 @@ impl<'a> Archive<'a> {
         let tail = bytes.len().saturating_sub(END + LONGEST_COMMENT);
         let end = tail + memchr::memmem::rfind(&bytes[tail..], b"PK\x05\x06")?;
         let record = bytes.get(end..end.checked_add(END)?)?;
-        let (size, offset, behind) = match (number(record, 12, 4)?, number(record, 16, 4)?) {
-            (size, offset) if size < 0xffff_ffff && offset < 0xffff_ffff => (size, offset, end),
-            _ => wide_end(bytes, end)?,
+        // Past 65,535 members the count alone says that the numbers stand elsewhere: the sizes may still fit.
+        let (size, offset, behind) = match (number(record, 10, 2)?, number(record, 12, 4)?, number(record, 16, 4)?) {
+            (count, size, offset) if count < 0xffff && size < 0xffff_ffff && offset < 0xffff_ffff => {
+                (size, offset, end)
+            }
+            _ => wide_end(bytes, end).or(Some((number(record, 12, 4)?, number(record, 16, 4)?, end)))?,
         };
         let (size, offset) = (usize::try_from(size).ok()?, usize::try_from(offset).ok()?);
         let start = behind.checked_sub(size)?;
