@@ -102,6 +102,7 @@ int veth_out(struct __sk_buff *skb)
 {
 	__u64 state_word = read_state();
 	struct bpf_sock *socket = skb->sk;
+	bool is_kernels = false;
 	struct veth_value *veth;
 	struct flow_value *flow;
 	struct packet packet;
@@ -122,13 +123,18 @@ int veth_out(struct __sk_buff *skb)
 		reason = check_sender(skb, &packet, veth);
 	if (reason || !veth)
 		return drop(skb, state_word, veth, &packet, reason, FLOW_OUT);
-	if (socket)
+	if (socket) {
 		socket = bpf_sk_fullsock(socket);
+		/* Of a connection in TIME-WAIT: what is left of a socket, and no process has it. */
+		is_kernels = !socket;
+	}
 	if (socket && socket->family == AF_PACKET)
 		return drop(skb, state_word, veth, &packet, DROP_RAW_SOCKET, FLOW_OUT);
 	/* The kernel answers (resets, echoes, errors) by raw sockets of its own, which lie in no pod's cgroup. */
-	if (socket && socket->type == SOCK_RAW && bpf_skb_ancestor_cgroup_id(skb, root_level) != root_cgroup)
+	if (socket && socket->type == SOCK_RAW && bpf_skb_ancestor_cgroup_id(skb, root_level) != root_cgroup) {
+		is_kernels = true;
 		socket = NULL;
+	}
 	if (socket && socket->type == SOCK_RAW && !packet.echo_request)
 		return drop(skb, state_word, veth, &packet, DROP_RAW_SOCKET, FLOW_OUT);
 	if (packet.kind == PACKET_ARP || packet.kind == PACKET_NEIGHBOUR)
@@ -160,6 +166,9 @@ int veth_out(struct __sk_buff *skb)
 		note_fragment(&packet, true, now);
 		return pass_known(skb, state_word, veth, &packet, flow, true, now);
 	}
+	/* Its last words for a connection that is older than the table: an acknowledgement or a reset, which opens nothing. */
+	if (is_kernels && packet.key.protocol == IPPROTO_TCP && !is_syn(&packet))
+		return TCX_NEXT;
 	return open_out(skb, state_word, veth, &packet, socket, flow, now);
 }
 

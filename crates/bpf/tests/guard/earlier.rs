@@ -256,6 +256,31 @@ fn a_table_of_another_size_takes_over_what_is_known() {
     });
 }
 
+/// The kernel answers for a connection that no process has any more; when it is older than the guard, nobody else knows of it.
+#[test]
+fn the_last_words_of_a_connection_that_is_older_than_the_guard_pass() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let (at, accepted) = serve(&outside, outside.four.into());
+        let mut one = wire.one.puppet(&wire.program);
+        assert_eq!(one.tell(&format!("hold {at}")), "ok");
+        let mut server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        let own = server.peer_addr().expect("it is connected");
+        assert_eq!(one.tell("end-held"), "ok");
+        assert_eq!(server.read(&mut [0; 8]).expect("its end"), 0);
+        drop(server);
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        let before = wire.guard.counters().expect("counters");
+        outside.acknowledge((outside.four, at.port()), (wire.one.four, own.port()));
+        std::thread::sleep(Duration::from_millis(100));
+        let after = wire.guard.counters().expect("counters");
+        assert_eq!(after.value("dropped-no-connection"), before.value("dropped-no-connection"), "the pod holds it");
+        assert_eq!(after.value("dropped-no-socket"), before.value("dropped-no-socket"));
+    });
+}
+
 /// Whoever speaks first: a server's end knows its client, a pod of the same node, by the client's flow alone.
 #[test]
 fn a_connection_goes_on_when_both_its_flows_are_pushed_out_and_ends_with_its_rule() {

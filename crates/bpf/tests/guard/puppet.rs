@@ -191,6 +191,7 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             held.streams[0].set_read_timeout(Some(Duration::from_secs(2)))?;
             held.streams[0].read_exact(&mut [0; 1])?;
         }
+        "end-held" => held.streams.clear(),
         "write-held" => held.streams[0].write_all(b"x")?,
         // Takes one connection in, and holds it as one of its own.
         "accept-held" => {

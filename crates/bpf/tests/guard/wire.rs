@@ -117,6 +117,25 @@ impl Pod {
         frame
     }
 
+    /// Sends a segment without data of nothing that was ever said, by a raw socket of the pod.
+    pub fn acknowledge(&self, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) {
+        let mut segment = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+        // Sequence numbers of nothing that was ever sent; 5 words of header, and the flag ACK.
+        segment.extend([0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, 0x10, 1, 0, 0, 0, 0, 0]);
+        let pseudo = [&from.0.octets()[..], &to.0.octets(), &[0, 6], &(segment.len() as u16).to_be_bytes(), &segment];
+        let checked = checksum(&pseudo.concat());
+        segment[16..18].copy_from_slice(&checked);
+        // The kernel writes the checksum of the header.
+        let packet = self.ipv4(from.0, to.0, 6, 0, &segment).split_off(14);
+        self.inside(|| {
+            let kind = rustix::net::SocketType::RAW;
+            let raw = rustix::net::socket(rustix::net::AddressFamily::INET, kind, Some(rustix::net::ipproto::RAW));
+            let raw = raw.expect("a raw socket");
+            let to = std::net::SocketAddr::from((to.0, 0));
+            rustix::net::sendto(&raw, &packet, rustix::net::SendFlags::empty(), &to).expect("sent");
+        });
+    }
+
     /// The same over IPv6.
     pub fn ipv6(&self, source: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = self.ethernet(0x86dd);
@@ -138,4 +157,13 @@ pub fn udp() -> Vec<u8> {
     }
     header.extend([0; 8]);
     header
+}
+
+/// Of an even number of bytes (RFC 1071).
+fn checksum(bytes: &[u8]) -> [u8; 2] {
+    let mut sum: u32 = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    (!(sum as u16)).to_be_bytes()
 }
