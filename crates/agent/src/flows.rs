@@ -148,10 +148,15 @@ impl Flows {
             self.order.pop_front();
             let Some(waiting) = self.waiting.get_mut(&attempt) else { continue };
             if !waiting.left {
+                let sent = waiting.record.outcome == FlowOutcome::Sent;
+                // Its packet may wait for the next hop's address.
+                if sent && age < TOLD_AFTER {
+                    keep.push_back(attempt);
+                    continue;
+                }
                 let record = waiting.record.clone();
                 self.waiting.remove(&attempt);
                 // Later sends of a socket go to where its first one went.
-                let sent = record.outcome == FlowOutcome::Sent;
                 due.push(if sent { record } else { FlowRecord { outcome: FlowOutcome::NeverSent, ..record } });
                 continue;
             }
