@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::arguments::image::ChoiceArguments;
 use crate::exit::ExitStatus;
-use crate::failure::Failure;
+use crate::failure::{Failure, Hint};
 use crate::image::catalogue;
 use crate::image::pulls;
 use crate::image::workloads::{self, User};
@@ -94,6 +94,7 @@ pub fn read(
     reading: Reading,
 ) -> Result<Fleet, Failure> {
     let (input, pulls) = pulls::read(manifests, &choice.registry, settings)?;
+    some_object(&input)?;
     let mut by_digest: BTreeMap<String, FleetImage> = BTreeMap::new();
     let mut unavailable = Vec::new();
     let all = workloads::images(&input.value);
@@ -139,6 +140,19 @@ pub fn read(
     let mut images: Vec<FleetImage> = by_digest.into_values().collect();
     images.sort_by(|a, b| a.names.cmp(&b.names));
     Ok(Fleet { images, unavailable, status: status(&input), problems: problems(input) })
+}
+
+/// Manifests of nothing are no answer: whatever should have written them has failed, and that all images of none are good
+/// would be a yes.
+///
+/// # Errors
+/// When there is no object, and nothing that could have been one.
+pub fn some_object(input: &Outcome<Inventory>) -> Result<(), Failure> {
+    if !input.value.is_empty() || input.problems.iter().any(|problem| problem.effect != Effect::Harmless) {
+        return Ok(());
+    }
+    Err(Failure::new("there is no object in the manifests, so no image was asked about")
+        .hint(Hint::Change("look whether what writes them has failed: `set -o pipefail`".into())))
 }
 
 enum Found {

@@ -118,11 +118,13 @@ fn what_makes_pods_and_is_not_read_leaves_the_answer_open_and_no_manifests_are_n
     .assert_eq(&shown(&folder, &["verify", "-f", "manifests", "--policy", "policy.yaml"]));
     // Whatever should have written the manifests has failed.
     folder.write("nothing/empty.yaml", "---\n# nothing\n");
-    expect![[r#"
+    let refused = expect![[r#"
         error: there is no object in the manifests, so no image was asked about
 
         hint: look whether what writes them has failed: `set -o pipefail`
         exit code 2
-    "#]]
-    .assert_eq(&shown(&folder, &["verify", "-f", "nothing", "--policy", "policy.yaml"]));
+    "#]];
+    refused.assert_eq(&shown(&folder, &["verify", "-f", "nothing", "--policy", "policy.yaml"]));
+    refused.assert_eq(&shown(&folder, &["scan", "-f", "nothing"]));
+    refused.assert_eq(&shown(&folder, &["bases", "-f", "nothing"]));
 }

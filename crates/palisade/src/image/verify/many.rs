@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use palisade_model::Problem;
-use palisade_model::problem::Effect;
 use palisade_registry::Reference;
 use serde::Serialize;
 
@@ -14,7 +13,7 @@ use super::{Asked, Named, VERSION, ask, badness};
 use crate::arguments::OutputFormat;
 use crate::arguments::signing::VerifyArguments;
 use crate::exit::ExitStatus;
-use crate::failure::{Failure, Hint};
+use crate::failure::Failure;
 use crate::image::fleet::{self, Unavailable, told};
 use crate::image::workloads::{self, User};
 use crate::image::{pulls, store};
@@ -64,11 +63,7 @@ struct Run {
 pub fn run(arguments: &VerifyArguments, trusted: &mut Trusted<'_>, settings: &Settings) -> Result<ExitStatus, Failure> {
     let (mut manifests, pulls) = pulls::read(&arguments.manifests, &arguments.registry, settings)?;
     manifests.problems.extend(fleet::unread(&manifests.value));
-    if manifests.value.is_empty() && manifests.problems.iter().all(|it| it.effect == Effect::Harmless) {
-        // Whatever should have written them has failed; that all images of none are good is no answer.
-        return Err(Failure::new("there is no object in the manifests, so no image was asked about")
-            .hint(Hint::Change("look whether what writes them has failed: `set -o pipefail`".into())));
-    }
+    fleet::some_object(&manifests)?;
     let (mut runs, mut unavailable) = (Vec::new(), Vec::new());
     let all = workloads::images(&manifests.value);
     let count = all.len();
