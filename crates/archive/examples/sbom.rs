@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     });
     match read {
         Ok(catalogue) => {
-            println!("{:#}", render_cyclonedx(&catalogue, &About::default()));
+            let bill = render_cyclonedx(&catalogue, &About::default());
+            println!("{}", serde_json::to_string_pretty(&bill).expect("it can be written"));
             catalogue.problems.iter().for_each(|problem| eprintln!("{problem}"));
             ExitCode::SUCCESS
         }

@@ -5,6 +5,9 @@ mod parse;
 mod read;
 mod spdx;
 
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
 use crate::catalogue::Catalogue;
 use crate::package::Package;
 
@@ -20,6 +23,19 @@ pub struct About {
     /// When the image was made, or what the caller says instead (`SOURCE_DATE_EPOCH`). Never the time of the run: the
     /// same image gives the same bytes.
     pub timestamp: Option<String>,
+}
+
+/// A list whose parts are made as they are written: a whole bill as values takes some 14 kB a package.
+struct Each<F>(F);
+
+impl<F, I> Serialize for Each<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = Value>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// The packages that are listed: one whose files belong to a package of the distribution is that package, which is

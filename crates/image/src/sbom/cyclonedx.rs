@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{About, image_name, image_version, listed, uuid};
+use super::{About, Each, image_name, image_version, listed, uuid};
 use crate::catalogue::Catalogue;
 use crate::package::{Ecosystem, Evidence, Package};
 
 /// The bill of materials of an image. The same catalogue gives the same bytes.
-pub fn render_cyclonedx(catalogue: &Catalogue, about: &About) -> Value {
+pub fn render_cyclonedx<'a>(catalogue: &'a Catalogue, about: &About) -> impl Serialize + use<'a> {
     let image = "image";
-    let mut components = Vec::new();
-    components.extend(operating_system(catalogue));
-    let references = references(catalogue);
-    let packages = listed(catalogue).zip(&references);
-    components.extend(packages.map(|(package, reference)| component(package, reference)));
     let mut metadata = Map::new();
     if let Some(timestamp) = &about.timestamp {
         metadata.insert("timestamp".into(), json!(timestamp));
@@ -25,16 +21,35 @@ pub fn render_cyclonedx(catalogue: &Catalogue, about: &About) -> Value {
     metadata.insert("component".into(), subject(catalogue, image));
     // What could not be identified is missing here, and the bill says so.
     let aggregate = if catalogue.unidentified.is_empty() { "unknown" } else { "incomplete" };
-    json!({
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": format!("urn:uuid:{}", uuid(catalogue)),
-        "version": 1,
-        "metadata": metadata,
-        "components": components,
-        "compositions": [{"aggregate": aggregate, "assemblies": [image]}],
-    })
+    Bill {
+        schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        bom_format: "CycloneDX",
+        components: Each(move || {
+            let packages = listed(catalogue)
+                .scan(References::default(), |references, package| Some(component(package, &references.of(package))));
+            operating_system(catalogue).into_iter().chain(packages)
+        }),
+        compositions: json!([{"aggregate": aggregate, "assemblies": [image]}]),
+        metadata,
+        serial_number: format!("urn:uuid:{}", uuid(catalogue)),
+        spec_version: "1.6",
+        version: 1,
+    }
+}
+
+/// Its fields stand by their names, as those of the values do.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bill<C> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    bom_format: &'static str,
+    components: C,
+    compositions: Value,
+    metadata: Map<String, Value>,
+    serial_number: String,
+    spec_version: &'static str,
+    version: u32,
 }
 
 /// The image itself.
@@ -92,16 +107,16 @@ fn is_cpe(text: &str) -> bool {
     })
 }
 
-/// One for each listed package: its purl, numbered where a package lies at several paths.
-fn references(catalogue: &Catalogue) -> Vec<String> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let reference = |package| {
-        let package: &Package = package;
-        let count = seen.entry(&package.purl).or_default();
+/// What the bill calls a package: its purl, numbered where a package lies at several paths.
+#[derive(Default)]
+struct References<'a>(BTreeMap<&'a str, usize>);
+
+impl<'a> References<'a> {
+    fn of(&mut self, package: &'a Package) -> String {
+        let count = self.0.entry(&package.purl).or_default();
         *count += 1;
         if *count == 1 { package.purl.clone() } else { format!("{}#{count}", package.purl) }
-    };
-    listed(catalogue).map(reference).collect()
+    }
 }
 
 fn component(package: &Package, reference: &str) -> Value {

@@ -1,43 +1,65 @@
 //! SPDX 2.3 as JSON.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{About, image_name, image_version, listed, uuid};
+use super::{About, Each, image_name, image_version, listed, uuid};
 use crate::catalogue::Catalogue;
 use crate::package::Package;
 
 /// Nobody has looked, or nothing is said.
 const UNKNOWN: &str = "NOASSERTION";
 
+const OPERATING_SYSTEM: &str = "SPDXRef-OperatingSystem";
+
 /// SPDX asks for a time; an image that has none was made at the beginning of it.
 const NO_TIME: &str = "1970-01-01T00:00:00Z";
 
 /// The bill of materials of an image. The same catalogue gives the same bytes.
-pub fn render_spdx(catalogue: &Catalogue, about: &About) -> Value {
+pub fn render_spdx<'a>(catalogue: &'a Catalogue, about: &About) -> impl Serialize + use<'a> {
     const IMAGE: &str = "SPDXRef-Image";
     const DOCUMENT: &str = "SPDXRef-DOCUMENT";
-    let mut packages = vec![subject(catalogue, IMAGE)];
-    let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", IMAGE)];
-    packages.extend(operating_system(catalogue));
-    packages.extend(
-        listed(catalogue).enumerate().map(|(index, it)| package(it, &format!("SPDXRef-Package-{}", index + 1))),
-    );
-    for package in packages.iter().skip(1) {
-        relationships.push(relationship(IMAGE, "CONTAINS", package["SPDXID"].as_str().unwrap_or(IMAGE)));
-    }
-    json!({
-        "spdxVersion": "SPDX-2.3",
-        "dataLicense": "CC0-1.0",
-        "SPDXID": DOCUMENT,
-        "name": image_name(catalogue),
-        "documentNamespace": format!("https://spdx.org/spdxdocs/palisade-{}", uuid(catalogue)),
-        "creationInfo": {
+    Bill {
+        id: DOCUMENT,
+        creation_info: json!({
             "created": seconds(about.timestamp.as_deref().unwrap_or(NO_TIME)),
             "creators": [format!("Tool: palisade-{}", about.tool_version)],
-        },
-        "packages": packages,
-        "relationships": relationships,
-    })
+        }),
+        data_license: "CC0-1.0",
+        document_namespace: format!("https://spdx.org/spdxdocs/palisade-{}", uuid(catalogue)),
+        name: image_name(catalogue),
+        packages: Each(move || {
+            let packages = listed(catalogue).enumerate().map(|(index, it)| package(it, &reference(index)));
+            std::iter::once(subject(catalogue, IMAGE)).chain(operating_system(catalogue)).chain(packages)
+        }),
+        relationships: Each(move || {
+            let system = operating_system(catalogue).map(|_| OPERATING_SYSTEM.to_owned());
+            let contained = system.into_iter().chain((0..listed(catalogue).count()).map(reference));
+            let contained = contained.map(|it| relationship(IMAGE, "CONTAINS", &it));
+            std::iter::once(relationship(DOCUMENT, "DESCRIBES", IMAGE)).chain(contained)
+        }),
+        spdx_version: "SPDX-2.3",
+    }
+}
+
+/// Its fields stand by their names, as those of the values do.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bill<'a, P, R> {
+    #[serde(rename = "SPDXID")]
+    id: &'static str,
+    creation_info: Value,
+    data_license: &'static str,
+    document_namespace: String,
+    name: &'a str,
+    packages: P,
+    relationships: R,
+    spdx_version: &'static str,
+}
+
+/// What the bill calls the listed package of that index.
+fn reference(index: usize) -> String {
+    format!("SPDXRef-Package-{}", index + 1)
 }
 
 /// SPDX takes whole seconds alone.
@@ -82,7 +104,7 @@ fn subject(catalogue: &Catalogue, reference: &str) -> Value {
 
 fn operating_system(catalogue: &Catalogue) -> Option<Value> {
     let distribution = &catalogue.distribution;
-    let system = bare("SPDXRef-OperatingSystem", &distribution.id, &distribution.version_id, "OPERATING-SYSTEM");
+    let system = bare(OPERATING_SYSTEM, &distribution.id, &distribution.version_id, "OPERATING-SYSTEM");
     (!distribution.id.is_empty()).then_some(Value::Object(system))
 }
 
