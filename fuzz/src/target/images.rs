@@ -31,6 +31,8 @@ fn reader() -> LintReader {
     LintReader::new(Collector::new(options), Budget { bytes: u64::MAX, is_over: Box::new(|| false) })
 }
 
+const WRITTEN: &str = "a bill can be written";
+
 /// What holds of every catalogue.
 fn check(catalogue: &Catalogue) {
     for package in listed(catalogue) {
@@ -39,8 +41,8 @@ fn check(catalogue: &Catalogue) {
     }
     let about = About { tool_version: "0".into(), timestamp: None };
     let bill = render_cyclonedx(catalogue, &about);
-    read_bill(bill.to_string().as_bytes()).expect("what is written is read");
-    read_bill(render_spdx(catalogue, &about).to_string().as_bytes()).expect("what is written is read");
+    read_bill(&serde_json::to_vec(&bill).expect(WRITTEN)).expect("what is written is read");
+    read_bill(&serde_json::to_vec(&render_spdx(catalogue, &about)).expect(WRITTEN)).expect("what is written is read");
 }
 
 /// An image of one layer, and what is in it.
@@ -108,7 +110,7 @@ pub fn go_functions(bytes: &[u8]) -> Option<(usize, usize)> {
 pub(super) fn bills(bytes: &[u8]) {
     let Ok(catalogue) = read_bill(bytes) else { return };
     let about = About { tool_version: "0".into(), timestamp: None };
-    let again =
-        read_bill(render_cyclonedx(&catalogue, &about).to_string().as_bytes()).expect("what is written is read");
+    let again = read_bill(&serde_json::to_vec(&render_cyclonedx(&catalogue, &about)).expect(WRITTEN))
+        .expect("what is written is read");
     assert_eq!(listed(&again).count(), listed(&catalogue).count(), "packages were lost");
 }
