@@ -30,7 +30,7 @@ pub(crate) fn measure_all(words: &[&String], smoke: bool) {
         return;
     }
     println!(
-        "\nall pairs\n{:>17} {:>6} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>7} {:>9} {:>11} {:>10}",
+        "\nall pairs\n{:>17} {:>6} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>7} {:>9} {:>11} {:>10} {:>10}",
         "input",
         "pods",
         "policies",
@@ -42,7 +42,8 @@ pub(crate) fn measure_all(words: &[&String], smoke: bool) {
         "senders",
         "receivers",
         "links",
-        "peak MiB"
+        "peak MiB",
+        "verdict us"
     );
     for (case, _) in CASES {
         for (pods, policies) in if smoke { &SIZES[..1] } else { &SIZES[..] } {
@@ -76,8 +77,14 @@ pub(crate) fn measure_one(arguments: &[String]) {
         pairs
     });
     let peak = resident("VmHWM") - before;
+    let links = links(&model);
+    let (_, judging) = timed(|| {
+        for link in &links {
+            black_box(model.judge(link, now)).expect("the ends are in the cluster");
+        }
+    });
     println!(
-        "{name:>17} {pods:>6} {policies:>8} {:>8.1} {:>8.1} {:>9.1} {:>9.1} {:>9.1} {:>7} {:>9} {pairs:>11} {peak:>10.1}",
+        "{name:>17} {pods:>6} {policies:>8} {:>8.1} {:>8.1} {:>9.1} {:>9.1} {:>9.1} {:>7} {:>9} {pairs:>11} {peak:>10.1} {:>10.2}",
         millis(load),
         millis(build),
         millis(classes),
@@ -85,6 +92,6 @@ pub(crate) fn measure_one(arguments: &[String]) {
         millis(load + build + classes + all),
         reach.senders().len(),
         reach.receivers().len(),
+        judging.as_secs_f64() * 1e6 / links.len() as f64,
     );
-    let _ = links;
 }
