@@ -103,7 +103,8 @@ impl Coverage {
         "tier-port:name",
     ];
 
-    /// What of it the lab's worlds need not meet: there all is known, over TCP and IPv4, from pods.
+    /// What of it the lab's worlds need not meet: there all is known and speaks from pods. Of the tiers they have a list of
+    /// their own ([`Self::IN_THE_KERNEL`]).
     const NOT_RUNNABLE: &[&str] = &[
         "step:not-guarded",
         "step:undecided",
