@@ -5,8 +5,8 @@
  *
  * Why here: a pod's loopback passes no program on the node. The sender's socket
  * is known on the way out, the receiver's on the way in; what a packet socket
- * puts on the loopback passes the latter alone, and is told by the mark that
- * is missing. And only here it is known which socket a packet for a declared
+ * puts on the loopback passes the latter alone, and is told by the route that
+ * it has not. And only here it is known which socket a packet for a declared
  * port goes to, however that came by the port.
  * Cost: two short runs for each packet; a lookup in the socket's storage for
  * one on the loopback, and for a datagram.
@@ -20,7 +20,11 @@
 
 /* What a program that sees packets from their IP header on reads of one. */
 struct inside_packet {
-	struct inside_key key;
+	__u8 source[16];
+	__u8 destination[16];
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol;
 	__u8 six;
 	__u8 syn; /* of TCP: opens a connection */
 	__u8 reset;
@@ -40,29 +44,29 @@ static __always_inline bool read_inside(struct __sk_buff *skb, struct inside_pac
 
 		if (bpf_skb_load_bytes(skb, 0, &six, sizeof(six)))
 			return false;
-		__builtin_memcpy(packet->key.source, six.source, 16);
-		__builtin_memcpy(packet->key.destination, six.destination, 16);
-		packet->key.protocol = six.next;
+		__builtin_memcpy(packet->source, six.source, 16);
+		__builtin_memcpy(packet->destination, six.destination, 16);
+		packet->protocol = six.next;
 		at = IPV6_BYTES;
 	} else {
 		struct ipv4_header four;
 
 		if (bpf_skb_load_bytes(skb, 0, &four, sizeof(four)) || four.version_length < 0x45)
 			return false;
-		write_ipv4(packet->key.source, four.source);
-		write_ipv4(packet->key.destination, four.destination);
-		packet->key.protocol = four.protocol;
+		write_ipv4(packet->source, four.source);
+		write_ipv4(packet->destination, four.destination);
+		packet->protocol = four.protocol;
 		at = (four.version_length & 15) * 4;
 		/* Later fragments have no ports; a receiving socket gets the whole. */
 		if (four.fragment & bpf_htons(0x1fff))
 			return true;
 	}
-	if (packet->key.protocol == IPPROTO_TCP) {
+	if (packet->protocol == IPPROTO_TCP) {
 		if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)))
 			return false;
 		packet->syn = (tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 		packet->reset = !!(tcp.flags & TCP_RST);
-	} else if (!has_ports(packet->key.protocol)) {
+	} else if (!has_ports(packet->protocol)) {
 		__u8 type = 0;
 
 		if (bpf_skb_load_bytes(skb, at, &type, sizeof(type)))
@@ -71,9 +75,9 @@ static __always_inline bool read_inside(struct __sk_buff *skb, struct inside_pac
 		return true;
 	}
 	if (bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
-		return packet->key.protocol != IPPROTO_UDP;
-	packet->key.source_port = bpf_ntohs(ports[0]);
-	packet->key.destination_port = bpf_ntohs(ports[1]);
+		return packet->protocol != IPPROTO_UDP;
+	packet->source_port = bpf_ntohs(ports[0]);
+	packet->destination_port = bpf_ntohs(ports[1]);
 	return true;
 }
 
@@ -84,11 +88,11 @@ static __noinline int drop_inside(struct __sk_buff *skb, __u64 state_word, const
 
 	if (state_word & STATE_LEARNING)
 		return PASS_PACKET;
-	__builtin_memcpy(packet.source, read->key.source, 16);
-	__builtin_memcpy(packet.destination, read->key.destination, 16);
-	packet.key.protocol = read->key.protocol;
-	packet.key.pod_port = origin == FLOW_OUT ? read->key.source_port : read->key.destination_port;
-	packet.key.remote_port = origin == FLOW_OUT ? read->key.destination_port : read->key.source_port;
+	__builtin_memcpy(packet.source, read->source, 16);
+	__builtin_memcpy(packet.destination, read->destination, 16);
+	packet.key.protocol = read->protocol;
+	packet.key.pod_port = origin == FLOW_OUT ? read->source_port : read->destination_port;
+	packet.key.remote_port = origin == FLOW_OUT ? read->destination_port : read->source_port;
 	drop(skb, state_word, NULL, &packet, reason, origin);
 	return DROP_PACKET;
 }
@@ -188,24 +192,11 @@ static __always_inline int judge_raw(struct __sk_buff *skb, __u64 state_word, co
 		return drop_inside(skb, state_word, packet, DROP_RAW_SOCKET, FLOW_OUT);
 	question.state = state_word;
 	question.target.protocol = PROTOCOL_PORTLESS;
-	__builtin_memcpy(question.target.address, packet->key.destination, 16);
+	__builtin_memcpy(question.target.address, packet->destination, 16);
 	judge_sender(&question);
 	if (question.judgement.enforced == VERDICT_ALLOW)
 		return PASS_PACKET;
 	return drop_inside(skb, state_word, packet, DROP_REFUSED, FLOW_OUT);
-}
-
-/* A datagram that comes in by the loopback was sent by a socket, which its send was judged for. */
-static __always_inline void mark(struct inside_key *key, const struct bpf_sock *socket)
-{
-	__u64 now;
-
-	key->network = network_of(socket);
-	if (bpf_map_lookup_elem(&inside, key))
-		return;
-	now = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&inside, key, &now, BPF_ANY))
-		count(COUNTER_MAP_FULL);
 }
 
 static __always_inline bool is_to(const struct connect_record *record, const __u8 *address)
@@ -242,11 +233,9 @@ int inside_out(struct __sk_buff *skb)
 			rejudge_inside(socket, record, state_word);
 		/* The reset that ends a refused connection is all that passes of it. */
 		if (record->enforced != VERDICT_ALLOW && read_inside(skb, &packet) &&
-		    is_to(record, packet.key.destination) && !packet.reset)
+		    is_to(record, packet.destination) && !packet.reset)
 			return drop_inside(skb, state_word, &packet, DROP_REFUSED, FLOW_OUT);
 	}
-	if (socket->protocol == IPPROTO_UDP && read_inside(skb, &packet))
-		mark(&packet.key, socket);
 	return PASS_PACKET;
 }
 
@@ -293,89 +282,63 @@ static __always_inline bool owns_datagram_port(struct __sk_buff *skb, struct bpf
 }
 
 /*
- * By the loopback: somebody's socket connects there, and that was judged; a packet socket's SYN has none. A datagram
- * without a mark may be of a process of the node that came into the pod's network, as for a port-forward.
+ * What a socket sends by the loopback was routed on its way out, which is when the socket was judged, and arrives holding
+ * that route (loopback_xmit). What a packet socket puts there has none: it is routed on its way in, and does not hold
+ * that, nor what it is lent of the socket that it is for (tcp_v4_early_demux); a new route of IPv4, which it does hold,
+ * is told by its kind.
  */
-static __always_inline bool has_sender(struct __sk_buff *skb, const struct inside_packet *packet)
+static __always_inline bool was_routed_out(struct __sk_buff *skb)
 {
-	const __u32 *source = (const __u32 *)packet->key.source, *destination = (const __u32 *)packet->key.destination;
-	struct bpf_sock_tuple tuple = {};
-	__u32 length = packet->six ? sizeof(tuple.ipv6) : sizeof(tuple.ipv4);
-	struct bpf_sock *socket;
-	bool judged;
+	struct sk_buff *buffer = bpf_cast_to_kern_ctx(skb);
+	unsigned long route = buffer->_skb_refdst;
 
-	/* Who sends there is who would receive from there. */
-	if (packet->six) {
-		__builtin_memcpy(tuple.ipv6.saddr, destination, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, source, 16);
-		tuple.ipv6.sport = bpf_htons(packet->key.destination_port);
-		tuple.ipv6.dport = bpf_htons(packet->key.source_port);
-	} else {
-		tuple.ipv4.saddr = destination[3];
-		tuple.ipv4.daddr = source[3];
-		tuple.ipv4.sport = bpf_htons(packet->key.destination_port);
-		tuple.ipv4.dport = bpf_htons(packet->key.source_port);
-	}
-	if (packet->key.protocol == IPPROTO_TCP) {
-		socket = bpf_sk_lookup_tcp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
-		if (!socket)
-			return false;
-		judged = socket->state == TCP_SYN_SENT;
-	} else {
-		socket = bpf_sk_lookup_udp(skb, &tuple, length, BPF_F_CURRENT_NETNS, 0);
-		if (!socket)
-			return false;
-		judged = bpf_sk_ancestor_cgroup_id(socket, root_level) != root_cgroup;
-	}
-	bpf_sk_release(socket);
-	return judged;
+	if (!route || (route & SKB_DST_NOREF))
+		return false;
+	return skb->protocol == bpf_htons(ETHERTYPE_IPV6) || !BPF_CORE_READ((struct rtable *)route, rt_is_input);
 }
 
 SEC("cgroup_skb/ingress")
 int inside_in(struct __sk_buff *skb)
 {
+	bool by_loopback = skb->ifindex == LOOPBACK;
 	struct connect_record *record;
 	struct inside_packet packet;
 	struct bpf_sock *socket;
+	bool datagram, listens;
 	__u64 state_word;
-	bool listens, owns;
 
 	if (!skb->sk)
 		return PASS_PACKET;
 	socket = bpf_sk_fullsock(skb->sk);
 	if (!socket || (socket->protocol != IPPROTO_TCP && socket->protocol != IPPROTO_UDP) || socket->type == SOCK_RAW)
 		return PASS_PACKET;
-	listens = socket->protocol == IPPROTO_UDP || socket->state == TCP_LISTEN;
-	if (!listens && skb->ifindex != LOOPBACK)
+	datagram = socket->protocol == IPPROTO_UDP;
+	listens = datagram || socket->state == TCP_LISTEN;
+	if (!listens && !by_loopback)
 		return PASS_PACKET;
 	state_word = read_state();
 	if (!revision_of(state_word))
 		return PASS_PACKET;
-	if (listens) {
-		bool datagram = socket->protocol == IPPROTO_UDP;
+	if (by_loopback && !was_routed_out(skb)) {
+		bool readable = read_inside(skb, &packet);
 
-		if (datagram && skb->ifindex != LOOPBACK && owns_datagram_port(skb, socket, state_word))
-			return PASS_PACKET;
+		return drop_inside(skb, state_word, &packet, readable ? DROP_NO_SOCKET : DROP_UNREADABLE, FLOW_IN);
+	}
+	if (listens && !(datagram && owns_datagram_port(skb, socket, state_word))) {
 		if (!read_inside(skb, &packet))
 			return drop_inside(skb, state_word, &packet, DROP_UNREADABLE, FLOW_IN);
 		/* What follows a SYN that passed. */
 		if (!datagram && !packet.syn)
 			return PASS_PACKET;
-		owns = datagram ? owns_datagram_port(skb, socket, state_word) : owns_port(skb, socket, state_word);
-		if (!owns)
+		if (datagram || !owns_port(skb, socket, state_word))
 			return drop_inside(skb, state_word, &packet, DROP_PORT_OWNER, FLOW_IN);
-		if (skb->ifindex != LOOPBACK)
-			return PASS_PACKET;
-		if (packet.key.protocol != IPPROTO_TCP)
-			packet.key.network = network_of(socket);
-		if ((packet.key.protocol == IPPROTO_TCP || !bpf_map_lookup_elem(&inside, &packet.key)) &&
-		    !has_sender(skb, &packet))
-			return drop_inside(skb, state_word, &packet, DROP_NO_SOCKET, FLOW_IN);
 	}
+	if (!by_loopback)
+		return PASS_PACKET;
 	/* Of a connection that is refused nothing comes back either. */
 	record = bpf_sk_storage_get(&connects, socket, NULL, 0);
 	if (!record || record->enforced == VERDICT_ALLOW || !read_inside(skb, &packet) || packet.reset ||
-	    !is_to(record, packet.key.source))
+	    !is_to(record, packet.source))
 		return PASS_PACKET;
 	return drop_inside(skb, state_word, &packet, DROP_REFUSED, FLOW_IN);
 }

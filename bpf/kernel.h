@@ -213,11 +213,20 @@ struct nf_conn {
 
 struct sk_buff {
 	unsigned long _nfct;
+	unsigned long _skb_refdst;
+};
+
+struct rtable {
+	__u8 rt_is_input;
 };
 
 #pragma clang attribute pop
 
+/* The kernel's own struct of a packet; since 6.2. */
+extern void *bpf_cast_to_kern_ctx(void *context) __ksym;
+
 #define NFCT_POINTER (~7UL)
+#define SKB_DST_NOREF 1UL /* the packet does not hold its route */
 /* enum ip_conntrack_status, include/uapi/linux/netfilter/nf_conntrack_common.h */
 #define IPS_SEEN_REPLY (1 << 1)
 #define IPS_DST_NAT (1 << 5)

@@ -267,17 +267,6 @@ struct fragment_key {
 	__u16 unused;
 };
 
-/* A packet inside a pod, by whose network it is. */
-struct inside_key {
-	__u64 network; /* cookie */
-	__u8 source[16];
-	__u8 destination[16];
-	__u16 source_port;
-	__u16 destination_port;
-	__u8 protocol;
-	__u8 unused[3];
-};
-
 /* Whether a datagram socket may have its port. */
 struct owned_port {
 	__u64 state; /* that it was asked under */

@@ -75,14 +75,12 @@ static __always_inline void know_sender(struct flow_value *flow, const __u8 *pee
 	flow->attempt = sender->attempt;
 }
 
-/* Since 6.2. Without it, or without connection tracking, what the packet says is what its sender dialled. */
-extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
-
+/* Without connection tracking, what the packet says is what its sender dialled. */
 static __always_inline struct nf_conn *find_track(struct __sk_buff *skb)
 {
 	struct sk_buff *buffer;
 
-	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx) || !bpf_core_type_exists(struct nf_conn))
+	if (!bpf_core_type_exists(struct nf_conn))
 		return NULL;
 	buffer = bpf_cast_to_kern_ctx(skb);
 	return (struct nf_conn *)(buffer->_nfct & NFCT_POINTER);

@@ -123,14 +123,6 @@ struct {
 	__type(value, __u64);
 } fragments SEC(".maps");
 
-/* What sockets have sent inside their pods: written just before it comes in. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 2048);
-	__type(key, struct inside_key);
-	__type(value, __u64);
-} inside SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

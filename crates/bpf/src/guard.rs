@@ -44,7 +44,7 @@ const PROGRAMS: [(&str, u32); 14] = [
     ("socket_state", libbpf_sys::BPF_TRACE_RAW_TP),
 ];
 /// Maps beside the tables.
-const PLAIN_MAPS: [&str; 18] = [
+const PLAIN_MAPS: [&str; 17] = [
     "state",
     "events",
     "counters",
@@ -60,7 +60,6 @@ const PLAIN_MAPS: [&str; 18] = [
     "shares",
     "fragments",
     "drops",
-    "inside",
     "owned",
     "scratch",
 ];

@@ -156,9 +156,33 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
         }
         "send-again" => {
             if held.datagrams.is_empty() {
-                held.datagrams.push(UdpSocket::bind("0.0.0.0:0")?);
+                let any: std::net::IpAddr = if address(0).is_ipv4() { [0u8; 4].into() } else { [0u16; 8].into() };
+                held.datagrams.push(UdpSocket::bind((any, 0))?);
             }
             held.datagrams[0].send_to(b"hello", address(0))?;
+        }
+        // So many bytes at once, in datagrams of the size that is said last.
+        "send-large" => {
+            let any: std::net::IpAddr = if address(0).is_ipv4() { [0u8; 4].into() } else { [0u16; 8].into() };
+            let socket = UdpSocket::bind((any, 0))?;
+            let [bytes, each] = [1, 2].map(|index| rest[index].parse::<u32>().expect("a number"));
+            if each < bytes {
+                // SAFETY: the value is as long as said.
+                let result = unsafe {
+                    let each = std::ptr::from_ref(&each).cast();
+                    libc::setsockopt(
+                        socket.as_raw_fd(),
+                        libc::SOL_UDP,
+                        libc::UDP_SEGMENT,
+                        each,
+                        size_of::<u32>() as u32,
+                    )
+                };
+                if result != 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+            }
+            socket.send_to(&vec![b'x'; bytes as usize], address(0))?;
         }
         "bind" => held.listeners.push(TcpListener::bind(address(0))?),
         // One datagram is awaited and answered.

@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
 
 use palisade_bpf::network::{self, PodLink};
@@ -95,6 +96,25 @@ impl Pod {
         });
     }
 
+    /// Listens in on an interface of the pod from now on.
+    pub fn tap(&self, interface: &CStr) -> Tap {
+        self.inside(|| {
+            // SAFETY: plain system calls on a descriptor of our own and on valid memory.
+            unsafe {
+                let all = (libc::ETH_P_ALL as u16).to_be();
+                let socket = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, i32::from(all));
+                assert!(socket >= 0, "{}", std::io::Error::last_os_error());
+                let mut at: libc::sockaddr_ll = std::mem::zeroed();
+                at.sll_family = libc::AF_PACKET as u16;
+                at.sll_protocol = all;
+                at.sll_ifindex = i32::try_from(libc::if_nametoindex(interface.as_ptr())).expect("an index");
+                let bound = libc::bind(socket, std::ptr::from_ref(&at).cast(), size_of::<libc::sockaddr_ll>() as u32);
+                assert_eq!(bound, 0, "{}", std::io::Error::last_os_error());
+                Tap(OwnedFd::from_raw_fd(socket))
+            }
+        })
+    }
+
     /// An Ethernet header from the pod to everybody.
     pub fn ethernet(&self, kind: u16) -> Vec<u8> {
         let mut frame = vec![0xff; 6];
@@ -147,6 +167,61 @@ impl Pod {
         frame.extend(payload);
         frame
     }
+}
+
+/// A packet socket that reads.
+pub struct Tap(OwnedFd);
+
+impl Tap {
+    /// The next frame with data for `port`.
+    pub fn next(&self, port: u16) -> Vec<u8> {
+        let mut bytes = [0; 2048];
+        for _ in 0..64 {
+            let (length, _) =
+                rustix::net::recv(&self.0, &mut bytes[..], rustix::net::RecvFlags::empty()).expect("a frame");
+            let frame = &bytes[..length];
+            if frame[transport(frame)..][2..4] == port.to_be_bytes() && !data(frame).is_empty() {
+                return frame.to_vec();
+            }
+        }
+        panic!("no data for port {port}");
+    }
+}
+
+/// Where the header after IP begins.
+fn transport(frame: &[u8]) -> usize {
+    if frame[12..14] == [0x86, 0xdd] { 54 } else { 34 }
+}
+
+/// What a datagram or segment carries.
+fn data(frame: &[u8]) -> std::ops::Range<usize> {
+    let at = transport(frame);
+    let header = if protocol(frame) == 6 { usize::from(frame[at + 12] >> 4) * 4 } else { 8 };
+    at + header..frame.len()
+}
+
+fn protocol(frame: &[u8]) -> u8 {
+    if frame[12..14] == [0x86, 0xdd] { frame[20] } else { frame[23] }
+}
+
+/// The datagram or segment that its sender could send next: other data, and of a stream, the bytes after these.
+pub fn what_could_follow(frame: &[u8]) -> Vec<u8> {
+    let (at, said, protocol) = (transport(frame), data(frame), protocol(frame));
+    let mut next = frame.to_vec();
+    next[said.clone()].fill(b'!');
+    let sum_at = at + if protocol == 6 { 16 } else { 6 };
+    if protocol == 6 {
+        let sequence = u32::from_be_bytes(next[at + 4..at + 8].try_into().expect("four bytes"));
+        next[at + 4..at + 8].copy_from_slice(&(sequence + said.len() as u32).to_be_bytes());
+    }
+    next[sum_at..sum_at + 2].fill(0);
+    let addresses = if at == 54 { 22..54 } else { 26..34 };
+    let length = (next.len() - at) as u16;
+    let mut pseudo = [&next[addresses], &[0, protocol], &length.to_be_bytes(), &next[at..]].concat();
+    pseudo.resize(pseudo.len().next_multiple_of(2), 0);
+    let sum = checksum(&pseudo);
+    next[sum_at..sum_at + 2].copy_from_slice(&sum);
+    next
 }
 
 /// Ports 1000 to 2000, eight bytes of data.

@@ -114,10 +114,23 @@ pub fn udp(from: IpAddr, to: IpAddr, ports: (u16, u16), payload: &[u8]) -> Vec<u
     datagram
 }
 
-/// A segment with a payload, so that it can be told apart.
+/// A segment of no connection, with a payload, so that it can be told apart.
 pub fn tcp(from: IpAddr, to: IpAddr, ports: (u16, u16), flags: u8, payload: &[u8]) -> Vec<u8> {
+    tcp_at(from, to, ports, (1, 0), flags, payload)
+}
+
+/// The same at a sequence number, acknowledging another.
+pub fn tcp_at(
+    from: IpAddr,
+    to: IpAddr,
+    ports: (u16, u16),
+    (sequence, acknowledged): (u32, u32),
+    flags: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut segment = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
-    segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    segment.extend([sequence.to_be_bytes(), acknowledged.to_be_bytes()].concat());
+    segment.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
     segment.extend_from_slice(payload);
     let sum = over_addresses(from, to, TCP, &segment).to_be_bytes();
     segment[16..18].copy_from_slice(&sum);

@@ -299,6 +299,23 @@ pub fn loopback(stage: &Stage) -> Outcome {
     stage.at(&victim, Trace::Marker, || stage.attack("vault:side", &["packets", &packet]))
 }
 
+/// A word put into what another container of the pod says to itself on the pod's loopback.
+fn interjected(stage: &Stage, kind: &str) -> Outcome {
+    let port = (4600 + stage.number()).to_string();
+    let victim = stage.start("web:nginx", &["talk-inside", kind, &port]);
+    let intruder = stage.start("web:shipper", &["interject", &port]);
+    let heard = victim.go_on();
+    Outcome { arrived: heard.contains("forged"), said: heard + &intruder.go_on() }
+}
+
+pub fn in_an_exchange_inside(stage: &Stage) -> Outcome {
+    interjected(stage, "udp")
+}
+
+pub fn in_a_connection_inside(stage: &Stage) -> Outcome {
+    interjected(stage, "tcp")
+}
+
 /// A connection that a rule allows is up; another container of the pod puts a segment into it.
 pub fn in_a_connection(stage: &Stage) -> Outcome {
     let pod = stage.pod("web");

@@ -45,6 +45,8 @@ const SHIPPER: Evidence = Record("web", Some("shipper"));
 const NGINX: Evidence = Record("web", Some("nginx"));
 /// Raw and packet sockets never connected.
 const RAW: Evidence = Counter("dropped-raw-socket");
+/// On the pod's loopback, of no socket that sent it.
+const INSIDE: Evidence = Counter("dropped-no-socket");
 const ADDRESS: Evidence = Counter("dropped-source-address");
 const HARDWARE: Evidence = Counter("dropped-source-hardware");
 /// A header behind IP that no rule can be about, or that hides what comes after it.
@@ -138,6 +140,8 @@ pub const ATTACKS: &[Attack] = &[
     attack("a raw echo request", Stopped(SHIPPER), packets::echo),
     attack("an ICMP error that answers nothing", Stopped(RAW), packets::error),
     attack("a frame in another container's connection", Stopped(RAW), packets::in_a_connection),
+    attack("a segment in a connection on the pod's loopback", Stopped(INSIDE), packets::in_a_connection_inside),
+    attack("a datagram in an exchange on the pod's loopback", Stopped(INSIDE), packets::in_an_exchange_inside),
     attack("the node's address, forged by a pod", Stopped(ADDRESS), packets::node_from_a_pod),
     attack("the node's address, forged from outside", Stopped(REFUSED), packets::node_from_outside),
     attack("a pod's address, forged from outside", Stopped(REFUSED), packets::pod_from_outside),

@@ -6,6 +6,7 @@ mod converse;
 mod dial;
 mod express;
 mod inject;
+mod interject;
 mod pass;
 mod send;
 mod steal;
@@ -59,6 +60,8 @@ fn run(words: &[&str]) -> io::Result<String> {
         ["hold", name, descriptor] => pass::hold(name, descriptor),
         ["memory", source, arguments @ ..] => inject::run_from_memory(source, arguments),
         ["mounted", source, path, arguments @ ..] => inject::run_mounted_over(source, path, arguments),
+        ["talk-inside", kind, port] => interject::talk_inside(kind, port),
+        ["interject", port] => interject::interject(port),
         ["nested", target] => inject::dial_from_nested_cgroup(target),
         ["trace", program, target] => inject::trace(program, target),
         ["preload", object, target] => inject::write_object(object, target),
