@@ -35,10 +35,10 @@ peers: setup ## build ahead what tests compare with: cosign, osv-scanner, an API
 	$(CARGO) run -q $(CARGO_FLAGS) -p palisade-peers
 
 soak: setup fuzz ## hours of it: WORLDS random worlds from SEED on, 100 killed agents, 1,000 changes (root)
-	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test worlds_in_the_kernel -- --nocapture
-	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) -p palisade --test cyclonus -- --nocapture
-	PALISADE_GO_PROGRAMS=100 $(CARGO) test $(CARGO_FLAGS) -p palisade --test linked_functions -- --nocapture
-	PALISADE_KILLS=100 PALISADE_CHANGES=1000 $(CARGO) test $(CARGO_FLAGS) -p palisade --test endurance -- --nocapture --test-threads=1
+	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) --profile soak -p palisade --test worlds_in_the_kernel -- --nocapture
+	PALISADE_WORLDS=$(WORLDS) PALISADE_SEED=$(SEED) $(CARGO) test $(CARGO_FLAGS) --profile soak -p palisade --test cyclonus -- --nocapture
+	PALISADE_GO_PROGRAMS=100 $(CARGO) test $(CARGO_FLAGS) --profile soak -p palisade --test linked_functions -- --nocapture
+	PALISADE_KILLS=100 PALISADE_CHANGES=1000 $(CARGO) test $(CARGO_FLAGS) --profile soak -p palisade --test endurance -- --nocapture --test-threads=1
 
 fuzz: setup ## changed inputs for FUZZ_SECONDS against each parser and the evaluator, guided by what they reach
 	RUSTFLAGS="$(RUSTFLAGS) -C instrument-coverage --cfg coverage_guidance" LLVM_PROFILE_FILE=/dev/null CARGO_TARGET_DIR=target/fuzz \

@@ -1,14 +1,16 @@
 //! A lab and an agent for a test, by the binary alone: what a user types.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use palisade_lab::stand_in::attempt;
 use palisade_model::Inventory;
-use palisade_model::flow::FlowRecord;
+use palisade_model::flow::{FlowOutcome, FlowRecord};
 
 /// Ten times what a lab of this size takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -134,7 +136,7 @@ impl Lab {
         let _ = stdin.write_all(piped.unwrap_or_default().as_bytes());
         drop(stdin);
         let socket = self.state().join(format!("{name}.sock"));
-        let agent = Agent { child, socket, log, node: node.map(str::to_owned) };
+        let agent = Agent { child, socket, log, node: node.map(str::to_owned), followed: OnceLock::new() };
         agent.wait_for("the agent's socket", |agent| agent.ask(r#"{"status":{}}"#).is_some());
         agent
     }
@@ -211,6 +213,7 @@ pub struct Agent {
     log: PathBuf,
     /// Nothing: every node.
     node: Option<String>,
+    followed: OnceLock<Followed>,
 }
 
 impl Agent {
@@ -256,7 +259,7 @@ impl Agent {
     pub fn records(&self, count: usize, matches: impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
         let begun = Instant::now();
         loop {
-            let records = self.finished_records(&matches);
+            let records = self.told().tries(&matches);
             if records.len() >= count || begun.elapsed() > DEADLINE / 4 {
                 return records;
             }
@@ -264,21 +267,19 @@ impl Agent {
         }
     }
 
-    /// What the agent has in its history now of senders' tries, the newest record of each.
-    fn finished_records(&self, matches: &impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
-        finished(self.history().into_iter().filter(matches))
+    /// Every record that the agent has told until now, in that order.
+    pub fn history(&self) -> Vec<FlowRecord> {
+        self.told().all(|_| true)
     }
 
-    /// Every record that the agent has in its history now, in the order in which they were told.
-    pub fn history(&self) -> Vec<FlowRecord> {
-        let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
-        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
-        writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
-        // The stream goes on for ever: a pause, or what happened after the question, is the end of the history.
-        let asked = palisade_model::Timestamp::now();
-        let lines = BufReader::new(stream).lines().map_while(Result::ok);
-        let records = lines.filter_map(|line| serde_json::from_str::<FlowRecord>(&line).ok());
-        records.take_while(|record| record.time <= asked).collect()
+    /// What the agent has told, with all that the kernel has told it by now.
+    pub fn told(&self) -> &Followed {
+        let followed = self.followed.get_or_init(|| self.follow());
+        // Whoever asks makes it read the kernel's events first.
+        let status = self.ask(r#"{"status":{}}"#).expect("the agent answers");
+        let lines = status["records"].as_u64().and_then(|lines| usize::try_from(lines).ok()).expect("a number");
+        followed.wait_for_lines(lines);
+        followed
     }
 
     /// Every record from the first on, as they come, however many there will be.
@@ -286,13 +287,14 @@ impl Agent {
         let mut stream = UnixStream::connect(&self.socket).expect("the agent answers");
         writeln!(stream, r#"{{"observe":{{"since":"start"}}}}"#).expect("the agent reads");
         let followed = Followed::default();
-        let records = followed.0.clone();
+        let told = followed.0.clone();
         std::thread::spawn(move || {
             // Ends with the agent.
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if let Ok(record) = serde_json::from_str(&line) {
-                    records.lock().expect("nobody panics with it").push(record);
-                }
+                let mut heard = told.heard.lock().expect("nobody panics with it");
+                heard.lines += 1;
+                heard.records.extend(serde_json::from_str::<FlowRecord>(&line));
+                told.more.notify_all();
             }
         });
         followed
@@ -311,27 +313,53 @@ impl Agent {
 
 /// Records that are followed.
 #[derive(Clone, Default)]
-pub struct Followed(std::sync::Arc<std::sync::Mutex<Vec<FlowRecord>>>);
+pub struct Followed(Arc<Told>);
+
+#[derive(Default)]
+struct Told {
+    heard: Mutex<Heard>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    records: Vec<FlowRecord>,
+    /// Also those that tell of lost records.
+    lines: usize,
+}
 
 impl Followed {
     /// Whether there is such a record by now.
     pub fn any(&self, matches: impl Fn(&FlowRecord) -> bool) -> bool {
-        self.0.lock().expect("nobody panics with it").iter().rev().any(matches)
+        self.heard().records.iter().rev().any(matches)
+    }
+
+    /// Such records, in the order in which they were told.
+    pub fn all(&self, matches: impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
+        self.heard().records.iter().filter(|record| matches(record)).cloned().collect()
     }
 
     /// The tries among them that have their outcome, in the order in which they were made.
     pub fn tries(&self, matches: impl Fn(&FlowRecord) -> bool) -> Vec<FlowRecord> {
-        let records = self.0.lock().expect("nobody panics with it");
-        finished(records.iter().filter(|record| matches(record)).cloned())
+        finished(self.heard().records.iter().filter(|record| matches(record)))
+    }
+
+    fn wait_for_lines(&self, lines: usize) {
+        let are_missing = |heard: &mut Heard| heard.lines < lines;
+        let (heard, _) = self.0.more.wait_timeout_while(self.heard(), DEADLINE, are_missing).expect("as above");
+        assert!(heard.lines >= lines, "the agent tells {} of {lines} records", heard.lines);
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.heard.lock().expect("nobody panics with it")
     }
 }
 
 /// The newest record of each try that has its outcome.
-fn finished(records: impl Iterator<Item = FlowRecord>) -> Vec<FlowRecord> {
-    let tries = records.filter(FlowRecord::is_try).map(|record| ((record.time, record.id), record));
-    let mut newest: Vec<FlowRecord> = tries.collect::<std::collections::BTreeMap<_, _>>().into_values().collect();
-    newest.retain(|record| record.outcome != palisade_model::flow::FlowOutcome::Pending);
-    newest
+fn finished<'r>(records: impl Iterator<Item = &'r FlowRecord>) -> Vec<FlowRecord> {
+    let tries = records.filter(|record| record.is_try()).map(|record| ((record.time, record.id), record));
+    let newest: BTreeMap<_, _> = tries.collect();
+    newest.into_values().filter(|record| record.outcome != FlowOutcome::Pending).cloned().collect()
 }
 
 impl Drop for Agent {
@@ -378,8 +406,19 @@ impl Caller {
     }
 
     fn attempt(&mut self, attempt: &attempt::Try) -> attempt::Answer {
-        let line = serde_json::to_string(attempt).expect("a try is JSON");
-        writeln!(self.tries, "{line}").expect("the caller reads");
+        self.attempts(std::slice::from_ref(attempt)).remove(0)
+    }
+
+    /// Makes `tries` one after the other.
+    pub fn attempts(&mut self, tries: &[attempt::Try]) -> Vec<attempt::Answer> {
+        for each in tries {
+            let line = serde_json::to_string(each).expect("a try is JSON");
+            writeln!(self.tries, "{line}").expect("the caller reads");
+        }
+        tries.iter().map(|_| self.answer()).collect()
+    }
+
+    fn answer(&mut self) -> attempt::Answer {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the caller answers");
         serde_json::from_str(&answer).expect("an answer is JSON")

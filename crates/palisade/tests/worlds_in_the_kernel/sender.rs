@@ -1,5 +1,6 @@
 //! A try as the sender's node judges it: what the engine says of the whole link, held against the record and the call.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use palisade_lab::stand_in::attempt;
@@ -8,10 +9,15 @@ use palisade_model::link::{End, Link, Which};
 use palisade_model::perimeter::OnRefusal;
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Judgement, Verdict};
-use palisade_model::{Inventory, Protocol};
+use palisade_model::{Inventory, Protocol, Timestamp};
 use palisade_policy::compile::{Reason, ServiceWord, reason};
 use palisade_policy::{Model, PodFacts};
 use palisade_worlds::runnable::{self, Dial, Program, Target, Try};
+
+use crate::lab::Agent;
+use crate::made::{Made, Process};
+use crate::outcome::Outcome;
+use crate::stage::Stage;
 
 /// "Permission denied": what a refused connect returns.
 pub const EACCES: i32 = 13;
@@ -153,6 +159,44 @@ impl Expected {
             wrong.push(format!("outcome {:?} but the call said {answer:?} ({:?})", record.outcome, each.to));
         }
         wrong
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Holds the records of the agent of the senders' node, and what the calls said, against the engine.
+    pub fn compare_senders<'g>(
+        &self,
+        model: &Model,
+        agent: &Agent,
+        begun: Timestamp,
+        groups: impl Iterator<Item = (&'g Process, &'g Vec<(Made<'a>, attempt::Answer)>)>,
+        outcome: &mut Outcome,
+    ) where
+        'a: 'g,
+    {
+        let groups: BTreeMap<_, _> = groups.collect();
+        let wanted = groups.values().map(|group| group.len()).sum();
+        let is_ours = |record: &FlowRecord| {
+            record.time >= begun && Process::of(record).is_some_and(|process| groups.contains_key(&process))
+        };
+        let mut records: BTreeMap<_, VecDeque<FlowRecord>> = BTreeMap::new();
+        for record in agent.records(wanted, is_ours) {
+            records.entry(Process::of(&record)).or_default().push_back(record);
+        }
+        for (process, group) in groups {
+            let mut own = records.remove(&Some(process.clone())).unwrap_or_default();
+            for (made, answer) in group {
+                let record = own.pop_front();
+                let backend = record.as_ref().and_then(|record| record.backend);
+                let expected = Expected::of(model, self.inventory, (made.each, &made.dial), &made.answers, backend);
+                outcome.count(made.way, expected.enforced.allowed);
+                let wrong = match record {
+                    Some(record) => expected.compare(&record, answer, made.each, &made.dial),
+                    None => vec![format!("no record (the call said {answer:?})")],
+                };
+                outcome.fails(&made.says(self.seed), wrong);
+            }
+        }
     }
 }
 
