@@ -57,8 +57,44 @@ static __always_inline void name_backend(const struct flow_key *key, struct flow
 }
 
 /*
- * The first answer to what the pod sent shows which backend of a Service it reached, where no program saw it on the way
- * there: one with the network of this node.
+ * A packet that no pod's veth will see, past its translation: of a flow from a pod to a Service it shows the backend, which
+ * is named, and where the backends differ, judged. False when it must go no further.
+ * Cost: a word of connection tracking; its tuple and the flow only while the backend has not answered, and where the rules
+ * have a mixed Service.
+ */
+static __always_inline bool pass_to_backend(struct nf_conn *track, __u64 state_word)
+{
+	struct flow_key original = {};
+	struct target backend;
+	struct flow_value *flow;
+	struct veth_value *veth;
+	bool is_new = is_new_translation(track);
+
+	if (!is_new && !(state_word & STATE_MIXED))
+		return true;
+	read_original(track, &original);
+	original.protocol = BPF_CORE_READ(track, tuplehash[0].tuple.dst.protonum);
+	flow = bpf_map_lookup_elem(&flows, &original);
+	if (!flow || flow->origin != FLOW_OUT)
+		return true;
+	read_backend(track, &backend);
+	if (flow->cause != CAUSE_MIXED && is_unspecified(flow->peer)) {
+		if (is_new) {
+			veth = find_veth(state_word, flow->interface);
+			name_backend(&original, flow, &backend, veth ? veth->cgroup : 0);
+		}
+		return true;
+	}
+	if (flow->cause == CAUSE_MIXED || flow->peer_port != backend.port || !same_address(flow->peer, backend.address))
+		reach(&original, flow, &backend, state_word);
+	else if (is_stale(flow, state_word))
+		rejudge(&original, flow, state_word);
+	return flow->enforced == VERDICT_ALLOW;
+}
+
+/*
+ * The first answer to what the pod sent shows which backend of a Service it reached, where no program told on the way there:
+ * when connection tracking remembers an exchange of an earlier socket at the same port, or the link has no program yet.
  * Cost: connection tracking's tuple, once a flow.
  */
 static __always_inline void name_answerer(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow,

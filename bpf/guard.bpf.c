@@ -37,6 +37,7 @@
 #include "veth.h"
 #include "receiver.h"
 #include "uplink.h"
+#include "local.h"
 #include "inside.h"
 #include "sweep.h"
 

@@ -216,6 +216,10 @@ struct sk_buff {
 	unsigned long _skb_refdst;
 };
 
+struct bpf_nf_ctx {
+	struct sk_buff *skb;
+};
+
 struct rtable {
 	__u8 rt_is_input;
 };

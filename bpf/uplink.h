@@ -6,9 +6,8 @@
  * translated by now, and its sender's flow, with container and program, is on
  * this node. And a pod that came while no agent lived has no program at its own
  * veth, but its packets come by here.
- * Cost: one lookup by the interface that the packet came in by, and a word of
- * connection tracking. Its tuple and the flow only while a Service's backend has
- * not answered, and where the rules have a mixed Service.
+ * Cost: one lookup by the interface that the packet came in by, and what
+ * pass_to_backend costs.
  */
 #ifndef PALISADE_UPLINK_H
 #define PALISADE_UPLINK_H
@@ -42,12 +41,7 @@ int uplink_out(struct __sk_buff *skb)
 {
 	__u64 state_word = read_state();
 	__u32 from = skb->ingress_ifindex;
-	struct flow_key original = {};
-	struct target backend;
-	struct flow_value *flow;
-	struct veth_value *veth;
 	struct nf_conn *track;
-	bool is_new;
 
 	/* Forwarded from a link that nobody told of: a pod's that came while no agent lives. */
 	if (from && !(state_word & STATE_RECORD_UNKNOWN) && !find_veth(state_word, from))
@@ -55,29 +49,9 @@ int uplink_out(struct __sk_buff *skb)
 	if (!from && !(state_word & STATE_MIXED))
 		return TCX_NEXT;
 	track = find_track(skb);
-	if (!track)
+	if (!track || pass_to_backend(track, state_word))
 		return TCX_NEXT;
-	is_new = is_new_translation(track);
-	if (!is_new && !(state_word & STATE_MIXED))
-		return TCX_NEXT;
-	read_original(track, &original);
-	original.protocol = BPF_CORE_READ(track, tuplehash[0].tuple.dst.protonum);
-	flow = bpf_map_lookup_elem(&flows, &original);
-	if (!flow || flow->origin != FLOW_OUT)
-		return TCX_NEXT;
-	read_backend(track, &backend);
-	if (flow->cause != CAUSE_MIXED && is_unspecified(flow->peer)) {
-		if (is_new) {
-			veth = find_veth(state_word, flow->interface);
-			name_backend(&original, flow, &backend, veth ? veth->cgroup : 0);
-		}
-		return TCX_NEXT;
-	}
-	if (flow->cause == CAUSE_MIXED || flow->peer_port != backend.port || !same_address(flow->peer, backend.address))
-		reach(&original, flow, &backend, state_word);
-	else if (is_stale(flow, state_word))
-		rejudge(&original, flow, state_word);
-	return flow->enforced == VERDICT_ALLOW ? TCX_NEXT : refuse_at_uplink(skb, state_word, DROP_REFUSED);
+	return refuse_at_uplink(skb, state_word, DROP_REFUSED);
 }
 
 #endif

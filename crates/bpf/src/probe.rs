@@ -47,8 +47,7 @@ pub fn shows_translation() -> bool {
 }
 
 fn has_translation(btf: &Btf<'_>) -> bool {
-    btf.type_by_name::<Func<'_>>("bpf_cast_to_kern_ctx").is_some()
-        && btf.type_by_name::<Struct<'_>>("nf_conn").is_some()
+    btf.type_by_name::<Struct<'_>>("nf_conn").is_some()
 }
 
 /// The capabilities without which the agent does not run.
@@ -104,10 +103,15 @@ fn kernel_types(btf: &Btf<'_>) -> Vec<Capability> {
             "knows what became of a connect",
         ),
         needed("tcx", btf.type_by_name::<Func<'_>>("tcx_link_attach").is_some(), "judges packets at pods' veths (6.6)"),
+        needed(
+            "netfilter-link",
+            btf.type_by_name::<Func<'_>>("bpf_nf_link_attach").is_some(),
+            "judges what pods send to Services of the node's own network (6.4)",
+        ),
         wanted(
             "translation",
             has_translation(btf),
-            "a receiver knows its sender behind a Service or NodePort, and each backend of a Service is judged (6.2)",
+            "a receiver knows its sender behind a Service or NodePort, and each backend of a Service is judged",
             "what a node has translated is judged by the address that it has then; mixed Services are refused",
         ),
         wanted(

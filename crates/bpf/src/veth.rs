@@ -1,5 +1,5 @@
-//! The programs at the pods' veths and the node's uplinks: pinned, attached one by one as those come, and held by pinned
-//! links.
+//! The programs at the pods' veths, the node's uplinks and its own way in: pinned, attached one by one as those come, and
+//! held by pinned links.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,14 +17,20 @@ pub(crate) const PROGRAMS: [(&str, u32); 2] =
 /// The program of an uplink of the node.
 pub(crate) const UPLINK: (&str, u32) = ("uplink_out", libbpf_sys::BPF_TCX_EGRESS);
 
+/// The program of what comes in to the node itself; its place is a protocol family of netfilter's.
+pub(crate) const NODE: (&str, u32) = ("node_in", libbpf_sys::BPF_NETFILTER);
+const FAMILIES: [i32; 2] = [libbpf_rs::NFPROTO_IPV4, libbpf_rs::NFPROTO_IPV6];
+/// Where among netfilter's hooks, beside nobody else's BPF program. Any place is behind the translation.
+const PRIORITIES: std::ops::Range<i32> = 60..76;
+
 /// All of them.
-pub(crate) const OF_LINKS: [(&str, u32); 3] = [PROGRAMS[0], PROGRAMS[1], UPLINK];
+pub(crate) const OF_LINKS: [(&str, u32); 4] = [PROGRAMS[0], PROGRAMS[1], UPLINK, NODE];
 
 /// The program that goes through all flows; attached nowhere.
 pub(crate) const SWEEPER: &str = "sweep_flows";
 /// Every program that is pinned, and opened when it is needed.
-pub(crate) const PINNED: [&str; 6] =
-    [PROGRAMS[0].0, PROGRAMS[1].0, UPLINK.0, SWEEPER, crate::earlier::PROGRAM, crate::earlier::IDLE_INSIDE];
+pub(crate) const PINNED: [&str; 7] =
+    [PROGRAMS[0].0, PROGRAMS[1].0, UPLINK.0, NODE.0, SWEEPER, crate::earlier::PROGRAM, crate::earlier::IDLE_INSIDE];
 
 /// The least that the kernel takes as a packet.
 const PACKET_BYTES: usize = 64;
@@ -38,12 +44,13 @@ pub(crate) fn guard(generation: &Generation, node: &File, veths: &[u32], uplinks
     let pinned = pinned(generation)?;
     let of_veths = PROGRAMS.iter().flat_map(|program| veths.iter().map(move |interface| (program, *interface)));
     let of_uplinks = uplinks.iter().map(|interface| (&UPLINK, *interface));
+    let of_node = FAMILIES.iter().map(|family| (&NODE, family.cast_unsigned()));
     let mut missing = Vec::new();
     let mut kept = HashSet::new();
-    for ((name, kind), interface) in of_veths.chain(of_uplinks) {
-        let pin = pin_name(name, interface);
+    for ((name, kind), place) in of_veths.chain(of_uplinks).chain(of_node) {
+        let pin = pin_name(name, place);
         if !pinned.contains(&pin) {
-            missing.push((*name, *kind, interface, pin.clone()));
+            missing.push((*name, *kind, place, pin.clone()));
         }
         kept.insert(pin);
     }
@@ -63,19 +70,17 @@ pub(crate) fn guard(generation: &Generation, node: &File, veths: &[u32], uplinks
         .map(|(name, _)| Ok((*name, open_program(generation, name)?)))
         .collect::<Result<Vec<(&str, OwnedFd)>>>()?;
     network::inside(node, || {
-        for (name, kind, interface, pin) in missing {
+        for (name, kind, place, pin) in missing {
             let program = programs.iter().find(|(known, _)| *known == name);
             let (_, program) = program.expect("opened above");
-            let target = i32::try_from(interface).unwrap_or(i32::MAX);
-            // SAFETY: the descriptor is open; no options are passed.
-            let link = unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), target, kind, std::ptr::null()) };
+            let link = if kind == NODE.1 { link_to_input(program, place) } else { link_to(program, place, kind) };
             if link < 0 {
                 let error = io::Error::from_raw_os_error(-link);
                 // The pod went away meanwhile: there is nothing to guard.
                 if error.raw_os_error() == Some(libc::ENODEV) {
                     continue;
                 }
-                return Err(Error::path("attach the program", format!("{name} to interface {interface}"), error));
+                return Err(Error::path("attach the program", pin, error));
             }
             // SAFETY: the kernel has just given it to us.
             let link = unsafe { OwnedFd::from_raw_fd(link) };
@@ -86,8 +91,35 @@ pub(crate) fn guard(generation: &Generation, node: &File, veths: &[u32], uplinks
     .map_err(|error| Error::path("enter the network of", "the node", error))?
 }
 
-fn pin_name(program: &str, interface: u32) -> String {
-    format!("{program}-{interface}")
+/// A link to an interface: its descriptor, or an error's number below zero.
+fn link_to(program: &OwnedFd, interface: u32, kind: u32) -> i32 {
+    let target = i32::try_from(interface).unwrap_or(i32::MAX);
+    // SAFETY: the descriptor is open; no options are passed.
+    unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), target, kind, std::ptr::null()) }
+}
+
+/// The same to netfilter's input hook in this network. An earlier generation, or somebody else, may have a place there.
+fn link_to_input(program: &OwnedFd, family: u32) -> i32 {
+    let mut options = libbpf_sys::bpf_link_create_opts {
+        sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
+        ..Default::default()
+    };
+    options.__bindgen_anon_1.netfilter.pf = family;
+    options.__bindgen_anon_1.netfilter.hooknum = libbpf_rs::NF_INET_LOCAL_IN.cast_unsigned();
+    let mut link = -libc::EBUSY;
+    for priority in PRIORITIES {
+        options.__bindgen_anon_1.netfilter.priority = priority;
+        // SAFETY: the descriptor is open, and the options outlive the call.
+        link = unsafe { libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, NODE.1, &options) };
+        if link != -libc::EBUSY {
+            break;
+        }
+    }
+    link
+}
+
+fn pin_name(program: &str, place: u32) -> String {
+    format!("{program}-{place}")
 }
 
 /// Whether a generation guards veths.
@@ -95,7 +127,7 @@ pub(crate) fn has_links(generation: &Generation) -> bool {
     pinned(generation).is_ok_and(|names| !names.is_empty())
 }
 
-/// Names of the links to interfaces that are pinned.
+/// Names of the links to places of the node that are pinned.
 fn pinned(generation: &Generation) -> Result<HashSet<String>> {
     let folder = generation.folder.join("links");
     let read = |error| Error::path("read", &folder, error);

@@ -150,12 +150,8 @@ fn mixed_service(model: &Model, target: &Target, links: &[LinkAnswer]) -> Option
     let node = model.pod_named(&sender.namespace, &sender.name)?.node.as_deref();
     let judgements: Vec<Judgement> = links.iter().map(|link| link.judgement.clone()).collect();
     let ServiceVerdict { enforced, would_be } = model.service_verdict(&judgements);
-    let backends = links.iter().filter_map(|link| match &link.link.to {
-        End::Address(address) => Some(*address),
-        End::Pod(_) | End::Node { .. } => None,
-    });
     let differ = [enforced, would_be].contains(&ServiceWord::Mixed);
-    differ.then(|| model.mixed_service(node, target.dialled, backends))
+    differ.then(|| model.mixed_service(node, target.dialled))
 }
 
 fn same(a: &[LinkAnswer], b: &[LinkAnswer]) -> bool {

@@ -105,24 +105,15 @@ impl Model {
         }
     }
 
-    /// What becomes of a Service whose `backends` get different answers, when a pod of `node` dials it at `dialled`
-    /// (`None`: at an address of its own). The sender's node has to see which one a connection reaches: it does not
-    /// when another node translates, nor when the backend is on its own network, where no packet passes a program.
-    pub fn mixed_service(
-        &self,
-        node: Option<&str>,
-        dialled: Option<IpAddr>,
-        backends: impl IntoIterator<Item = IpAddr>,
-    ) -> MixedServices {
-        let node_of = |address: IpAddr| match self.owner_of(address.to_canonical()) {
-            Some(AddressOwner::Node(position)) => Some(&*self.nodes[position].name),
-            Some(AddressOwner::Pod(_) | AddressOwner::Service(_)) | None => None,
-        };
-        let translated_elsewhere = dialled.and_then(node_of).is_some_and(|at| Some(at) != node);
-        let mut on_nodes = backends.into_iter().filter_map(node_of);
-        match translated_elsewhere || on_nodes.any(|at| Some(at) == node) {
-            true => MixedServices::Refused,
-            false => self.settings.mixed_services,
+    /// What becomes of a Service whose backends get different answers, when a pod of `node` dials it at `dialled` (`None`:
+    /// at an address of its own). The sender's node has to see which one a connection reaches: it does not when another
+    /// node translates.
+    pub fn mixed_service(&self, node: Option<&str>, dialled: Option<IpAddr>) -> MixedServices {
+        match dialled.and_then(|address| self.owner_of(address.to_canonical())) {
+            Some(AddressOwner::Node(at)) if Some(&*self.nodes[at].name) != node => MixedServices::Refused,
+            Some(AddressOwner::Node(_) | AddressOwner::Pod(_) | AddressOwner::Service(_)) | None => {
+                self.settings.mixed_services
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A Service whose backends get different verdicts: its connect passes, and the packet decides where it goes on.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,14 +12,19 @@ use palisade_bpf::tables::{Decision, Frontend, Network, OtherLink, PacketHook, V
 
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED};
+use crate::routes::ip;
 use crate::veth::{Wire, await_flow, serve};
 use crate::wire::Pod;
 use crate::world::{ALLOW, DENY, TCP, UDP, all_ports, cell, run, udp_cell};
 
-/// The Service's addresses: port 81 leads to the backend on this node, port 82 to the one on another.
+/// The Service's addresses: port 81 leads to the backend on this node, port 82 to the one on another, port 83 to one with
+/// this node's own network.
 const SERVICE: [&str; 2] = ["10.96.0.1", "fd96::1"];
 const TO_SERVICE: u32 = 200;
 const TO_FAR: u32 = 209;
+const TO_NODE: u32 = 210;
+/// The node's addresses.
+const NODE: [&str; 2] = ["10.9.9.9", "fd09:9::9"];
 /// Where each backend listens, for both protocols.
 const BACKEND_PORT: u16 = 8000;
 /// What the kernel tells a program whose connect is reset.
@@ -35,10 +40,11 @@ impl Mixed {
         let wire = Wire::new();
         // What lies behind this link is no pod of the node: another node, as far as the node can see.
         let far = Pod::new(&wire.world, 9);
-        for (family, service, pods) in [
-            ("ip", SERVICE[0], [wire.two.addresses()[0], far.addresses()[0]]),
-            ("ip6", SERVICE[1], [wire.two.addresses()[1], far.addresses()[1]]),
+        for (family, service, node, pods) in [
+            ("ip", SERVICE[0], NODE[0], [wire.two.addresses()[0], far.addresses()[0]]),
+            ("ip6", SERVICE[1], NODE[1], [wire.two.addresses()[1], far.addresses()[1]]),
         ] {
+            ip(&format!("addr add {node} dev lo"));
             let rule = |port: u16, to: IpAddr| {
                 format!(
                     "{family} daddr {service} meta l4proto {{tcp, udp}} th dport {port} dnat {family} to {}",
@@ -46,16 +52,18 @@ impl Mixed {
                 )
             };
             let chain = format!(
-                "table {family} nat {{\n chain c {{\n type nat hook prerouting priority dstnat;\n{}\n{}\n }}\n}}\n",
+                "table {family} nat {{\n chain c {{\n type nat hook prerouting priority dstnat;\n{}\n{}\n{}\n }}\n}}\n",
                 rule(81, pods[0]),
-                rule(82, pods[1])
+                rule(82, pods[1]),
+                rule(83, node.parse().expect("an address"))
             );
             run("nft", &[&chain]);
         }
         Self { wire, far }
     }
 
-    /// `one` may reach the near backend, the far one, or neither alone by its verdicts: port tables of both.
+    /// `one` may reach the near backend, the far one, or neither alone by its verdicts: port tables of both. The one with the
+    /// node's own network is as the far one.
     fn tables(&self, revision: u64, near: u32, far: u32) -> Tables {
         let mut rules = self.wire.tables(revision);
         rules.cells.retain(|cell| cell.destination != 103);
@@ -63,16 +71,20 @@ impl Mixed {
         rules.decisions.push(Decision { enforced: Verdict::Allow, would: Verdict::Allow, mixed: true, expires: None });
         let port_table = rules.port_tables.len() as u32;
         rules.port_tables.push(all_ports(mixed));
-        for (destination, table) in [(103, near), (TO_FAR, far), (TO_SERVICE, port_table)] {
+        for (destination, table) in [(103, near), (TO_FAR, far), (TO_NODE, far), (TO_SERVICE, port_table)] {
             rules.cells.extend([cell(20, destination, table), udp_cell(20, destination, table)]);
         }
-        for address in self.far.addresses() {
+        let of_node = NODE.map(|address| (address.parse().expect("an address"), TO_NODE));
+        for (address, destination) in self.far.addresses().map(|address| (address, TO_FAR)).into_iter().chain(of_node) {
+            let address: IpAddr = address;
             let prefix = if address.is_ipv4() { 32 } else { 128 };
-            rules.destinations.push(Network { address, prefix, destination: TO_FAR, own_subject: None });
+            rules.destinations.push(Network { address, prefix, destination, own_subject: None });
         }
         for address in SERVICE {
             let address = address.parse().expect("an address");
-            for (protocol, port) in [(TCP, 81), (TCP, 82), (UDP, 81), (UDP, 82)] {
+            for (protocol, port) in
+                [TCP, UDP].into_iter().flat_map(|protocol| [81, 82, 83].map(|port| (protocol, port)))
+            {
                 rules.frontends.push(Frontend { address, protocol, port, destination: TO_SERVICE });
             }
         }
@@ -167,8 +179,38 @@ fn each_connection_to_a_mixed_service_is_judged_by_the_backend_that_it_reaches()
 }
 
 /// A server at the backends' port.
-fn serve_at(pod: &Pod, address: IpAddr) -> std::net::TcpListener {
-    pod.inside(|| std::net::TcpListener::bind((address, BACKEND_PORT)).expect("a listener"))
+fn serve_at(pod: &Pod, address: IpAddr) -> TcpListener {
+    pod.inside(|| TcpListener::bind((address, BACKEND_PORT)).expect("a listener"))
+}
+
+#[test]
+fn a_backend_with_the_nodes_own_network_gets_nothing_that_is_refused() {
+    privileged(|| {
+        let mut mixed = Mixed::new();
+        let mut one = None;
+        for (revision, verdict) in [(1, DENY), (2, ALLOW)] {
+            let rules = mixed.tables(revision, ALLOW, verdict);
+            mixed.install(&rules, &[]);
+            let one = one.get_or_insert_with(|| mixed.wire.one.puppet(&mixed.wire.program));
+            for (service, node) in SERVICE.iter().zip(NODE) {
+                let backend = SocketAddr::new(node.parse().expect("an address"), BACKEND_PORT);
+                let to = SocketAddr::new(service.parse().expect("an address"), 83);
+                let (stream, datagram) = (TcpListener::bind(backend), UdpSocket::bind(backend));
+                let (stream, datagram) = (stream.expect("a listener"), datagram.expect("a socket"));
+                stream.set_nonblocking(true).expect("set");
+                datagram.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
+                let before = mixed.wire.dropped("refused");
+                assert_eq!(one.connect(to) == Came::Through, verdict == ALLOW, "{to}");
+                assert_eq!(stream.accept().is_ok(), verdict == ALLOW, "{to}");
+                assert_eq!(one.send(to), Came::Through, "the call: {to}");
+                assert_eq!(datagram.recv(&mut [0; 64]).is_ok(), verdict == ALLOW, "{to}");
+                assert_eq!(mixed.wire.dropped("refused") > before, verdict == DENY, "{to}");
+                let told = await_flow(&mut mixed.wire.guard, reached(backend));
+                assert_eq!((told.flow.decision, told.flow.container), (verdict, mixed.wire.one.container_id));
+                assert!(TcpStream::connect(backend).is_ok(), "the node itself comes in");
+            }
+        }
+    });
 }
 
 #[test]

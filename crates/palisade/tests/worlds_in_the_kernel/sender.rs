@@ -202,11 +202,7 @@ impl<'a> Stage<'a> {
 
 fn judged_on_the_packet(model: &Model, dial: &Dial) -> bool {
     let node = model.pod_named(&dial.pod.0, &dial.pod.1).and_then(|pod| pod.node.as_deref());
-    let backends = dial.links.iter().filter_map(|link| match link.to {
-        End::Address(address) => Some(address),
-        End::Pod(_) | End::Node { .. } => None,
-    });
-    model.mixed_service(node, Some(dial.address), backends) == MixedServices::JudgedOnThePacket
+    model.mixed_service(node, Some(dial.address)) == MixedServices::JudgedOnThePacket
 }
 
 fn leads_to(link: &Link, backend: SocketAddr) -> bool {

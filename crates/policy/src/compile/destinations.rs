@@ -61,55 +61,35 @@ pub(super) fn by_address<'m>(
     without_repetitions(prefixes)
 }
 
-/// Which node translates what is dialled to a backend.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Translated {
-    /// The sender's own: its packet programs see the backend.
-    BySender,
-    /// Another one, which does not know the sender's container and program.
-    Elsewhere,
-}
-
 /// Service addresses and ports.
 pub(super) fn frontends<'m>(compiler: &mut Compiler<'m>, senders: &mut Senders<'m>) -> Vec<(Frontend, DestinationId)> {
     let model = compiler.model;
     let mut frontends = BTreeMap::new();
-    let node_addresses = model.nodes.iter().flat_map(|node| {
-        let translated = translated_at(compiler, &node.name);
-        node.addresses.iter().map(move |address| (*address, translated))
-    });
-    let node_addresses: Vec<(IpAddr, Translated)> = node_addresses.collect();
+    let node_addresses: Vec<IpAddr> = model.nodes.iter().flat_map(|node| node.addresses.iter().copied()).collect();
     for service in &model.inventory.services {
         let addresses = service.cluster_ips.iter().chain(&service.external_ips).chain(&service.load_balancer_ips);
         let addresses: Vec<IpAddr> = addresses.map(|address| address.to_canonical()).collect();
         for port in &service.ports {
             let of_nodes = port.node_port.filter(|_| model.is_node_port(service));
-            let dialled = addresses.iter().map(|address| (*address, Translated::BySender, port.port));
-            let on_nodes =
-                node_addresses.iter().filter_map(|(address, translated)| Some((*address, *translated, of_nodes?)));
+            let dialled = addresses.iter().map(|address| (*address, port.port));
+            let on_nodes = node_addresses.iter().filter_map(|address| Some((*address, of_nodes?)));
             let mut ids = [[None; 2]; 2];
-            for (address, translated, number) in dialled.chain(on_nodes) {
+            for (address, number) in dialled.chain(on_nodes) {
                 let v4 = address.is_ipv4();
-                let id = &mut ids[usize::from(v4)][usize::from(translated == Translated::Elsewhere)];
-                let id = *id.get_or_insert_with(|| of_service(compiler, senders, (service, port), v4, translated));
+                let mixed = model.mixed_service(Some(&compiler.node), Some(address));
+                let id = &mut ids[usize::from(v4)][usize::from(mixed == MixedServices::Refused)];
+                let id = *id.get_or_insert_with(|| of_service(compiler, senders, (service, port), v4, mixed));
                 frontends.insert(Frontend { address, protocol: port.protocol, port: number }, id);
             }
         }
     }
     for (address, port, backends) in model.host_ports() {
-        let translated = match model.owner_of(address) {
-            Some(AddressOwner::Node(node)) => translated_at(compiler, &model.nodes[node].name),
-            Some(AddressOwner::Pod(_) | AddressOwner::Service(_)) | None => Translated::Elsewhere,
-        };
+        let mixed = model.mixed_service(Some(&compiler.node), Some(address));
         let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
-        let id = of_backends(compiler, senders, port.0, backends, translated);
+        let id = of_backends(compiler, senders, port.0, backends, mixed);
         frontends.entry(Frontend { address, protocol: port.0, port: port.1 }).or_insert(id);
     }
     frontends.into_iter().collect()
-}
-
-fn translated_at(compiler: &Compiler<'_>, node: &str) -> Translated {
-    if *compiler.node == *node { Translated::BySender } else { Translated::Elsewhere }
 }
 
 fn of_service<'m>(
@@ -117,13 +97,13 @@ fn of_service<'m>(
     senders: &mut Senders<'m>,
     (service, port): (&'m Service, &'m ServicePort),
     v4: bool,
-    translated: Translated,
+    mixed: MixedServices,
 ) -> DestinationId {
     let model = compiler.model;
     match model.backends(service, port, Some(v4)) {
         Ok(backends) => {
             let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
-            of_backends(compiler, senders, port.protocol, backends, translated)
+            of_backends(compiler, senders, port.protocol, backends, mixed)
         }
         Err(_) => senders.service(compiler, port.protocol, None, MixedServices::Refused),
     }
@@ -134,22 +114,10 @@ fn of_backends<'m>(
     senders: &mut Senders<'m>,
     protocol: Protocol,
     backends: Vec<(Party<'m>, u16)>,
-    translated: Translated,
+    mixed: MixedServices,
 ) -> DestinationId {
-    let mixed = mixed_services(compiler, &backends, translated);
     let backends = resolved(compiler, senders, backends.into_iter());
     senders.service(compiler, protocol, Some(&backends), mixed)
-}
-
-fn mixed_services(compiler: &Compiler<'_>, backends: &[(Party<'_>, u16)], translated: Translated) -> MixedServices {
-    let on_nodes = backends.iter().flat_map(|(party, _)| match party {
-        Party::Node { addresses, .. } => addresses.as_slice(),
-        Party::Pod { .. } | Party::Address { .. } => &[],
-    });
-    match translated {
-        Translated::BySender => compiler.model.mixed_service(Some(&compiler.node), None, on_nodes.copied()),
-        Translated::Elsewhere => MixedServices::Refused,
-    }
 }
 
 fn resolved<'m>(
