@@ -211,9 +211,22 @@ struct nf_conn {
 	unsigned long status;
 };
 
+struct rtnl_link_ops {
+	const char *kind;
+};
+
+struct net_device {
+	int ifindex;
+	const struct rtnl_link_ops *rtnl_link_ops;
+};
+
 struct sk_buff {
+	struct net_device *dev;
+	unsigned char *head;
 	unsigned long _nfct;
 	unsigned long _skb_refdst;
+	__u16 protocol;
+	__u16 network_header;
 };
 
 struct bpf_nf_ctx {

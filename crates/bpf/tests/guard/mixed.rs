@@ -269,7 +269,7 @@ fn a_pod_whose_packets_pass_no_program_may_not_connect_to_a_mixed_service() {
 }
 
 #[test]
-fn what_comes_from_a_pod_that_nobody_told_of_does_not_leave_the_node() {
+fn what_comes_from_a_pod_that_nobody_told_of_reaches_neither_the_node_nor_the_outside() {
     privileged(|| {
         let mut mixed = Mixed::new();
         let orphan = Pod::new(&mixed.wire.world, 7);
@@ -282,6 +282,26 @@ fn what_comes_from_a_pod_that_nobody_told_of_does_not_leave_the_node() {
         orphan.inside(send).expect("sent");
         assert!(listener.recv(&mut [0; 64]).is_err(), "nothing came through");
         assert_eq!(mixed.wire.dropped("unknown-pod"), before + 1);
+        let at_node =
+            NODE.map(|node| UdpSocket::bind((node.parse::<IpAddr>().expect("an address"), 2000)).expect("a socket"));
+        let send_to_node = || {
+            at_node.iter().for_each(|at| {
+                let to = at.local_addr().expect("an address");
+                let any: IpAddr = if to.is_ipv4() { [0u8; 4].into() } else { [0u16; 8].into() };
+                UdpSocket::bind((any, 0)).and_then(|own| own.send_to(b"x", to)).expect("sent");
+            });
+        };
+        let arrived = || {
+            at_node.each_ref().map(|at| {
+                at.set_read_timeout(Some(Duration::from_millis(150))).expect("set");
+                at.recv(&mut [0; 64]).is_ok()
+            })
+        };
+        orphan.inside(send_to_node);
+        assert_eq!(arrived(), [false; 2]);
+        assert_eq!(mixed.wire.dropped("unknown-pod"), before + 3);
+        send_to_node();
+        assert_eq!(arrived(), [true; 2], "the node's own");
         // The node's own packets, and what it forwards from links that it knows, go on.
         send().expect("sent");
         assert!(listener.recv(&mut [0; 64]).is_ok());
@@ -290,5 +310,7 @@ fn what_comes_from_a_pod_that_nobody_told_of_does_not_leave_the_node() {
         mixed.wire.guard.install(&rules).expect("installed");
         orphan.inside(send).expect("sent");
         assert!(listener.recv(&mut [0; 64]).is_ok());
+        orphan.inside(send_to_node);
+        assert_eq!(arrived(), [true; 2]);
     });
 }

@@ -6,13 +6,10 @@ use super::capture::Trace;
 use super::frame::{self, Piece, hexadecimal};
 use super::stage::{Outcome, Pod, Stage};
 use super::tool::MARKER;
-use super::world::{ORDERS, ORDERS_UDP, PROBED};
+use super::world::{NODE, ORDERS, ORDERS_UDP, PROBED};
 
 /// The port that a forged datagram comes from.
 const SOURCE_PORT: u16 = 4444;
-
-/// The address of the node that the pods are on: `fd00:172:31::11`.
-const NODE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0xfd00, 0x172, 0x31, 0, 0, 0, 0, 0x11));
 
 /// The world's own address.
 const WORLD: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0x203, 0, 0, 0, 0, 1));

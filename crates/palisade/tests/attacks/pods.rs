@@ -7,7 +7,7 @@ use super::capture::Trace;
 use super::frame::{self, hexadecimal};
 use super::stage::{Outcome, Stage, within};
 use super::tool::MARKER;
-use super::world::{NODE_PORT, ORDERS, ORDERS_UDP, OWNED_UDP, PROBED, hasty_pod};
+use super::world::{NODE, NODE_PORT, ORDERS, ORDERS_UDP, OWNED_UDP, PROBED, hasty_pod};
 
 /// A container's root may mount the cgroup file system in namespaces of its own, and make cgroups below its own.
 pub fn nested_cgroup(stage: &Stage) -> Outcome {
@@ -121,6 +121,16 @@ pub fn frame_of_orphan_to_outside(stage: &Stage) -> Outcome {
     let frame = hexadecimal(&frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &packet));
     let victim = stage.watch_world();
     stage.at(&victim, Trace::Marker, || stage.attack("orphan", &["frames", "eth0", &frame]))
+}
+
+/// The same to a port of its own node.
+pub fn frame_of_orphan_to_node(stage: &Stage) -> Outcome {
+    let pod = stage.pod("orphan");
+    let (from, to) = (pod.v6(), NODE);
+    let packet = frame::ip(from, to, frame::UDP, &frame::udp(from, to, (4444, 10_255), MARKER));
+    let frame = hexadecimal(&frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV6, &packet));
+    let node = stage.listen_on_node("[::]:10255");
+    stage.at(&node, Trace::Marker, || stage.attack("orphan", &["frames", "eth0", &frame]))
 }
 
 /// A pod that may ask more than one packet holds.

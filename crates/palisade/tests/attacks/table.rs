@@ -188,6 +188,11 @@ pub const ATTACKS: &[Attack] = &[
         Stopped(Evidence::None),
         pods::frame_of_orphan_to_outside,
     ),
+    attack(
+        "a frame of a new pod to its node while no agent lives",
+        Stopped(Evidence::None),
+        pods::frame_of_orphan_to_node,
+    ),
     attack("the allowed program while no agent lives", Allowed, programs::allowed),
     attack("a second container while no agent lives", Stopped(Evidence::None), programs::second_container),
 ];

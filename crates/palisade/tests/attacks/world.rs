@@ -1,11 +1,14 @@
 //! The world that is attacked: orders may be reached by named programs of the web pods, and by the neighbour's datagrams.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// TCP of the victim.
 pub const ORDERS: u16 = 8080;
 /// UDP of the victim.
 pub const ORDERS_UDP: u16 = 5353;
+/// The address of the node that the pods are on: `fd00:172:31::11`.
+pub const NODE: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0x172, 0x31, 0, 0, 0, 0, 0x11));
 /// A NodePort that leads to a pod that nobody but its node's prober may reach.
 pub const NODE_PORT: u16 = 30_090;
 /// What `probed` listens on.
@@ -116,7 +119,7 @@ pub fn yaml() -> String {
 }
 
 /// A pod whose first program says something at once.
-pub fn hasty_pod(name: &str, orders: std::net::IpAddr) -> String {
+pub fn hasty_pod(name: &str, orders: IpAddr) -> String {
     let script = format!(
         "while :; do : </dev/tcp/{orders}/{ORDERS}; echo x >/dev/udp/{orders}/{ORDERS_UDP}; sleep 0.01; done 2>/dev/null"
     );
