@@ -97,6 +97,47 @@ static __always_inline int open_out(struct __sk_buff *skb, __u64 state_word, con
 			  !recorded || earlier || flow->enforced != VERDICT_ALLOW, now);
 }
 
+/* A port is anybody's once its socket is closed, and the exchange that it had there is over. */
+static __always_inline bool is_of_another_socket(struct __sk_buff *skb, const struct bpf_sock *socket,
+						 const struct packet *packet, const struct flow_value *flow)
+{
+	return socket && packet->key.protocol == IPPROTO_UDP && flow->origin == FLOW_OUT && flow->socket &&
+	       flow->socket != bpf_get_socket_cookie(skb);
+}
+
+static __always_inline void tell_end(const struct flow_key *key, const struct flow_value *flow, __u64 state_word)
+{
+	struct veth_value *veth = find_veth(state_word, flow->interface);
+
+	if (flow->enforced == VERDICT_ALLOW)
+		tell_flow(key, flow, veth ? veth->cgroup : 0, PHASE_END, 0, bpf_ktime_get_boot_ns());
+}
+
+/* Ends an exchange from the pod, and what the veth of its receiver, a pod of this node, has of it. */
+__noinline int end_exchange(struct flow_key *key, struct flow_value *flow, __u64 state_word)
+{
+	struct flow_value *received;
+	struct flow_key other = {};
+
+	if (!key || !flow)
+		return 0;
+	tell_end(key, flow, state_word);
+	if (!flow->packets_in)
+		give_share(flow->interface);
+	__builtin_memcpy(other.pod, flow->peer_port ? flow->peer : key->remote, 16);
+	__builtin_memcpy(other.remote, key->pod, 16);
+	other.pod_port = flow->peer_port ? flow->peer_port : key->remote_port;
+	other.remote_port = key->pod_port;
+	other.protocol = key->protocol;
+	received = bpf_map_lookup_elem(&flows, &other);
+	if (received && received->origin == FLOW_IN && received->socket == flow->socket) {
+		tell_end(&other, received, state_word);
+		bpf_map_delete_elem(&flows, &other);
+	}
+	bpf_map_delete_elem(&flows, key);
+	return 0;
+}
+
 SEC("tcx/ingress")
 int veth_out(struct __sk_buff *skb)
 {
@@ -150,6 +191,10 @@ int veth_out(struct __sk_buff *skb)
 	flow = bpf_map_lookup_elem(&flows, &packet.key);
 	if (flow && is_over(&packet.key, flow, now))
 		flow = NULL;
+	if (flow && is_of_another_socket(skb, socket, &packet, flow)) {
+		end_exchange(&packet.key, flow, state_word);
+		flow = NULL;
+	}
 	/* An id is anybody's choice: an echo is of the container that sent it. */
 	if (flow && packet.echo_request && flow->origin == FLOW_OUT &&
 	    flow->container != container_of_packet(skb, state_word))

@@ -1,13 +1,15 @@
 //! Datagrams without connection: judged at each send, told once in a while, answered without a rule.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use palisade_bpf::Event;
-use palisade_bpf::layout::constants::HOOK_SENDMSG;
+use palisade_bpf::layout::constants::{self as c, HOOK_SENDMSG};
 
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED};
+use crate::veth::{Wire, await_flow};
+use crate::wire::Echo;
 use crate::world::{ALLOW, DENY, SELF, World, await_judged, container, drain, tables, udp_cell};
 
 #[test]
@@ -74,5 +76,54 @@ fn an_answer_needs_no_rule() {
         assert_eq!(answer, b"answer");
         assert_eq!(server.send(client.local_addr().expect("an address")), REFUSED, "another socket asks for itself");
         assert!(guard.counters().expect("counters").value("answers") >= 1);
+    });
+}
+
+/// Two containers of a pod, one after the other at one port.
+#[test]
+fn an_exchange_is_of_the_socket_that_sends_and_not_of_one_that_had_its_port() {
+    privileged(|| {
+        const SIDE: u32 = 40;
+        let mut wire = Wire::new();
+        let (folder, side_id) = wire.world.make_cgroup("burstable/pod2/side");
+        let install = |wire: &mut Wire, revision, side| {
+            let mut rules = wire.tables(revision);
+            rules.containers.push(container(side_id, 2, SIDE));
+            rules.cells.push(udp_cell(SIDE, 103, side));
+            wire.install(&rules);
+        };
+        install(&mut wire, 1, ALLOW);
+        let mut main = wire.one.puppet(&wire.program);
+        let mut side = wire.one.inside(|| Puppet::start(&wire.program, &folder));
+        let main_id = wire.one.container_id;
+        for (from, to) in wire.one.addresses().into_iter().zip(wire.two.addresses()) {
+            let (from, to) = (SocketAddr::new(from, 7000), SocketAddr::new(to, 8000));
+            let _echo = Echo::start(&wire.two, to);
+            assert_eq!(main.tell(&format!("ask-from {from} {to}")), "ok");
+            assert_eq!(side.tell(&format!("ask-from {from} {to}")), "ok");
+            // At both veths the one before has ended.
+            let mut ended = Vec::new();
+            let of_side = await_flow(&mut wire.guard, |event| {
+                let is_this = [event.key.pod, event.key.remote].map(palisade_bpf::address).contains(&to.ip());
+                let told = (event.phase, if is_this { event.flow.container } else { 0 });
+                if told == (c::PHASE_END, main_id) {
+                    ended.push(event.flow.origin);
+                }
+                told == (c::PHASE_START, side_id)
+            });
+            assert_eq!((u32::from(of_side.flow.strength), of_side.key.remote_port), (c::STRENGTH_SAME_NODE, 7000));
+            let ended: Vec<u32> = ended.into_iter().map(u32::from).collect();
+            assert_eq!(ended, [c::FLOW_OUT, c::FLOW_IN], "{to}");
+            // So its rule's end ends it, though the one before might go on.
+            assert_eq!(side.tell(&format!("ask-held-from {from} {to}")), "ok");
+            let revision = wire.guard.revision().expect("read");
+            install(&mut wire, revision + 1, DENY);
+            let before = wire.dropped("refused");
+            assert_ne!(side.tell("ask-again"), "ok");
+            assert_eq!(wire.dropped("refused"), before + 1);
+            install(&mut wire, revision + 2, ALLOW);
+            assert_eq!(side.tell("ask-again"), "ok");
+            assert_eq!(side.tell("end-held"), "ok");
+        }
     });
 }

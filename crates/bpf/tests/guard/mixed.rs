@@ -1,8 +1,6 @@
 //! A Service whose backends get different verdicts: its connect passes, and the packet decides where it goes on.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use palisade_bpf::Tables;
@@ -14,7 +12,7 @@ use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED};
 use crate::routes::ip;
 use crate::veth::{Wire, await_flow, serve};
-use crate::wire::Pod;
+use crate::wire::{Echo, Pod};
 use crate::world::{ALLOW, DENY, TCP, UDP, all_ports, cell, run, udp_cell};
 
 /// The Service's addresses: port 81 leads to the backend on this node, port 82 to the one on another, port 83 to one with
@@ -99,33 +97,6 @@ impl Mixed {
     }
 }
 
-/// Answers every datagram until it is dropped.
-struct Echo(Arc<AtomicBool>);
-
-impl Echo {
-    fn start(pod: &Pod, address: IpAddr) -> Self {
-        let socket = pod.inside(|| UdpSocket::bind((address, BACKEND_PORT)).expect("a socket"));
-        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("set");
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = stop.clone();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 64];
-            while !seen.load(Ordering::Relaxed) {
-                if let Ok((length, from)) = socket.recv_from(&mut bytes) {
-                    let _ = socket.send_to(&bytes[..length], from);
-                }
-            }
-        });
-        Self(stop)
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Asks a few times: a datagram may be lost.
 fn ask(puppet: &mut Puppet, to: SocketAddr) -> bool {
     (0..3).any(|_| puppet.tell(&format!("ask {to}")) == "ok")
@@ -155,7 +126,7 @@ fn each_connection_to_a_mixed_service_is_judged_by_the_backend_that_it_reaches()
             let one = puppet.get_or_insert_with(|| mixed.wire.one.puppet(&mixed.wire.program));
             for (family, service) in SERVICE.iter().enumerate() {
                 let backends = [mixed.wire.two.addresses()[family], mixed.far.addresses()[family]];
-                let _echoes = [Echo::start(&mixed.wire.two, backends[0]), Echo::start(&mixed.far, backends[1])];
+                let _echoes = [echo(&mixed.wire.two, backends[0]), echo(&mixed.far, backends[1])];
                 let _servers =
                     [(&mixed.wire.two, backends[0]), (&mixed.far, backends[1])].map(|(pod, at)| serve_at(pod, at));
                 for (port, verdict, backend) in [(81, near, backends[0]), (82, far, backends[1])] {
@@ -176,6 +147,10 @@ fn each_connection_to_a_mixed_service_is_judged_by_the_backend_that_it_reaches()
             }
         }
     });
+}
+
+fn echo(pod: &Pod, address: IpAddr) -> Echo {
+    Echo::start(pod, SocketAddr::new(address, BACKEND_PORT))
 }
 
 /// A server at the backends' port.
@@ -221,7 +196,7 @@ fn what_leaves_by_a_link_without_a_program_gets_no_answer_from_a_refused_backend
         mixed.install(&rules, &[]);
         let mut one = mixed.wire.one.puppet(&mixed.wire.program);
         let far = mixed.far.four.into();
-        let (_server, _echo) = (serve_at(&mixed.far, far), Echo::start(&mixed.far, far));
+        let (_server, _echo) = (serve_at(&mixed.far, far), echo(&mixed.far, far));
         let to = SocketAddr::new(SERVICE[0].parse().expect("an address"), 82);
         assert_ne!(one.connect(to), Came::Through);
         await_flow(&mut mixed.wire.guard, reached(SocketAddr::new(far, BACKEND_PORT)));

@@ -90,7 +90,7 @@ fn every_kind_of_link_is_pinned_and_unmounting_detaches_them() {
         let mut guard: Guard = world.guard();
         guard.install(&rules(1, id, DENY)).expect("installed");
         let memory = guard.memory().expect("memory");
-        assert_eq!(memory.programs.len(), 20, "{memory:?}");
+        assert_eq!(memory.programs.len(), 21, "{memory:?}");
         eprintln!("kernel memory of one guard: {} KiB", memory.total() / 1024);
         drop(guard);
         let mut puppet = Puppet::start(&program, &web);

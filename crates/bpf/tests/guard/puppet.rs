@@ -209,13 +209,37 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             socket.send(b"question")?;
             socket.recv(&mut [0; 64])?;
         }
+        // Asks from a port, by a socket that is closed then, or by one that is connected and held.
+        "ask-from" | "ask-held-from" => {
+            let socket = UdpSocket::bind(address(0))?;
+            socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+            if verb == "ask-held-from" {
+                socket.connect(address(1))?;
+                socket.send(b"question")?;
+            } else {
+                socket.send_to(b"question", address(1))?;
+            }
+            socket.recv_from(&mut [0; 64])?;
+            if verb == "ask-held-from" {
+                held.datagrams.push(socket);
+            }
+        }
+        // Asks again by the socket that is held.
+        "ask-again" => {
+            held.datagrams[0].set_read_timeout(Some(Duration::from_millis(300)))?;
+            held.datagrams[0].send(b"question")?;
+            held.datagrams[0].recv(&mut [0; 64])?;
+        }
         // Reads from the connection that is held.
         "read-held" => {
             use std::io::Read;
             held.streams[0].set_read_timeout(Some(Duration::from_secs(2)))?;
             held.streams[0].read_exact(&mut [0; 1])?;
         }
-        "end-held" => held.streams.clear(),
+        "end-held" => {
+            held.streams.clear();
+            held.datagrams.clear();
+        }
         "write-held" => held.streams[0].write_all(b"x")?,
         // Takes one connection in, and holds it as one of its own.
         "accept-held" => {

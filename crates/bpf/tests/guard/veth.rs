@@ -111,7 +111,7 @@ fn held(wire: &Wire, one: &mut Puppet) -> TcpStream {
     accepted.recv_timeout(Duration::from_secs(3)).expect("accepted")
 }
 
-pub fn await_flow(guard: &mut Guard, wanted: impl Fn(&FlowEvent) -> bool) -> FlowEvent {
+pub fn await_flow(guard: &mut Guard, mut wanted: impl FnMut(&FlowEvent) -> bool) -> FlowEvent {
     await_event(guard, |event| match event {
         Event::Flow(flow) if wanted(flow) => Some(*flow),
         _ => None,

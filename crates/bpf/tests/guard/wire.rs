@@ -3,9 +3,12 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use palisade_bpf::network::{self, PodLink};
 use palisade_bpf::node_links;
@@ -166,6 +169,33 @@ impl Pod {
         frame.extend(to.octets());
         frame.extend(payload);
         frame
+    }
+}
+
+/// Answers every datagram until it is dropped.
+pub struct Echo(Arc<AtomicBool>);
+
+impl Echo {
+    pub fn start(pod: &Pod, at: SocketAddr) -> Self {
+        let socket = pod.inside(|| UdpSocket::bind(at).expect("a socket"));
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("set");
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 64];
+            while !seen.load(Ordering::Relaxed) {
+                if let Ok((length, from)) = socket.recv_from(&mut bytes) {
+                    let _ = socket.send_to(&bytes[..length], from);
+                }
+            }
+        });
+        Self(stop)
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
