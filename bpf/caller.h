@@ -16,10 +16,24 @@ struct caller {
 	struct container_value value;
 };
 
+/* Since 6.2. Without it a socket passed between containers is judged for its caller alone; the start-up probe says so. */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+/*
+ * To read of alone. At each step from a pointer that it trusts the verifier looks for four names among all types of the
+ * kernel, which takes half of the time that all programs take to load.
+ */
+static __always_inline struct task_struct *to_read(struct task_struct *task)
+{
+	if (!bpf_ksym_exists(bpf_rdonly_cast))
+		return task;
+	return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
+}
+
 /* The deepest known ancestor: a process in a nested cgroup is still its container's. */
 static __always_inline void find_caller(__u64 state_word, struct caller *caller)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = to_read(bpf_get_current_task_btf());
 	int level = task->cgroups->dfl_cgrp->level;
 	void *table = LIVE(containers, slot_of(state_word));
 
@@ -51,9 +65,6 @@ static __always_inline bool below_root(void)
 {
 	return bpf_get_current_ancestor_cgroup_id(root_level) == root_cgroup;
 }
-
-/* Since 6.2. Without it a socket passed between containers is judged for its caller alone; the start-up probe says so. */
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
 /* The kernel's own struct of a socket that a program has found. */
 static __always_inline struct sock *kernel_socket(const void *socket)
@@ -95,7 +106,7 @@ static __always_inline struct cgroup *read_socket_cgroup(const void *socket, __u
 		return NULL;
 	}
 	/* Nearly always the caller's own, which needs no further look. */
-	if (group == bpf_get_current_task_btf()->cgroups->dfl_cgrp)
+	if (group == to_read(bpf_get_current_task_btf())->cgroups->dfl_cgrp)
 		*id = bpf_get_current_cgroup_id();
 	else
 		*id = BPF_CORE_READ(group, kn, id);
@@ -141,7 +152,7 @@ static __always_inline void find_socket_container(__u64 state_word, struct cgrou
 
 static __always_inline void read_program_of(struct task_struct *task, struct program_file *program, __u32 *flags)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = to_read(task)->mm;
 	struct file *file = mm ? mm->exe_file : NULL;
 	struct inode *inode = file ? file->f_inode : NULL;
 
@@ -234,7 +245,7 @@ static __always_inline __u32 class_of(__u64 state_word, const struct caller *cal
 
 static __always_inline void read_process(struct process *process)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = to_read(bpf_get_current_task_btf());
 	__u64 both = bpf_get_current_pid_tgid();
 
 	process->pid = both >> 32;

@@ -108,8 +108,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	read_process(&event->process);
 	event->program = program;
 	event->program_flags = flags;
-	event->parent = task->real_parent->tgid;
-	file = task->mm->exe_file;
+	event->parent = to_read(task)->real_parent->tgid;
+	file = to_read(task)->mm->exe_file;
 	if (file)
 		write_path(event, file);
 	else
