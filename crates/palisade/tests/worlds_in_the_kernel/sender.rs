@@ -34,7 +34,8 @@ pub struct Expected {
     to: (&'static str, Option<String>),
     /// Of a Service whose backends differ: the packet was judged, so a refusal is a reset or silence.
     on_the_packet: bool,
-    /// The same, by a receiver of the sender's own node that may refuse with silence: then the agent ends the connect.
+    /// The same, by a receiver of the sender's own node that may refuse with silence, or on the node's own way in: then the
+    /// agent ends the connect.
     may_be_ended: bool,
 }
 
@@ -63,7 +64,11 @@ impl Expected {
         let sender = node_of(model.pod_named(&dial.pod.0, &dial.pod.1));
         let reached_pod = backend.and_then(|at| model.pods().iter().find(|pod| pod.addresses.contains(&at.ip())));
         let drops = inventory.perimeters.iter().any(|perimeter| perimeter.on_refusal == OnRefusal::Drop);
-        let may_be_ended = on_the_packet && drops && sender.is_some() && node_of(reached_pod) == sender;
+        let of_own_node = inventory.nodes.iter().any(|node| {
+            sender.as_deref() == Some(node.meta.name()) && backend.is_some_and(|at| node.addresses.contains(&at.ip()))
+        });
+        let of_own_pod = drops && sender.is_some() && node_of(reached_pod) == sender;
+        let may_be_ended = on_the_packet && (of_own_node || of_own_pod);
         let reached: Vec<Judgement> = dial
             .links
             .iter()
