@@ -17,7 +17,7 @@ use crate::guards::{self, Guards};
 use crate::history::History;
 use crate::lab_state::{LabNode, LabState};
 use crate::lease::{ignore_lease_breaks, is_being_written};
-use crate::listeners::Listeners;
+use crate::listeners::{Earlier, Listeners};
 use crate::memory::{release_code, resident_bytes};
 use crate::node::{Node, Told};
 use crate::past::Past;
@@ -188,8 +188,9 @@ impl Agent {
         // What changed between the first load and the watch is seen now.
         agent.load_whole_files()?;
         agent.install()?;
+        let mut earlier = Earlier::look();
         for node in &agent.nodes {
-            node.note_earlier_listeners(&agent.view, &mut agent.listeners);
+            node.note_earlier_listeners(&agent.view, &mut earlier, &mut agent.listeners);
         }
         release_code();
         Ok(agent)

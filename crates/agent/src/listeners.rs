@@ -43,9 +43,9 @@ impl Listeners {
     }
 
     /// Looks at the sockets of a container's processes, by its first one.
-    pub(crate) fn note_earlier(&mut self, pod: &str, container: &Arc<str>, first: u32) {
-        let ports = listening_ports(first);
-        for pid in processes_of(first) {
+    pub(crate) fn note_earlier(&mut self, earlier: &mut Earlier, pod: &str, container: &Arc<str>, first: u32) {
+        let ports = earlier.listening_ports(first);
+        for pid in earlier.processes_of(first) {
             let Some(program) = executable(pid) else { continue };
             for inode in sockets_of(pid) {
                 if let Some(port) = ports.get(&inode) {
@@ -70,23 +70,50 @@ impl Listeners {
     }
 }
 
-/// The processes of the container whose first process that is: all of its pid namespace.
-fn processes_of(first: u32) -> Vec<u32> {
-    let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let Some(wanted) = namespace(first) else { return Vec::new() };
-    if namespace(std::process::id()).as_ref() == Some(&wanted) {
-        return vec![first];
-    }
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| namespace(*pid).as_ref() == Some(&wanted)).take(PROCESSES_MAX).collect()
+/// What runs as the agent starts: all of it is looked at once, whatever the number of containers.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    /// By pid namespace.
+    processes: HashMap<PathBuf, Vec<u32>>,
+    /// By network namespace, as they are asked for: the kernel looks through the sockets of all for each.
+    ports: HashMap<PathBuf, Arc<HashMap<u64, u16>>>,
 }
 
-/// Ports by the inode of the listening socket, in the network namespace of a process.
-fn listening_ports(pid: u32) -> HashMap<u64, u16> {
-    let tables =
-        ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default());
-    tables.iter().flat_map(|table| table.lines()).filter_map(parse_listener).collect()
+impl Earlier {
+    pub(crate) fn look() -> Self {
+        let mut processes: HashMap<PathBuf, Vec<u32>> = HashMap::new();
+        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+        for pid in pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
+            if let Some(namespace) = namespace(pid, "pid") {
+                processes.entry(namespace).or_default().push(pid);
+            }
+        }
+        Self { processes, ports: HashMap::new() }
+    }
+
+    /// The processes of the container whose first process that is: all of its pid namespace.
+    fn processes_of(&self, first: u32) -> Vec<u32> {
+        match namespace(first, "pid") {
+            None => Vec::new(),
+            wanted if wanted == namespace(std::process::id(), "pid") => vec![first],
+            Some(wanted) => self.processes.get(&wanted).into_iter().flatten().copied().take(PROCESSES_MAX).collect(),
+        }
+    }
+
+    /// Ports by the inode of the listening socket, in the network namespace of a process.
+    fn listening_ports(&mut self, pid: u32) -> Arc<HashMap<u64, u16>> {
+        let Some(network) = namespace(pid, "net") else { return Arc::default() };
+        let read = || {
+            let tables =
+                ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default());
+            Arc::new(tables.iter().flat_map(|table| table.lines()).filter_map(parse_listener).collect())
+        };
+        Arc::clone(self.ports.entry(network).or_insert_with(read))
+    }
+}
+
+fn namespace(pid: u32, kind: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()
 }
 
 /// A line of `/proc/net/tcp`: local address and port in field 2, state in field 4 (0A listens), inode in field 10.

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::flows::{Flows, Joined, flow_id};
 use crate::lab_state::LabNode;
 use crate::links::Links;
-use crate::listeners::{Listener, Listeners};
+use crate::listeners::{Earlier, Listener, Listeners};
 use crate::observed::{self, Meaning};
 use crate::past::Past;
 use crate::program_paths::{ProgramPaths, ResolvedPrograms};
@@ -235,14 +235,14 @@ impl Node {
     }
 
     /// Notes who listens in a container that ran before the agent: no event tells of that.
-    pub(crate) fn note_earlier_listeners(&self, view: &View, listeners: &mut Listeners) {
+    pub(crate) fn note_earlier_listeners(&self, view: &View, earlier: &mut Earlier, listeners: &mut Listeners) {
         let Some(live) = &self.live else { return };
         for pod in &live.placed {
             let subject = &live.rules.subjects[pod.subject];
             for placed in &pod.containers {
                 let pid = view.lab.containers.get(&placed.id).map_or(0, |container| container.pid);
                 let name = format!("{}/{}", subject.namespace, subject.name);
-                listeners.note_earlier(&name, &subject.containers[placed.container].name, pid);
+                listeners.note_earlier(earlier, &name, &subject.containers[placed.container].name, pid);
             }
         }
     }
