@@ -243,6 +243,9 @@ struct rtable {
 extern void *bpf_cast_to_kern_ctx(void *context) __ksym;
 
 #define NFCT_POINTER (~7UL)
+/* enum ip_conntrack_info, in the bits beside the pointer */
+#define IP_CT_ESTABLISHED_REPLY 3
+#define IP_CT_RELATED_REPLY 4
 #define SKB_DST_NOREF 1UL /* the packet does not hold its route */
 /* enum ip_conntrack_status, include/uapi/linux/netfilter/nf_conntrack_common.h */
 #define IPS_SEEN_REPLY (1 << 1)

@@ -16,9 +16,16 @@
 #define NF_DROP 0
 #define NF_ACCEPT 1
 
+static __always_inline bool is_reply(const struct sk_buff *buffer)
+{
+	__u8 info = buffer->_nfct & ~NFCT_POINTER;
+
+	return info == IP_CT_ESTABLISHED_REPLY || info == IP_CT_RELATED_REPLY;
+}
+
 /*
- * By a veth that nobody told of: a pod's that came while no agent lives, and what it says is no neighbour's message. Any
- * other new link may be the node's own.
+ * By a veth that nobody told of: a pod's that came while no agent lives, and what it says is no neighbour's message, nor an
+ * answer to the node, whose probes must not restart what is only new. Any other new link may be the node's own.
  */
 static __always_inline bool is_of_unknown_pod(const struct sk_buff *buffer, __u64 state_word)
 {
@@ -26,7 +33,8 @@ static __always_inline bool is_of_unknown_pod(const struct sk_buff *buffer, __u6
 	char kind[8] = {};
 	__u8 next = 0;
 
-	if (!device || (state_word & STATE_RECORD_UNKNOWN) || find_veth(state_word, BPF_CORE_READ(device, ifindex)))
+	if (!device || (state_word & STATE_RECORD_UNKNOWN) || is_reply(buffer) ||
+	    find_veth(state_word, BPF_CORE_READ(device, ifindex)))
 		return false;
 	bpf_probe_read_kernel_str(kind, sizeof(kind), BPF_CORE_READ(device, rtnl_link_ops, kind));
 	if (kind[0] != 'v' || kind[1] != 'e' || kind[2] != 't' || kind[3] != 'h' || kind[4])

@@ -277,6 +277,10 @@ fn what_comes_from_a_pod_that_nobody_told_of_reaches_neither_the_node_nor_the_ou
         assert_eq!(mixed.wire.dropped("unknown-pod"), before + 3);
         send_to_node();
         assert_eq!(arrived(), [true; 2], "the node's own");
+        // As a probe does.
+        let server = orphan.inside(|| TcpListener::bind((orphan.four, 2000)).expect("a listener"));
+        let probe = TcpStream::connect_timeout(&server.local_addr().expect("an address"), Duration::from_secs(2));
+        assert!(probe.is_ok(), "an answer to the node: {probe:?}");
         // The node's own packets, and what it forwards from links that it knows, go on.
         send().expect("sent");
         assert!(listener.recv(&mut [0; 64]).is_ok());
