@@ -180,16 +180,13 @@ static __always_inline void rejudge_inside(struct bpf_sock *socket, struct conne
 /* What has no connect that was judged: raw sockets, and echoes of any. */
 static __always_inline int judge_raw(struct __sk_buff *skb, __u64 state_word, const struct inside_packet *packet)
 {
-	struct container_value *container;
 	struct question question = {};
-	void *table = LIVE(containers, slot_of(state_word));
 
-	question.container = container_of_packet(skb, state_word);
-	container = table && question.container ? bpf_map_lookup_elem(table, &question.container) : NULL;
-	if (container && (container->flags & CONTAINER_HOST_NETWORK))
+	if (is_of_host_network(skb, state_word))
 		return PASS_PACKET;
 	if (!packet->echo_request)
 		return drop_inside(skb, state_word, packet, DROP_RAW_SOCKET, FLOW_OUT);
+	question.container = container_of_packet(skb, state_word);
 	question.state = state_word;
 	question.target.protocol = PROTOCOL_PORTLESS;
 	__builtin_memcpy(question.target.address, packet->destination, 16);
@@ -319,7 +316,7 @@ int inside_in(struct __sk_buff *skb)
 	state_word = read_state();
 	if (!revision_of(state_word))
 		return PASS_PACKET;
-	if (by_loopback && !was_routed_out(skb)) {
+	if (by_loopback && !was_routed_out(skb) && !is_of_host_network(skb, state_word)) {
 		bool readable = read_inside(skb, &packet);
 
 		return drop_inside(skb, state_word, &packet, readable ? DROP_NO_SOCKET : DROP_UNREADABLE, FLOW_IN);

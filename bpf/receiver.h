@@ -6,18 +6,9 @@
 /* A socket of this node, and of no pod with a network of its own: not what was forwarded or masqueraded. */
 static __always_inline bool is_of_own_node(struct __sk_buff *skb, __u64 state_word)
 {
-	struct container_value *container;
-	void *table;
-	__u64 id;
-
 	if (!bpf_skb_cgroup_id(skb))
 		return false;
-	if (bpf_skb_ancestor_cgroup_id(skb, root_level) != root_cgroup)
-		return true;
-	table = LIVE(containers, slot_of(state_word));
-	id = container_of_packet(skb, state_word);
-	container = table && id ? bpf_map_lookup_elem(table, &id) : NULL;
-	return container && (container->flags & CONTAINER_HOST_NETWORK);
+	return bpf_skb_ancestor_cgroup_id(skb, root_level) != root_cgroup || is_of_host_network(skb, state_word);
 }
 
 /* Whether the sender's verdict is on this very link: nothing was translated on the way, and no rules changed. */

@@ -19,6 +19,17 @@ static __always_inline __u64 container_of_packet(struct __sk_buff *skb, __u64 st
 	return 0;
 }
 
+/* Whether the packet's socket is of a pod that is its node. */
+static __always_inline bool is_of_host_network(struct __sk_buff *skb, __u64 state_word)
+{
+	struct container_value *container;
+	void *table = LIVE(containers, slot_of(state_word));
+	__u64 id = container_of_packet(skb, state_word);
+
+	container = table && id ? bpf_map_lookup_elem(table, &id) : NULL;
+	return container && (container->flags & CONTAINER_HOST_NETWORK);
+}
+
 /* What a socket's connect or send to the packet's remote end was judged as. False when there is none. */
 static __always_inline bool find_record(struct bpf_sock *socket, __u64 cookie, const struct packet *packet,
 					struct flow_value *flow)

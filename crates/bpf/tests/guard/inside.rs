@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use palisade_bpf::Tables;
 use palisade_bpf::layout::constants as c;
 use palisade_bpf::tables::Listener;
 
@@ -36,13 +37,18 @@ impl Inside {
     }
 
     fn install(wire: &mut Wire, side_id: u64, revision: u64, main: u32) {
+        let rules = Self::rules(wire, side_id, revision, main);
+        wire.install(&rules);
+    }
+
+    fn rules(wire: &Wire, side_id: u64, revision: u64, main: u32) -> Tables {
         let mut rules = wire.tables(revision);
         rules.containers.push(container(side_id, 2, SIDE));
         rules.cells.extend([cell(20, SELF, main), udp_cell(20, SELF, main)]);
         rules.cells.extend([cell(SIDE, SELF, DENY), udp_cell(SIDE, SELF, DENY)]);
         let owned = |protocol| Listener { subject: 2, port: 40_051, protocol, container: wire.one.container_id };
         rules.listeners = vec![owned(TCP), owned(UDP)];
-        wire.install(&rules);
+        rules
     }
 
     /// A listening datagram socket of nobody's container in the pod's network.
@@ -121,6 +127,18 @@ fn a_packet_socket_puts_nothing_into_what_goes_on_inside_a_pod() {
             assert_eq!(caller.tell("write-held"), "ok");
             assert_eq!(server.tell("read-held"), "ok", "the connection goes on: {to}");
         }
+        // Who has its node's network is its node.
+        let mut rules = Inside::rules(&pod.wire, pod.side_id, 2, ALLOW);
+        rules.containers.iter_mut().for_each(|container| container.host_network = true);
+        pod.wire.install(&rules);
+        let to: SocketAddr = "[::1]:5460".parse().expect("an address");
+        assert_eq!(pod.side.tell(&format!("await {to}")), "ok");
+        let tap = pod.wire.one.tap(c"lo");
+        assert_eq!(pod.main.tell(&format!("send-again {to}")), "ok");
+        let before = pod.wire.dropped("no-socket");
+        pod.wire.one.send_frame_by(c"lo", &what_could_follow(&tap.next(to.port())));
+        assert_eq!([pod.side.tell("hear"), pod.side.tell("hear")], ["ok", "ok"]);
+        assert_eq!(pod.wire.dropped("no-socket"), before);
     });
 }
 
