@@ -7,6 +7,7 @@ use palisade_lab::stand_in::attempt;
 use palisade_model::flow::{FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
 use palisade_model::link::{End, Link, Which};
 use palisade_model::perimeter::OnRefusal;
+use palisade_model::pod::Container;
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::{Decision, Judgement, Verdict};
 use palisade_model::{Inventory, Protocol, Timestamp};
@@ -32,6 +33,8 @@ pub struct Expected {
     pub would_be: ExpectedVerdict,
     program_is_named: bool,
     to: (&'static str, Option<String>),
+    /// Container behind a pod's port, and its program, known on the same node.
+    listener: Option<(String, Option<String>)>,
     /// Of a Service whose backends differ: the packet was judged, so a refusal is a reset or silence.
     on_the_packet: bool,
     /// The same, by a receiver of the sender's own node that may refuse with silence, or on the node's own way in: then the
@@ -107,6 +110,7 @@ impl Expected {
             would_be: verdict(word.would_be, |answer| &answer.would_be),
             program_is_named: named,
             to: receiver(inventory, each),
+            listener: listener(inventory, each, dial),
             on_the_packet,
             may_be_ended,
         }
@@ -126,6 +130,12 @@ impl Expected {
         let to = (record.to.kind.as_str(), record.to.name.clone());
         if to.0 != self.to.0 || (self.to.1.is_some() && to.1 != self.to.1) {
             wrong.push(format!("receiver {to:?}, not {:?}", self.to));
+        }
+        if let Some((container, program)) = &self.listener {
+            let actual = (record.to.container.as_ref(), record.to.program.as_ref());
+            if actual != (Some(container), program.as_ref()) {
+                wrong.push(format!("listener {actual:?}, not {:?}", self.listener));
+            }
         }
         if record.backend.is_some_and(|backend| !dial.links.iter().any(|link| leads_to(link, backend))) {
             wrong.push(format!("backend {:?} of {:?}", record.backend, dial.links));
@@ -201,6 +211,8 @@ impl<'a> Stage<'a> {
                 };
                 outcome.fails(&made.says(self.seed), wrong);
             }
+            let who = format!("seed {}: {process:?}", self.seed);
+            outcome.fails(&who, own.into_iter().map(|record| format!("nobody made this try: {record:?}")));
         }
     }
 }
@@ -259,4 +271,25 @@ fn receiver(inventory: &Inventory, each: &Try) -> (&'static str, Option<String>)
         Target::Outside(runnable::METADATA) => ("metadata", None),
         Target::Outside(_) => ("world", None),
     }
+}
+
+/// Container and program that listen on a pod's port, by what the pod declares: the stand-in of each container listens on
+/// its ports.
+fn listener(inventory: &Inventory, each: &Try, dial: &Dial) -> Option<(String, Option<String>)> {
+    let sender = each.from.pod.find(inventory)?;
+    let pod = match &each.to {
+        Target::Pod(pod) => pod.find(inventory)?,
+        Target::OwnPod | Target::Loopback => sender,
+        Target::Service { .. } | Target::Node(_) | Target::Outside(_) => return None,
+    };
+    if pod.spec.host_network || dial.protocol != Protocol::Tcp {
+        return None;
+    }
+    let declares = |container: &&Container| {
+        container.ports.iter().any(|port| (port.number, port.protocol) == (dial.port, dial.protocol))
+    };
+    let container = pod.spec.containers.iter().find(declares)?;
+    let program = pod.meta.annotations.value(&format!("lab.palisade.dev/program.{}", container.name));
+    let program = program.expect("each container says what it runs").to_owned();
+    Some((container.name.to_string(), (pod.node == sender.node).then_some(program)))
 }
