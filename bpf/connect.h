@@ -97,6 +97,98 @@ static __always_inline void judge(const struct caller *caller, __u32 class, stru
 		judgement->enforced = VERDICT_DENY;
 }
 
+/* Another verdict on the same call: where it refuses, it is the one that counts. */
+static __always_inline void refuse_as_well(struct flow *flow, const struct judgement *judgement, __u8 cause)
+{
+	if (judgement->would == VERDICT_DENY)
+		flow->judgement.would = VERDICT_DENY;
+	if (judgement->enforced == VERDICT_DENY && flow->judgement.enforced == VERDICT_ALLOW) {
+		flow->judgement.enforced = VERDICT_DENY;
+		flow->judgement.decision = judgement->decision;
+		flow->judgement.cause = cause;
+	}
+}
+
+/* The kernel hands a copy to the pod's own sockets: whoever may not reach those sends to nobody there. */
+static __always_inline void judge_copy(struct flow *flow)
+{
+	struct judgement judgement = {};
+	struct target own = {};
+
+	own.port = flow->target.port;
+	own.protocol = flow->target.protocol;
+	judge(&flow->caller, flow->class, &own, flow->state, &judgement);
+	refuse_as_well(flow, &judgement, judgement.cause);
+}
+
+/* What the socket is bound to. */
+static __always_inline void read_bound(struct bpf_sock_addr *ctx, bool six, __u8 *source)
+{
+	struct bpf_sock *socket = ctx->sk;
+	__u32 *words = (__u32 *)source;
+
+	__builtin_memset(source, 0, 16);
+	if (!socket)
+		return;
+	if (!six) {
+		write_ipv4(source, socket->src_ip4);
+		return;
+	}
+	words[0] = socket->src_ip6[0];
+	words[1] = socket->src_ip6[1];
+	words[2] = socket->src_ip6[2];
+	words[3] = socket->src_ip6[3];
+}
+
+/* What the datagram is to come from: of the socket, or of the call. */
+static __always_inline void read_chosen(struct bpf_sock_addr *ctx, bool six, __u8 *source)
+{
+	__u32 *words = (__u32 *)source;
+
+	if (!six) {
+		write_ipv4(source, ctx->msg_src_ip4);
+		return;
+	}
+	words[0] = ctx->msg_src_ip6[0];
+	words[1] = ctx->msg_src_ip6[1];
+	words[2] = ctx->msg_src_ip6[2];
+	words[3] = ctx->msg_src_ip6[3];
+}
+
+/* None chosen, a loopback one, or the pod's. */
+static __always_inline bool is_own_source(const struct flow *flow, const __u8 *source)
+{
+	struct destination_value *found;
+	union address_key key;
+
+	if (is_loopback(source) || is_to_many(source))
+		return true;
+	found = find_address(slot_of(flow->state), source, &key);
+	return found && found->own_subject && found->own_subject - 1 == flow->caller.value.subject;
+}
+
+/*
+ * Within the pod a source must be the pod's own. Else what comes in there seems to come from somebody outside, whose
+ * answer needs no rule. IPv6 lets everybody take any address (IPV6_FREEBIND), IPv4 whoever has CAP_NET_RAW
+ * (IP_TRANSPARENT). Outside, the veth looks at it.
+ */
+static __always_inline void judge_source(struct bpf_sock_addr *ctx, bool six, bool sends, struct flow *flow)
+{
+	__u8 source[16];
+
+	if (sends)
+		read_chosen(ctx, six, source);
+	else
+		read_bound(ctx, six, source);
+	if (!flow->caller.container || (flow->caller.value.flags & CONTAINER_HOST_NETWORK) ||
+	    (flow->judgement.destination != DESTINATION_SELF && !is_to_many(flow->target.address)) ||
+	    is_own_source(flow, source))
+		return;
+	flow->judgement.enforced = flow->judgement.would = VERDICT_DENY;
+	flow->judgement.decision = DECISION_NONE;
+	flow->judgement.cause = CAUSE_SOURCE_ADDRESS;
+}
+
 /* A socket made in another container: that container must be allowed as well. */
 static __always_inline void judge_owner(struct flow *flow, const void *socket)
 {
@@ -114,13 +206,7 @@ static __always_inline void judge_owner(struct flow *flow, const void *socket)
 	/* Packets are judged for the caller alone. */
 	if (judgement.cause == CAUSE_MIXED)
 		judgement.enforced = VERDICT_DENY;
-	if (judgement.would == VERDICT_DENY)
-		flow->judgement.would = VERDICT_DENY;
-	if (judgement.enforced == VERDICT_DENY && flow->judgement.enforced == VERDICT_ALLOW) {
-		flow->judgement.enforced = VERDICT_DENY;
-		flow->judgement.decision = judgement.decision;
-		flow->judgement.cause = CAUSE_FOREIGN_SOCKET;
-	}
+	refuse_as_well(flow, &judgement, CAUSE_FOREIGN_SOCKET);
 }
 
 static __always_inline void report(const struct flow *flow, __u8 hook)
@@ -213,7 +299,7 @@ static __always_inline void remember_send(const struct flow *flow)
 		count(COUNTER_MAP_FULL);
 }
 
-static __always_inline void judge_call(struct bpf_sock_addr *ctx, bool six, struct flow *flow)
+static __always_inline void know_caller(struct bpf_sock_addr *ctx, struct flow *flow)
 {
 	flow->state = read_state();
 	if (!revision_of(flow->state))
@@ -222,12 +308,20 @@ static __always_inline void judge_call(struct bpf_sock_addr *ctx, bool six, stru
 	flow->socket = bpf_get_socket_cookie(ctx);
 	flow->network = bpf_get_netns_cookie(ctx);
 	flow->repeats = 0;
-	read_target(ctx, six, &flow->target);
 	find_caller(flow->state, &flow->caller);
 	read_program(&flow->program, &flow->program_flags);
 	check_start(&flow->program, &flow->program_flags);
 	flow->class = class_of(flow->state, &flow->caller, &flow->program, &flow->program_flags);
+}
+
+static __always_inline void judge_call(struct bpf_sock_addr *ctx, bool six, bool sends, struct flow *flow)
+{
+	know_caller(ctx, flow);
+	read_target(ctx, six, &flow->target);
 	judge(&flow->caller, flow->class, &flow->target, flow->state, &flow->judgement);
+	if (is_to_many(flow->target.address))
+		judge_copy(flow);
+	judge_source(ctx, six, sends, flow);
 	judge_owner(flow, ctx->sk);
 }
 
@@ -285,7 +379,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, bool six)
 	struct flow flow = {};
 
 	count(COUNTER_CONNECTS);
-	judge_call(ctx, six, &flow);
+	judge_call(ctx, six, false, &flow);
 	if (flow.judgement.enforced == VERDICT_ALLOW)
 		remember(&flow, ctx->sk);
 	if ((flow.judgement.enforced == VERDICT_ALLOW && flow.target.protocol == IPPROTO_TCP) ||
@@ -329,18 +423,65 @@ static __always_inline bool has_asked(struct bpf_sock *socket, const struct answ
 	return came && now - *came < ANSWER_FOR;
 }
 
+/*
+ * A connected socket's send comes by without an address, and only when it has control messages; its connect was judged.
+ * They may have chosen another source.
+ */
+static __always_inline bool has_another_source(struct bpf_sock_addr *ctx, bool six)
+{
+	__u8 chosen[16], bound[16];
+
+	read_chosen(ctx, six, chosen);
+	read_bound(ctx, six, bound);
+	return !same_address(chosen, bound);
+}
+
+static __always_inline void read_peer(struct bpf_sock_addr *ctx, bool six, struct target *target)
+{
+	struct bpf_sock *socket = ctx->sk;
+	__u32 *words = (__u32 *)target->address;
+
+	if (!socket)
+		return;
+	write_ipv4(target->address, socket->dst_ip4);
+	if (six) {
+		words[0] = socket->dst_ip6[0];
+		words[1] = socket->dst_ip6[1];
+		words[2] = socket->dst_ip6[2];
+		words[3] = socket->dst_ip6[3];
+	}
+	target->port = bpf_ntohs(socket->dst_port);
+	target->protocol = ctx->protocol;
+}
+
+static __always_inline int on_connected_send(struct bpf_sock_addr *ctx, bool six, struct flow *flow)
+{
+	if (!has_another_source(ctx, six))
+		return PASS;
+	know_caller(ctx, flow);
+	read_peer(ctx, six, &flow->target);
+	flow->judgement.enforced = flow->judgement.would = VERDICT_ALLOW;
+	flow->judgement.destination = find_destination(slot_of(flow->state), flow->caller.value.subject, &flow->target);
+	judge_source(ctx, six, true, flow);
+	if (flow->judgement.enforced != VERDICT_ALLOW && !merged(flow, flow->socket, 1, SENDS_MERGED_FOR))
+		report(flow, HOOK_SENDMSG);
+	return verdict(flow);
+}
+
 static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 {
 	struct answer_key key;
 	struct flow flow = {};
 
 	count(COUNTER_SENDS);
+	if (!ctx->user_port)
+		return on_connected_send(ctx, six, &flow);
 	answer_to(ctx, six, &key);
 	if (has_asked(ctx->sk, &key)) {
 		count(COUNTER_ANSWERS);
 		return PASS;
 	}
-	judge_call(ctx, six, &flow);
+	judge_call(ctx, six, true, &flow);
 	/* It may answer what came before these hooks: the earlier generation's know. */
 	if (flow.judgement.enforced != VERDICT_ALLOW && (flow.state & STATE_LEARNING))
 		return PASS;

@@ -42,6 +42,38 @@ static __always_inline bool is_mapped_ipv4(const __u8 *address)
 	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
 }
 
+static __always_inline void write_ipv4(__u8 *address, __u32 four)
+{
+	__u32 *words = (__u32 *)address;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = four;
+}
+
+static __always_inline bool same_address(const __u8 *one, const __u8 *other)
+{
+	const __u32 *a = (const __u32 *)one, *b = (const __u32 *)other;
+
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
+static __always_inline bool has_ports(__u8 protocol)
+{
+	return protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6;
+}
+
+/* Several get what goes there: multicast, and all of the link. */
+static __always_inline bool is_to_many(const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	if (is_mapped_ipv4(address))
+		return (words[3] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || words[3] == 0xffffffff;
+	return address[0] == 0xff;
+}
+
 /* Loopback and the unspecified address, which connects to loopback. */
 static __always_inline bool is_loopback(const __u8 *address)
 {
@@ -201,9 +233,10 @@ __noinline int decide(__u64 state_word, __u32 subject, __u32 class, struct targe
 	judgement->destination = find_destination(slot, subject, target);
 	key.class = class;
 	key.destination = judgement->destination;
-	key.protocol = target->protocol;
+	/* A ping socket's address may have a port, which is the echo's id. */
+	key.protocol = has_ports(target->protocol) ? target->protocol : PROTOCOL_PORTLESS;
 	table = LIVE(cells, slot);
-	decide_by(slot, table ? bpf_map_lookup_elem(table, &key) : NULL, target->port, judgement);
+	decide_by(slot, table ? bpf_map_lookup_elem(table, &key) : NULL, key.protocol ? target->port : 0, judgement);
 	return 0;
 }
 

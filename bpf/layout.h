@@ -311,6 +311,7 @@ enum cause {
 	CAUSE_NO_SENDER = 8,	  /* from the address of a pod of this node, which has not sent it */
 	CAUSE_NOT_JUDGED = 9,	  /* the tables say nothing of receivers: passed */
 	CAUSE_MIXED = 10,	  /* a Service whose backends differ: `decision` says; the packet's verdict follows */
+	CAUSE_SOURCE_ADDRESS = 11, /* within the pod, from an address that is not the pod's */
 };
 
 enum hook {

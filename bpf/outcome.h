@@ -9,18 +9,10 @@
 
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
+#define TCP_TIME_WAIT 6
 #define TCP_CLOSE 7
 #define TCP_LISTEN 10
-
-static __always_inline void write_ipv4(__u8 *address, __u32 four)
-{
-	__u32 *words = (__u32 *)address;
-
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = four;
-}
+#define TCP_NEW_SYN_RECV 12
 
 static __always_inline void on_listen(struct sock *socket)
 {

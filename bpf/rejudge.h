@@ -138,11 +138,6 @@ static __always_inline struct veth_value *find_veth(__u64 state_word, __u32 inte
 	return table ? bpf_map_lookup_elem(table, &interface) : NULL;
 }
 
-static __always_inline bool has_ports(__u8 protocol)
-{
-	return protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6;
-}
-
 static __always_inline void ask_about(const struct flow_key *key, bool out, struct question *question)
 {
 	__builtin_memcpy(question->target.address, out ? key->remote : key->pod, 16);

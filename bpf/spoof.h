@@ -22,13 +22,6 @@ static __always_inline bool same_bytes(const __u8 *one, const __u8 *other, int l
 	return true;
 }
 
-static __always_inline bool same_address(const __u8 *one, const __u8 *other)
-{
-	const __u32 *a = (const __u32 *)one, *b = (const __u32 *)other;
-
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}
-
 static __always_inline bool is_unspecified(const __u8 *address)
 {
 	const __u32 *words = (const __u32 *)address;

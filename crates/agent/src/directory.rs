@@ -374,6 +374,7 @@ fn plain(number: u8, cause: u32) -> FlowVerdict {
         c::CAUSE_NO_SENDER => "no-sender",
         c::CAUSE_NOT_JUDGED => "not-judged",
         c::CAUSE_MIXED => "service-mixed",
+        c::CAUSE_SOURCE_ADDRESS => "spoofed-address",
         _ => "unknown",
     };
     FlowVerdict { verdict: word(number), reason: reason.to_string(), rule: None, place: None, end: None, missing: None }

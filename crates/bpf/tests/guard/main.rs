@@ -9,6 +9,7 @@ mod datagram;
 mod earlier;
 mod expiry;
 mod inside;
+mod intruder;
 mod mixed;
 mod outcome;
 mod pins;

@@ -150,6 +150,22 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             TcpStream::connect_timeout(&address(0), Duration::from_secs(3))?;
         }
         "hold" => held.streams.push(TcpStream::connect(address(0))?),
+        // From a port of its own choice, which others may have as well.
+        "hold-from" => {
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+            rustix::net::sockopt::set_socket_reuseport(&socket, true)?;
+            rustix::net::bind(&socket, &address(0))?;
+            rustix::net::connect(&socket, &address(1))?;
+            held.streams.push(socket.into());
+        }
+        "listen-too" => {
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+            rustix::net::sockopt::set_socket_reuseport(&socket, true)?;
+            rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+            rustix::net::bind(&socket, &address(0))?;
+            rustix::net::listen(&socket, 8)?;
+            held.listeners.push(socket.into());
+        }
         "send" => {
             let from: SocketAddr = if address(0).is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
             UdpSocket::bind(from)?.send_to(b"hello", address(0))?;
@@ -272,6 +288,19 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             let asker = held.asker.ok_or_else(|| std::io::Error::other("nobody asked"))?;
             held.datagrams[0].send_to(b"answer", asker)?;
         }
+        "reply-to" => {
+            held.datagrams[0].send_to(b"answer", address(0))?;
+        }
+        // So many questions, each by a socket of its own, to one that hears them.
+        "ask-itself" => {
+            let own: std::net::IpAddr = rest[0].parse().expect("an address");
+            let receiver = UdpSocket::bind((own, 0))?;
+            let at = receiver.local_addr()?;
+            for _ in 0..rest[1].parse::<u32>().expect("a number") {
+                UdpSocket::bind((own, 0))?.send_to(b"x", at)?;
+                receiver.recv_from(&mut [0; 8])?;
+            }
+        }
         "question" => {
             let socket = UdpSocket::bind("0.0.0.0:0")?;
             socket.send_to(b"question", address(0))?;
@@ -351,6 +380,52 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
             let datagram = [0, 77, high, low, 0, 12, 0, 0, b'r', b'a', b'w', b'!'];
             rustix::net::sendto(&socket, &datagram, rustix::net::SendFlags::empty(), &SocketAddr::new(to.ip(), 0))?;
         }
+        // The same by a connected one.
+        "ping-connected" => {
+            let socket = rustix::net::socket(
+                rustix::net::AddressFamily::INET,
+                rustix::net::SocketType::DGRAM,
+                Some(rustix::net::ipproto::ICMP),
+            )?;
+            rustix::net::connect(&socket, &address(0))?;
+            let socket = UdpSocket::from(socket);
+            socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+            socket.send(&[8, 0, 0, 0, 0, 1, 0, 1])?;
+            socket.recv(&mut [0; 64])?;
+        }
+        // To everybody who listens on the link.
+        "cast" => {
+            let any: std::net::IpAddr = if address(0).is_ipv4() { [0u8; 4].into() } else { [0u16; 8].into() };
+            let own = rest.get(1).map_or(any, |own| own.parse().expect("an address"));
+            let socket = UdpSocket::bind((own, 0))?;
+            socket.set_broadcast(true)?;
+            socket.send_to(b"cast", address(0))?;
+        }
+        // By a connected socket, with a control message; from another source when one is said.
+        "send-marked" => {
+            let socket = UdpSocket::bind(if address(0).is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+            socket.connect(address(0))?;
+            send_marked(&socket, rest.get(1).map(|source| source.parse().expect("an address")))?;
+        }
+        // Sends itself a datagram that seems to come from elsewhere, reads it, and answers.
+        "answer-forged" => {
+            let receiver = UdpSocket::bind(address(0))?;
+            receiver.set_read_timeout(Some(Duration::from_millis(300)))?;
+            let seeming = bound_to_any_source(rustix::net::SocketType::DGRAM, address(1))?;
+            UdpSocket::from(seeming).send_to(b"forged", address(0))?;
+            let (_, from) = receiver.recv_from(&mut [0; 16])?;
+            receiver.send_to(b"answer", from)?;
+        }
+        // Connects to itself as if from elsewhere.
+        "connect-forged" => {
+            let _listener = TcpListener::bind(address(0))?;
+            let seeming = bound_to_any_source(rustix::net::SocketType::STREAM, address(1))?;
+            rustix::io::ioctl_fionbio(&seeming, true)?;
+            match rustix::net::connect(&seeming, &address(0)) {
+                Err(rustix::io::Errno::INPROGRESS) => {}
+                other => other?,
+            }
+        }
         // As many connects as the time allows: how many came through, how many were refused, how many did anything else.
         "hammer" => {
             let end = Instant::now() + Duration::from_millis(rest[1].parse().expect("milliseconds"));
@@ -393,6 +468,53 @@ fn obey(line: &str, held: &mut Held) -> std::io::Result<String> {
         other => panic!("no such command: {other}"),
     }
     Ok("ok".to_string())
+}
+
+/// A socket with a source that need not be the pod's: IPv6 asks for no capability.
+fn bound_to_any_source(kind: rustix::net::SocketType, at: SocketAddr) -> std::io::Result<std::os::fd::OwnedFd> {
+    let (family, level, option) = match at {
+        SocketAddr::V4(_) => (rustix::net::AddressFamily::INET, libc::SOL_IP, libc::IP_TRANSPARENT),
+        SocketAddr::V6(_) => (rustix::net::AddressFamily::INET6, libc::SOL_IPV6, libc::IPV6_FREEBIND),
+    };
+    let socket = rustix::net::socket(family, kind, None)?;
+    let (one, length) = (1_i32, size_of::<i32>() as u32);
+    // SAFETY: the value is as long as said.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, std::ptr::from_ref(&one).cast(), length) };
+    if result != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    rustix::net::bind(&socket, &at)?;
+    Ok(socket)
+}
+
+/// Room for one control message with two numbers or an address, aligned as the kernel wants it.
+#[repr(align(8))]
+struct Control([u8; 32]);
+
+/// Sends with a type of service, or from `source`.
+fn send_marked(socket: &UdpSocket, source: Option<std::net::Ipv4Addr>) -> std::io::Result<()> {
+    let value: Vec<u8> = match source {
+        // `struct in_pktinfo`: interface, source, and what counts on the way in alone.
+        Some(source) => [&[0; 4][..], &source.octets(), &[0; 4]].concat(),
+        None => 16_i32.to_ne_bytes().to_vec(),
+    };
+    let kind = if source.is_some() { libc::IP_PKTINFO } else { libc::IP_TOS };
+    let (mut bytes, mut control) = (*b"marked", Control([0; 32]));
+    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: the control buffer has room for one header and the value; every pointer outlives the call.
+    let sent = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        (message.msg_iov, message.msg_iovlen) = (&mut part, 1);
+        message.msg_control = control.0.as_mut_ptr().cast();
+        message.msg_controllen = libc::CMSG_SPACE(value.len() as u32) as _;
+        let header = libc::CMSG_FIRSTHDR(&message);
+        ((*header).cmsg_level, (*header).cmsg_type) = (libc::SOL_IP, kind);
+        (*header).cmsg_len = libc::CMSG_LEN(value.len() as u32) as _;
+        std::ptr::copy_nonoverlapping(value.as_ptr(), libc::CMSG_DATA(header), value.len());
+        libc::sendmsg(socket.as_raw_fd(), &message, 0)
+    };
+    if sent < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Connects to who binds that path within a moment.
