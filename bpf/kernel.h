@@ -247,6 +247,9 @@ extern void *bpf_cast_to_kern_ctx(void *context) __ksym;
 #define IP_CT_ESTABLISHED_REPLY 3
 #define IP_CT_RELATED_REPLY 4
 #define SKB_DST_NOREF 1UL /* the packet does not hold its route */
+/* enum ip_conntrack_info, in the bits beside the pointer; include/uapi/linux/netfilter/nf_conntrack_common.h */
+#define IP_CT_ESTABLISHED_REPLY 3
+#define IP_CT_RELATED_REPLY 4
 /* enum ip_conntrack_status, include/uapi/linux/netfilter/nf_conntrack_common.h */
 #define IPS_SEEN_REPLY (1 << 1)
 #define IPS_DST_NAT (1 << 5)

@@ -149,7 +149,7 @@ struct receiver_cell_key {
 struct flow_key {
 	__u8 pod[16];
 	__u8 remote[16];
-	__u16 pod_port;
+	__u16 pod_port;	   /* of an echo: whether the pod asks or answers it */
 	__u16 remote_port; /* of an echo: its id */
 	__u8 protocol;
 	__u8 unused[3];

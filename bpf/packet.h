@@ -133,6 +133,21 @@ struct echo_header {
 	__u16 sequence;
 };
 
+/* An echo's id, and whose it is: one that the pod answers is another flow than one that it asks by the same id. */
+#define ECHO_OF_POD 0
+#define ECHO_OF_REMOTE 1
+
+static __always_inline void set_echo(struct flow_key *key, bool of_pod, __u16 id)
+{
+	key->pod_port = of_pod ? ECHO_OF_POD : ECHO_OF_REMOTE;
+	key->remote_port = bpf_ntohs(id);
+}
+
+static __always_inline bool is_echo_request(bool six, __u8 type)
+{
+	return type == (six ? ICMPV6_ECHO : ICMP_ECHO);
+}
+
 static __always_inline void set_ports(struct flow_key *key, bool out, __u16 source, __u16 destination)
 {
 	key->pod_port = bpf_ntohs(out ? source : destination);
@@ -173,8 +188,8 @@ static __always_inline __u32 read_embedded(struct __sk_buff *skb, struct packet 
 	if (bpf_skb_load_bytes(skb, at, &echo, sizeof(echo)))
 		return DROP_UNREADABLE;
 	if (key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6) {
-		key->pod_port = 0;
-		key->remote_port = bpf_ntohs(echo.id);
+		/* It went the other way. */
+		set_echo(key, out != is_echo_request(packet->six, echo.type), echo.id);
 	} else {
 		set_ports(key, !out, *(__u16 *)&echo, echo.check);
 	}
@@ -190,24 +205,23 @@ static __always_inline __u32 read_icmp(struct __sk_buff *skb, struct packet *pac
 		return DROP_UNREADABLE;
 	packet->icmp_type = echo.type;
 	packet->kind = PACKET_FLOW;
+	packet->echo_request = is_echo_request(packet->six, echo.type);
 	if (packet->six) {
 		if (echo.type >= ICMPV6_MLD_QUERY && echo.type <= ICMPV6_REDIRECT) {
 			packet->kind = PACKET_NEIGHBOUR;
 			return DROP_NONE;
 		}
 		error = echo.type >= ICMPV6_UNREACHABLE && echo.type <= ICMPV6_PARAMETER_PROBLEM;
-		packet->echo_request = echo.type == ICMPV6_ECHO;
 		if (!error && echo.type != ICMPV6_ECHO && echo.type != ICMPV6_ECHO_REPLY)
 			return DROP_PROTOCOL;
 	} else {
 		error = echo.type == ICMP_UNREACHABLE || echo.type == ICMP_TIME_EXCEEDED ||
 			echo.type == ICMP_PARAMETER_PROBLEM;
-		packet->echo_request = echo.type == ICMP_ECHO;
 		if (!error && echo.type != ICMP_ECHO && echo.type != ICMP_ECHO_REPLY)
 			return DROP_PROTOCOL;
 	}
 	if (!error) {
-		packet->key.remote_port = bpf_ntohs(echo.id);
+		set_echo(&packet->key, out == packet->echo_request, echo.id);
 		return DROP_NONE;
 	}
 	packet->kind = PACKET_ERROR;

@@ -11,12 +11,16 @@ static __always_inline bool is_of_own_node(struct __sk_buff *skb, __u64 state_wo
 	return bpf_skb_ancestor_cgroup_id(skb, root_level) != root_cgroup || is_of_host_network(skb, state_word);
 }
 
-/* Whether the sender's verdict is on this very link: nothing was translated on the way, and no rules changed. */
+/*
+ * Whether the sender's verdict is on this very link: nothing was translated on the way, nobody else gets it as well, and no
+ * rules changed.
+ */
 static __always_inline bool is_same_link(const struct flow_value *sender, const struct flow_key *original,
-					 const struct packet *packet, __u64 state_word)
+					 const struct packet *packet, const struct veth_value *veth, __u64 state_word)
 {
 	return sender->cause == CAUSE_TABLE && !is_stale(sender, state_word) && has_ports(packet->key.protocol) &&
-	       original->remote_port == packet->key.pod_port && same_address(original->remote, packet->destination);
+	       original->remote_port == packet->key.pod_port && same_address(original->remote, packet->destination) &&
+	       same_address(packet->destination, packet->six ? veth->six : veth->four);
 }
 
 /*
@@ -66,11 +70,11 @@ static __always_inline int open_in(struct __sk_buff *skb, __u64 state_word, cons
 		flow->cause = CAUSE_NO_SENDER;
 		flow->decision = DECISION_NONE;
 	} else if (sender && flow->strength == STRENGTH_SAME_NODE &&
-		   is_same_link(sender, &original, packet, state_word)) {
+		   is_same_link(sender, &original, packet, veth, state_word)) {
 		take_verdict(flow, sender);
 	} else {
 		answer(&packet->key, flow, state_word);
-		if (sender && flow->strength == STRENGTH_SAME_NODE && flow->dialled_port &&
+		if (sender && flow->strength == STRENGTH_SAME_NODE && flow->dialled_port && has_ports(packet->key.protocol) &&
 		    (flow->dialled_port != packet->key.pod_port || !same_address(flow->dialled, packet->destination)))
 			reached(&original, sender, packet, flow, state_word);
 	}
@@ -143,25 +147,50 @@ static __always_inline struct flow_value *recall_question(struct __sk_buff *skb,
 	return flow;
 }
 
-/* Whether the pod holds the connection that this segment says it is of. Its own network is asked. */
-static __always_inline bool has_connection(struct __sk_buff *skb, const struct packet *packet,
-					   const struct veth_value *veth)
+/* The state of the pod's socket that this segment is for; 0 = there is none. Its own network is asked. */
+static __always_inline __u32 state_of_receiver(struct __sk_buff *skb, const struct packet *packet,
+					       const struct veth_value *veth)
 {
 	struct bpf_sock_tuple tuple;
 	struct bpf_sock *socket;
-	bool holds;
+	__u32 state;
 
-	if (veth->namespace < 0)
-		return true;
 	if (write_tuple(packet, &tuple) == sizeof(tuple.ipv6))
 		socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), veth->namespace, 0);
 	else
 		socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), veth->namespace, 0);
 	if (!socket)
-		return false;
-	holds = socket->state != TCP_LISTEN;
+		return 0;
+	state = socket->state;
 	bpf_sk_release(socket);
-	return holds;
+	return state;
+}
+
+/* Whether the pod holds the connection that this segment says it is of. */
+static __always_inline bool has_connection(struct __sk_buff *skb, const struct packet *packet,
+					   const struct veth_value *veth)
+{
+	__u32 state;
+
+	if (veth->namespace < 0)
+		return true;
+	state = state_of_receiver(skb, packet, veth);
+	return state && state != TCP_LISTEN;
+}
+
+/*
+ * A SYN in a connection that the pod has opened and goes on: a stranger's, who would have it ended, or the other side has
+ * forgotten it. The pod's socket asks who it was (RFC 5961, section 4); to the guard it is a segment like the others.
+ */
+static __always_inline bool is_syn_in_connection(struct __sk_buff *skb, const struct packet *packet,
+						 const struct veth_value *veth, const struct flow_value *flow)
+{
+	__u32 state;
+
+	if (flow->origin != FLOW_OUT || flow->enforced != VERDICT_ALLOW || veth->namespace < 0)
+		return false;
+	state = state_of_receiver(skb, packet, veth);
+	return state && state != TCP_LISTEN && state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
 }
 
 SEC("tcx/egress")
@@ -206,7 +235,7 @@ int veth_in(struct __sk_buff *skb)
 			return TCX_NEXT;
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_IN);
 	}
-	if (flow && !is_syn(&packet)) {
+	if (flow && (!is_syn(&packet) || is_syn_in_connection(skb, &packet, veth, flow))) {
 		if (flow->origin == FLOW_OUT && flow->cause == CAUSE_MIXED && flow->enforced == VERDICT_ALLOW &&
 		    !answer_is_allowed(skb, &packet, flow, state_word))
 			return drop(skb, state_word, veth, &packet, DROP_BACKEND, FLOW_IN);

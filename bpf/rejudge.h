@@ -180,6 +180,14 @@ static __always_inline void judge_backend(const struct flow_value *flow, struct 
 		question->judgement.enforced = VERDICT_DENY;
 }
 
+static __always_inline void name_receiver(const struct veth_value *veth, __u8 *address)
+{
+	const __u8 *own = is_mapped_ipv4(address) ? veth->four : veth->six;
+
+	if (!is_unspecified(own))
+		__builtin_memcpy(address, own, 16);
+}
+
 __noinline int answer(struct flow_key *key, struct flow_value *flow, __u64 state_word)
 {
 	struct scratch *room = find_scratch();
@@ -194,6 +202,10 @@ __noinline int answer(struct flow_key *key, struct flow_value *flow, __u64 state
 	question->container = flow->container;
 	question->program = flow->program;
 	ask_about(key, flow->origin == FLOW_OUT, question);
+	veth = find_veth(state_word, flow->interface);
+	/* Whatever it was sent to (multicast, or all of the link), here it is this pod that gets it. */
+	if (veth && flow->origin == FLOW_IN)
+		name_receiver(veth, question->target.address);
 	if (flow->origin == FLOW_OUT || flow->strength == STRENGTH_SAME_NODE) {
 		judge_sender(question);
 		if (question->judgement.cause == CAUSE_MIXED)
@@ -201,7 +213,6 @@ __noinline int answer(struct flow_key *key, struct flow_value *flow, __u64 state
 		keep_answer(flow, question);
 		return 0;
 	}
-	veth = find_veth(state_word, flow->interface);
 	if (!veth) {
 		refuse_by_default(&question->judgement);
 		question->judgement.cause = CAUSE_UNKNOWN_POD;

@@ -103,10 +103,10 @@ static __always_inline bool pass_segment_out(struct __sk_buff *skb, __u64 state_
 	struct flow_value *flow;
 	__u64 now;
 
-	if (!read_segment(skb, true, &segment))
+	/* Of no socket: the long way tells whether it may be. */
+	if (!socket || !read_segment(skb, true, &segment))
 		return false;
-	if (socket)
-		socket = bpf_sk_fullsock(socket);
+	socket = bpf_sk_fullsock(socket);
 	if (socket && (socket->family == AF_PACKET || socket->type == SOCK_RAW))
 		return false;
 	flow = bpf_map_lookup_elem(&flows, &segment.key);

@@ -132,6 +132,15 @@ static __always_inline bool is_new_translation(struct nf_conn *track)
 	return (BPF_CORE_READ(track, status) & (IPS_DST_NAT | IPS_SEEN_REPLY)) == IPS_DST_NAT;
 }
 
+/* Against the direction in which its connection began. */
+static __always_inline bool answers_track(struct __sk_buff *skb)
+{
+	struct sk_buff *buffer = bpf_cast_to_kern_ctx(skb);
+	unsigned long kind = buffer->_nfct & ~NFCT_POINTER;
+
+	return kind == IP_CT_ESTABLISHED_REPLY || kind == IP_CT_RELATED_REPLY;
+}
+
 /* The sender and what it dialled, before any translation on this node. */
 static __always_inline void find_original(struct __sk_buff *skb, const struct packet *packet, struct flow_key *original)
 {
@@ -148,7 +157,8 @@ static __always_inline void find_original(struct __sk_buff *skb, const struct pa
 	original->pod_port = packet->key.remote_port;
 	original->remote_port = packet->key.pod_port;
 	track = find_track(skb);
-	if (track)
+	/* What answers an older connection, as tracking sees it, began nothing that it could tell of. */
+	if (track && !answers_track(skb))
 		read_original(track, original);
 }
 

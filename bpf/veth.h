@@ -138,12 +138,22 @@ __noinline int end_exchange(struct flow_key *key, struct flow_value *flow, __u64
 	return 0;
 }
 
+/*
+ * A packet without a socket is of no program of the pod: somebody there forwards, or a packet socket's frame was taken
+ * apart on its way, of which the pieces have none (skb_segment). What a SYN is answered while there are too many of them
+ * has none either, nor has the reset that reset() makes.
+ */
+static __always_inline bool may_have_no_socket(const struct packet *packet, const struct flow_value *flow)
+{
+	return packet->key.protocol == IPPROTO_TCP && flow->origin == FLOW_IN;
+}
+
 SEC("tcx/ingress")
 int veth_out(struct __sk_buff *skb)
 {
 	__u64 state_word = read_state();
 	struct bpf_sock *socket = skb->sk;
-	bool is_kernels = false;
+	bool is_kernels = false, is_remnant = false;
 	struct veth_value *veth;
 	struct flow_value *flow;
 	struct packet packet;
@@ -166,8 +176,8 @@ int veth_out(struct __sk_buff *skb)
 		return drop(skb, state_word, veth, &packet, reason, FLOW_OUT);
 	if (socket) {
 		socket = bpf_sk_fullsock(socket);
-		/* Of a connection in TIME-WAIT: what is left of a socket, and no process has it. */
-		is_kernels = !socket;
+		/* Of a connection in TIME-WAIT, or of one that begins: less than a socket, and no process has it. */
+		is_remnant = !socket;
 	}
 	if (socket && socket->family == AF_PACKET)
 		return drop(skb, state_word, veth, &packet, DROP_RAW_SOCKET, FLOW_OUT);
@@ -184,6 +194,8 @@ int veth_out(struct __sk_buff *skb)
 	if (is_loopback(packet.destination))
 		return drop(skb, state_word, veth, &packet, DROP_DESTINATION, FLOW_OUT);
 	if (packet.kind == PACKET_LATER_FRAGMENT) {
+		if (!skb->sk)
+			return drop(skb, state_word, veth, &packet, DROP_NO_SOCKET, FLOW_OUT);
 		if (fragment_is_known(&packet, true, now))
 			return TCX_NEXT;
 		return drop(skb, state_word, veth, &packet, DROP_FRAGMENT, FLOW_OUT);
@@ -206,13 +218,23 @@ int veth_out(struct __sk_buff *skb)
 			return TCX_NEXT;
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_OUT);
 	}
+	/* Nothing of it has passed, so the kernel has nothing to answer. */
+	if (flow && is_kernels && !(flow->origin == FLOW_IN ? flow->packets_in : flow->packets_out))
+		flow = NULL;
+	if (flow && !skb->sk && !may_have_no_socket(&packet, flow))
+		return drop(skb, state_word, veth, &packet, DROP_NO_SOCKET, FLOW_OUT);
 	if (flow && !is_syn(&packet)) {
 		__builtin_memcpy(flow->hardware, packet.hardware, 6);
 		note_fragment(&packet, true, now);
 		return pass_known(skb, state_word, veth, &packet, flow, true, now);
 	}
-	/* Its last words for a connection that is older than the table: an acknowledgement or a reset, which opens nothing. */
-	if (is_kernels && packet.key.protocol == IPPROTO_TCP && !is_syn(&packet))
+	/*
+	 * Its last words for a connection that is older than the table: an acknowledgement or a reset, which opens nothing.
+	 * But a reset of no socket at all answers what was of no connection, and its numbers are whatever a packet socket
+	 * put on the pod's loopback. And what answers a SYN that did not come by here opens one.
+	 */
+	if ((is_remnant || (is_kernels && !(packet.tcp_flags & TCP_RST))) && packet.key.protocol == IPPROTO_TCP &&
+	    !(packet.tcp_flags & TCP_SYN))
 		return TCX_NEXT;
 	return open_out(skb, state_word, veth, &packet, socket, flow, now);
 }

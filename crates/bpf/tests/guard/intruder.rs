@@ -1,7 +1,7 @@
 //! What somebody in a container can make of sockets that the hooks let through: sources that are not the pod's, what goes to
 //! many, and the kernel as a messenger.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use palisade_bpf::Tables;
@@ -11,7 +11,7 @@ use palisade_bpf::tables::Cell;
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED, came};
 use crate::routes::ip;
-use crate::veth::Wire;
+use crate::veth::{Wire, serve};
 use crate::wire::Pod;
 use crate::world::{ALLOW, DENY, SELF, WORLD, await_judged, cell, container, udp_cell};
 
@@ -114,5 +114,169 @@ fn what_goes_to_many_is_for_the_pods_own_sockets_too() {
                 assert_eq!(hears.recv(&mut [0; 16]).is_ok(), arrives, "{to}");
             }
         }
+    });
+}
+
+#[test]
+fn what_goes_to_many_is_judged_by_each_pod_that_gets_it() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        // As a CNI with a bridge has it.
+        ip("link add bridge type bridge mcast_snooping 0");
+        for pod in ["pod2", "pod3"] {
+            ip(&format!("link set {pod} master bridge"));
+        }
+        ip("link set bridge up");
+        let mut one = wire.one.puppet(&wire.program);
+        for (revision, to_two) in [(1, ALLOW), (2, DENY)] {
+            let mut rules = wire.tables(revision);
+            rules.cells.retain(|cell| (cell.class, cell.destination) != (20, 103));
+            rules.cells.push(udp_cell(20, 103, to_two));
+            rules.cells.push(udp_cell(20, SELF, ALLOW));
+            wire.install(&rules);
+            for to in TO_MANY {
+                let (own, any) = match to.starts_with('[') {
+                    true => (wire.one.addresses()[1], "[::]:5300"),
+                    false => (wire.one.addresses()[0], "0.0.0.0:5300"),
+                };
+                let hears = wire.two.inside(|| UdpSocket::bind(any).expect("a socket"));
+                hears.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
+                assert_eq!(came(&one.tell(&format!("cast {to} {own}"))), Came::Through, "{to}");
+                assert_eq!(hears.recv(&mut [0; 16]).is_ok(), to_two == ALLOW, "{to}");
+            }
+        }
+    });
+}
+
+/// An echo by the kernel's ping socket, and its answer.
+fn ping(from: &Pod, to: IpAddr, id: u16) -> bool {
+    use rustix::net::{AddressFamily, SocketType, ipproto};
+    let (family, protocol, kind) = match to {
+        IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP, 8),
+        IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, 128),
+    };
+    let own = from.addresses()[usize::from(to.is_ipv6())];
+    let socket = from.inside(|| rustix::net::socket(family, SocketType::DGRAM, Some(protocol)).expect("a socket"));
+    rustix::net::bind(&socket, &SocketAddr::new(own, id)).expect("an id");
+    let socket = UdpSocket::from(socket);
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
+    socket.send_to(&[kind, 0, 0, 0, 0, 1, 0, 1], (to, 0)).expect("sent");
+    socket.recv_from(&mut [0; 64]).is_ok()
+}
+
+#[test]
+fn who_is_asked_by_an_echo_may_not_ask_back_nor_hinder_it() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let rules = open_to_all_and_closed_outwards(&wire, 1);
+        wire.install(&rules);
+        let mut two = wire.two.puppet(&wire.program);
+        for (own, asker) in wire.two.addresses().into_iter().zip(outside.addresses()) {
+            let order = format!("ping {asker} 77");
+            assert_ne!(two.tell(&order), "ok");
+            assert!(ping(&outside, own, 77), "what the pod was refused is another echo");
+            assert_ne!(two.tell(&order), "ok");
+            assert!(ping(&outside, own, 77));
+        }
+    });
+}
+
+#[test]
+fn the_kernels_reset_of_a_segment_that_nobody_sent_stays_in_the_pod() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        let hears = hears_segments(&outside);
+        let mut frame = wire.two.segment((outside.four, 0x4142), (wire.two.four, 0x4344), 0x10);
+        frame[..12].fill(0);
+        // Also where the other side has asked before: then there is a flow, which is refused.
+        for asked in [false, true] {
+            if asked {
+                outside.send_segment((outside.four, 0x4142), (wire.two.four, 0x4344), 0x02);
+                assert!(hears.recv(&mut [0; 64]).is_ok(), "its SYN is answered by a reset");
+            }
+            let before = wire.dropped("no-socket");
+            wire.two.send_frame_by(c"lo", &frame);
+            assert_eq!(wire.dropped("no-socket"), before + 1);
+            assert!(hears.recv(&mut [0; 64]).is_err(), "four bytes of a number, and the ports, are a message");
+        }
+    });
+}
+
+/// With NET_ADMIN a pod has devices of its own, by which anything comes in.
+#[test]
+fn what_a_pods_listener_answers_to_a_syn_that_did_not_come_by_the_node_stays_in_the_pod() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        let mut two = wire.two.puppet(&wire.program);
+        wire.two.inside(|| {
+            for line in
+                ["link add out type veth peer name in", "link set out up", "link set in address 02:00:00:00:00:07"]
+            {
+                ip(line);
+            }
+            ip("link set in up");
+        });
+        let at = SocketAddr::from((wire.two.four, 7070));
+        assert_eq!(two.bind(at), Came::Through);
+        let hears = hears_segments(&outside);
+        let before = wire.dropped("no-socket");
+        let mut frame = wire.two.segment((outside.four, 4444), (wire.two.four, at.port()), 0x02);
+        frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 7]);
+        wire.two.send_frame_by(c"out", &frame);
+        assert!(hears.recv(&mut [0; 64]).is_err());
+        assert!(wire.dropped("no-socket") > before);
+    });
+}
+
+/// Every segment that comes to the pod.
+fn hears_segments(pod: &Pod) -> UdpSocket {
+    use rustix::net::{AddressFamily, SocketType, ipproto};
+    let raw = || rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::TCP)).expect("a socket");
+    let hears = UdpSocket::from(pod.inside(raw));
+    hears.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
+    hears
+}
+
+/// Connection tracking on the node, as its translations need it.
+fn track() {
+    let rules =
+        "table inet track { chain forward { type filter hook forward priority 0; ct state established accept; }; }";
+    crate::world::run("nft", &[rules]);
+}
+
+#[test]
+fn a_syn_against_a_connections_direction_ends_it_not_and_opens_nothing() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        track();
+        let mut rules = wire.tables(1);
+        rules.cells.push(cell(20, SELF, ALLOW));
+        wire.install(&rules);
+        let mut one = wire.one.puppet(&wire.program);
+        let (at, accepted) = serve(&outside, outside.four.into());
+        let own = SocketAddr::from((wire.one.four, 6000));
+        assert_eq!(one.tell(&format!("hold-from {own} {at}")), "ok");
+        let mut server = accepted.recv_timeout(Duration::from_secs(3)).expect("accepted");
+        server.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+        outside.send_segment((outside.four, at.port()), (wire.one.four, 6000), 0x02);
+        assert_eq!(one.tell("write-held"), "ok");
+        use std::io::Read;
+        server.read_exact(&mut [0; 1]).expect("the connection goes on");
+
+        // Its end is told, and somebody listens where it came from.
+        drop(server);
+        assert_eq!(one.tell("end-held"), "ok");
+        assert_eq!(one.tell(&format!("listen-too {own}")), "ok");
+        let before = wire.dropped("refused");
+        outside.send_segment((outside.four, at.port()), (wire.one.four, 6000), 0x02);
+        assert_eq!(wire.dropped("refused"), before + 1);
     });
 }

@@ -142,14 +142,13 @@ impl Pod {
 
     /// Sends a segment without data of nothing that was ever said, by a raw socket of the pod.
     pub fn acknowledge(&self, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) {
-        let mut segment = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
-        // Sequence numbers of nothing that was ever sent; 5 words of header, and the flag ACK.
-        segment.extend([0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, 0x10, 1, 0, 0, 0, 0, 0]);
-        let pseudo = [&from.0.octets()[..], &to.0.octets(), &[0, 6], &(segment.len() as u16).to_be_bytes(), &segment];
-        let checked = checksum(&pseudo.concat());
-        segment[16..18].copy_from_slice(&checked);
+        self.send_segment(from, to, 0x10);
+    }
+
+    /// The same with other flags.
+    pub fn send_segment(&self, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), flags: u8) {
         // The kernel writes the checksum of the header.
-        let packet = self.ipv4(from.0, to.0, 6, 0, &segment).split_off(14);
+        let packet = self.segment(from, to, flags).split_off(14);
         self.inside(|| {
             let kind = rustix::net::SocketType::RAW;
             let raw = rustix::net::socket(rustix::net::AddressFamily::INET, kind, Some(rustix::net::ipproto::RAW));
@@ -157,6 +156,20 @@ impl Pod {
             let to = std::net::SocketAddr::from((to.0, 0));
             rustix::net::sendto(&raw, &packet, rustix::net::SendFlags::empty(), &to).expect("sent");
         });
+    }
+
+    /// A frame with a segment without data.
+    pub fn segment(&self, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), flags: u8) -> Vec<u8> {
+        let mut segment = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+        // Sequence numbers of nothing that was ever sent; 5 words of header.
+        segment.extend([0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, flags, 1, 0, 0, 0, 0, 0]);
+        let pseudo = [&from.0.octets()[..], &to.0.octets(), &[0, 6], &(segment.len() as u16).to_be_bytes(), &segment];
+        let checked = checksum(&pseudo.concat());
+        segment[16..18].copy_from_slice(&checked);
+        let mut frame = self.ipv4(from.0, to.0, 6, 0, &segment);
+        let checked = checksum(&frame[14..34]);
+        frame[24..26].copy_from_slice(&checked);
+        frame
     }
 
     /// The same over IPv6.

@@ -1,6 +1,7 @@
 //! What the guard cannot tell, and the documentation says so.
 
 use super::capture::Trace;
+use super::frame::{self, hexadecimal};
 use super::stage::{Outcome, Stage};
 use super::tool::ATTACK;
 use super::world::{ORDERS, REPORT, SHELL};
@@ -49,6 +50,20 @@ pub fn connected_passed(stage: &Stage) -> Outcome {
         let _ = giver.wait();
         said
     })
+}
+
+/// With one capability more than the default (NET_ADMIN) a pod makes a device of its own, by which it seems to be asked from
+/// outside. Nothing on the node sees that, and who may come in is answered without a rule.
+pub fn own_device(stage: &Stage) -> Outcome {
+    let (pod, victim) = (stage.pod("router"), stage.watch_world());
+    let (world, own) = (std::net::IpAddr::from([203, 0, 113, 1]), pod.v4());
+    let script = "ip link add out type veth peer name in; ip link set out up; ip link set in up";
+    let made = stage.run("batch/router", &["sh", "-c", script]);
+    let packet = frame::ip(world, own, frame::UDP, &frame::udp(world, own, (5300, 4321), b"come in"));
+    let frame = hexadecimal(&frame::ethernet([0xff; 6], pod.mac, frame::IPV4, &packet));
+    let attack = ["answer-frame", "out", &frame, &format!("{own}:4321"), &format!("{world}:5300")];
+    let outcome = stage.at(&victim, Trace::Marker, || stage.attack("batch/router", &attack));
+    Outcome { said: made + &outcome.said, ..outcome }
 }
 
 /// With every capability a container puts another program of its image where the allowed one lies.

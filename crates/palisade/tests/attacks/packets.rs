@@ -10,6 +10,8 @@ use super::world::{NODE, ORDERS, ORDERS_UDP, PROBED};
 
 /// The port that a forged datagram comes from.
 const SOURCE_PORT: u16 = 4444;
+/// Of an exchange that goes on: whoever forges its packets from outside knows it.
+const OTHER_PORT: u16 = 4445;
 
 /// The world's own address.
 const WORLD: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0x203, 0, 0, 0, 0, 1));
@@ -311,6 +313,43 @@ pub fn in_an_exchange_inside(stage: &Stage) -> Outcome {
 
 pub fn in_a_connection_inside(stage: &Stage) -> Outcome {
     interjected(stage, "tcp")
+}
+
+/// The kernel takes a frame apart on its way, into pieces without a socket, in an exchange that is allowed.
+pub fn taken_apart(stage: &Stage) -> Outcome {
+    let pod = stage.pod("neighbour");
+    let (from, to) = (pod.v4(), stage.orders.v4());
+    let payload = [MARKER, &[b'.'; 2985]].concat();
+    let packet = frame::ip(from, to, frame::UDP, &frame::udp(from, to, (OTHER_PORT, ORDERS_UDP), &payload));
+    let frame = hexadecimal(&frame::ethernet(pod.gateway_mac, pod.mac, frame::IPV4, &packet));
+    let (local, target) = (format!("{from}:{OTHER_PORT}"), format!("{to}:{ORDERS_UDP}"));
+    stage.at_orders(Trace::Marker, || stage.attack("neighbour", &["taken-apart", "eth0", &local, &target, &frame]))
+}
+
+/// The job may reach nobody. A segment on its loopback makes the kernel reset what nobody began, with a number and ports
+/// that somebody chose.
+pub fn kernels_reset(stage: &Stage) -> Outcome {
+    let (job, victim) = (stage.pod("job"), stage.watch_world());
+    let (from, to) = (IpAddr::from([203, 0, 113, 1]), job.v4());
+    let segment = frame::tcp(from, to, (SOURCE_PORT, PROBED), frame::ACK, MARKER);
+    let frame = frame::ethernet([0; 6], [0; 6], frame::IPV4, &frame::ip(from, to, frame::TCP, &segment));
+    let frame = hexadecimal(&frame);
+    stage.at(&victim, Trace::From(to, SOURCE_PORT), || stage.attack("batch/job", &["frames", "lo", &frame]))
+}
+
+/// Whoever was asked by an echo asks back by the same number.
+pub fn echo_back(stage: &Stage) -> Outcome {
+    let (job, victim) = (stage.pod("job"), stage.watch_world());
+    let (world, own) = (IpAddr::from([203, 0, 113, 1]), job.v4());
+    let echo = |from, to, bytes| {
+        let message = frame::icmp(from, to, 8, &[&[0x7d, 0x7d, 0, 1][..], bytes].concat());
+        hexadecimal(&frame::ip(from, to, frame::ICMP, &message))
+    };
+    let (asked, back) = (echo(world, own, b"hello"), echo(own, world, MARKER));
+    stage.at(&victim, Trace::Marker, || {
+        let asked = stage.attack("world", &["packets", &asked]);
+        asked + &stage.attack("batch/job", &["packets", &back])
+    })
 }
 
 /// A connection that a rule allows is up; another container of the pod puts a segment into it.

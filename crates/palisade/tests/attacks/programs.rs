@@ -70,6 +70,18 @@ pub fn linked(stage: &Stage) -> Outcome {
     after(stage, "linked", &format!("ln {REPORT} /tmp/report"), &["/tmp/report"])
 }
 
+/// The kernel runs the loader, which runs the allowed program's code: whatever else it is told to run is none of its.
+pub fn by_loader(stage: &Stage) -> Outcome {
+    let script = "for loader in /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; do test -e $loader && break; done";
+    let target = format!("{}:{ORDERS}", stage.orders.v4());
+    after_shell(stage, &format!("{script}; exec $loader {REPORT} lab call {target}"))
+}
+
+fn after_shell(stage: &Stage, script: &str) -> Outcome {
+    let from = stage.pod("web").v4();
+    stage.at_orders(Trace::From(from, ORDERS), || shell(stage, "web:nginx", script))
+}
+
 pub fn in_memory(stage: &Stage) -> Outcome {
     let tool = stage.tool();
     after(stage, "web", ":", &[&tool, super::tool::ATTACK, "memory", REPORT, "report"])

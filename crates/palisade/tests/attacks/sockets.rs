@@ -63,6 +63,20 @@ pub fn fast_open(stage: &Stage) -> Outcome {
     dial(stage, "fast-open", stage.orders.v4(), ORDERS, &[])
 }
 
+pub fn multipath_fast_open(stage: &Stage) -> Outcome {
+    dial(stage, "mptcp-fast-open", stage.orders.v4(), ORDERS, &[])
+}
+
+pub fn unspecified(stage: &Stage) -> Outcome {
+    dial(stage, "unspecified", stage.orders.v4(), ORDERS_UDP, &[])
+}
+
+/// A connect that is allowed, to the pod itself, says nothing of the next one.
+pub fn connected_anew(stage: &Stage) -> Outcome {
+    let first = format!("first={}:9", stage.pod("web").v4());
+    dial(stage, "udp", stage.orders.v4(), ORDERS_UDP, &[&first])
+}
+
 pub fn marked(stage: &Stage) -> Outcome {
     dial(stage, "tcp", stage.orders.v4(), ORDERS, &["mark=16384"])
 }
@@ -75,6 +89,36 @@ pub fn by_ring(stage: &Stage) -> Outcome {
     let from = stage.pod("web").v4();
     let target = format!("{}:{ORDERS}", stage.orders.v4());
     stage.at_orders(Trace::From(from, ORDERS), || stage.attack("web:shipper", &["uring", &target]))
+}
+
+pub fn by_ring_thread(stage: &Stage) -> Outcome {
+    let from = stage.pod("web").v4();
+    let target = format!("{}:{ORDERS}", stage.orders.v4());
+    stage.at_orders(Trace::From(from, ORDERS), || stage.attack("web:shipper", &["uring-thread", &target]))
+}
+
+/// Somebody outside; who may reach the job, which may reach nobody.
+const OUTSIDE: [&str; 2] = ["203.0.113.1:5300", "[2001:db8:203::1]:5300"];
+
+/// A datagram from an address that a socket of the pod is bound to seems to come from there; answers need no rule.
+pub fn bound_answer(stage: &Stage) -> Outcome {
+    as_from_outside(stage, "answer-bound", Trace::Marker, 0)
+}
+
+/// The same without any capability.
+pub fn bound_answer_v6(stage: &Stage) -> Outcome {
+    as_from_outside(stage, "answer-bound", Trace::Marker, 1)
+}
+
+/// The same with a connection: what the pod's own listener answers goes out.
+pub fn bound_accept(stage: &Stage) -> Outcome {
+    as_from_outside(stage, "accept-bound", Trace::Any(stage.pod("job").v4()), 0)
+}
+
+fn as_from_outside(stage: &Stage, how: &str, trace: Trace, family: usize) -> Outcome {
+    let (job, victim) = (stage.pod("job"), stage.watch_world());
+    let own = std::net::SocketAddr::new([job.v4(), job.v6()][family], 4321).to_string();
+    stage.at(&victim, trace, || stage.attack("batch/job", &[how, &own, OUTSIDE[family]]))
 }
 
 pub fn transparent(stage: &Stage) -> Outcome {

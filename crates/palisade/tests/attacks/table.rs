@@ -42,11 +42,14 @@ const fn attack(name: &'static str, expected: Expected, make: fn(&Stage) -> Outc
 }
 
 const SHIPPER: Evidence = Record("web", Some("shipper"));
+const JOB: Evidence = Record("job", Some("c"));
 const NGINX: Evidence = Record("web", Some("nginx"));
 /// Raw and packet sockets never connected.
 const RAW: Evidence = Counter("dropped-raw-socket");
 /// On the pod's loopback, of no socket that sent it.
 const INSIDE: Evidence = Counter("dropped-no-socket");
+/// Nor has every packet one.
+const NO_SOCKET: Evidence = Counter("dropped-no-socket");
 const ADDRESS: Evidence = Counter("dropped-source-address");
 const HARDWARE: Evidence = Counter("dropped-source-hardware");
 /// A header behind IP that no rule can be about, or that hides what comes after it.
@@ -69,6 +72,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("a program mounted over the allowed one", Stopped(NGINX), programs::mounted),
     attack("a hard link of the allowed program", Stopped(Record("linked", None)), programs::linked),
     attack("a program in memory", Stopped(NGINX), programs::in_memory),
+    attack("the allowed program, run by the loader", Stopped(NGINX), programs::by_loader),
     // Sockets of every kind.
     attack("an unconnected datagram", Stopped(SHIPPER), sockets::unconnected),
     attack("IPv6", Stopped(SHIPPER), sockets::ipv6),
@@ -81,13 +85,20 @@ pub const ATTACKS: &[Attack] = &[
     attack("UDP-Lite", Stopped(PROTOCOL), sockets::udp_lite),
     attack("multipath TCP", Stopped(SHIPPER), sockets::multipath),
     attack("data in the first packet (fast open)", Stopped(SHIPPER), sockets::fast_open),
+    attack("data in the first packet of multipath TCP", Stopped(SHIPPER), sockets::multipath_fast_open),
+    attack("an address of no family", Stopped(SHIPPER), sockets::unspecified),
+    attack("a socket that is connected anew", Stopped(SHIPPER), sockets::connected_anew),
     attack("a connect by io_uring", Stopped(SHIPPER), sockets::by_ring),
+    attack("a connect by a thread of io_uring", Stopped(SHIPPER), sockets::by_ring_thread),
     attack("SO_MARK", Stopped(SHIPPER), sockets::marked),
     attack("SO_BINDTODEVICE", Stopped(SHIPPER), sockets::bound_to_device),
     attack("IP_TRANSPARENT with another pod's address", Stopped(SHIPPER), sockets::transparent),
     attack("the loopback address by another device", Stopped(Counter("dropped-")), sockets::loopback_by_device),
     attack("an echo request by an ordinary socket", Stopped(SHIPPER), sockets::ping),
     attack("an answer to a forged datagram", Stopped(SHIPPER), sockets::forged_answer),
+    attack("an answer to a datagram of its own, as from outside", Stopped(JOB), sockets::bound_answer),
+    attack("the same over IPv6, without a capability", Stopped(JOB), sockets::bound_answer_v6),
+    attack("a connection to itself, as from outside", Stopped(JOB), sockets::bound_accept),
     attack("a link-local address", Stopped(SHIPPER), sockets::link_local),
     attack("a routing header to another pod", Stopped(PROTOCOL), sockets::routing_header),
     attack(
@@ -119,6 +130,8 @@ pub const ATTACKS: &[Attack] = &[
     attack("a frame with the pod's own address", Stopped(RAW), packets::own_frame),
     attack("a frame of TCP with the pod's own address", Stopped(RAW), packets::own_frame_of_tcp),
     attack("a frame by AF_XDP", Stopped(RAW), packets::express),
+    attack("a frame that the kernel takes apart", Stopped(NO_SOCKET), packets::taken_apart),
+    attack("a reset that the kernel is made to send", Stopped(NO_SOCKET), packets::kernels_reset),
     attack("a spoofed IPv4 address", Stopped(ADDRESS), packets::spoofed_ipv4),
     attack("a spoofed IPv6 address", Stopped(ADDRESS), packets::spoofed_ipv6),
     attack("a spoofed MAC", Stopped(HARDWARE), packets::spoofed_mac),
@@ -138,6 +151,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("IPv6 fragments", Stopped(RAW), packets::fragments_v6),
     attack("extension headers that hide the port", Stopped(PROTOCOL), packets::extension_headers),
     attack("a raw echo request", Stopped(SHIPPER), packets::echo),
+    attack("an echo request, back to who asked", Stopped(Record("job", None)), packets::echo_back),
     attack("an ICMP error that answers nothing", Stopped(RAW), packets::error),
     attack("a frame in another container's connection", Stopped(RAW), packets::in_a_connection),
     attack("a segment in a connection on the pod's loopback", Stopped(INSIDE), packets::in_a_connection_inside),
@@ -167,6 +181,7 @@ pub const ATTACKS: &[Attack] = &[
     #[cfg(target_arch = "x86_64")]
     attack("ptrace of the allowed program", Limit, limits::trace),
     attack("a connected descriptor passed on", Limit, limits::connected_passed),
+    attack("an answer to what came in by a device of its own", Limit, limits::own_device),
     // Many, and time.
     attack("another pod's flows, while one floods", Allowed, pods::flood),
     attack("the node's prober, while the world floods the pod", Allowed, pods::prober_under_flood),

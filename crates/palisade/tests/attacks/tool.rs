@@ -5,6 +5,7 @@
 mod converse;
 mod dial;
 mod express;
+mod forge;
 mod inject;
 mod interject;
 mod pass;
@@ -39,11 +40,18 @@ pub fn main(arguments: &[String]) -> ExitCode {
 fn run(words: &[&str]) -> io::Result<String> {
     match words {
         ["dial", kind, target, options @ ..] => dial::dial(kind, target, options),
-        ["uring", target] => dial::by_ring(target),
+        ["uring", target] => dial::by_ring(target, false),
+        ["uring-thread", target] => dial::by_ring(target, true),
         ["frames", device, frames @ ..] => send::frames(device, frames),
         ["express", device, frame] => send::express(device, frame),
         ["packets", packets @ ..] => send::packets(packets),
         ["answer", local, forged, target] => send::answer_to_forged(local, forged, target),
+        ["answer-bound", local, target] => forge::answer(local, target),
+        ["answer-frame", device, frame, local, target] => forge::answer_to_frame(device, frame, local, target),
+        ["accept-bound", local, target] => forge::accept(local, target),
+        ["taken-apart", device, local, target, frame] => {
+            forge::taken_apart(device, local, target, &send::bytes(frame)?)
+        }
         ["flood", target, count] => send::flood(target, count),
         ["flood-itself", count] => send::flood_itself(count),
         ["ask", target] => converse::ask(target),

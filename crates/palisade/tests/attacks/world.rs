@@ -1,4 +1,5 @@
-//! The world that is attacked: orders may be reached by named programs of the web pods, and by the neighbour's datagrams.
+//! The world that is attacked: orders may be reached by named programs of the web pods, and by the neighbour's datagrams;
+//! the job may reach nobody, and everybody may reach it.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
@@ -66,6 +67,11 @@ kind: Perimeter
 metadata: {name: default, namespace: bank}
 spec: {mode: Enforce, subject: {selector: {}}, directions: [Ingress, Egress], loopback: Closed}
 ---
+apiVersion: palisade.dev/v1alpha1
+kind: Perimeter
+metadata: {name: default, namespace: batch}
+spec: {mode: Enforce, subject: {selector: {}}, directions: [Egress]}
+---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: nobody, namespace: ops}
@@ -108,6 +114,8 @@ pub fn yaml() -> String {
     let vault =
         "{name: vault, image: 'bank/vault', ports: [{containerPort: 8080}, {containerPort: 5353, protocol: UDP}]}";
     add(pod("bank", "vault", "vault", &[vault.to_owned(), side("side")]));
+    add(pod("batch", "job", "job", &[side("c")]));
+    add(pod("batch", "router", "job", &[format!("{{name: c, {SLEEP}, {open}}}")]));
     let probe = "readinessProbe: {tcpSocket: {port: 8081}, periodSeconds: 1}";
     add(pod(
         "ops",

@@ -25,8 +25,8 @@ pub fn dial(kind: &str, target: &str, options: &[&str]) -> io::Result<String> {
     };
     let socket = match kind {
         "tcp" | "fast-open" => system::socket(family, libc::SOCK_STREAM, 0)?,
-        "mptcp" => system::socket(family, libc::SOCK_STREAM, IPPROTO_MPTCP)?,
-        "udp" | "unconnected" => system::socket(family, libc::SOCK_DGRAM, 0)?,
+        "mptcp" | "mptcp-fast-open" => system::socket(family, libc::SOCK_STREAM, IPPROTO_MPTCP)?,
+        "udp" | "unconnected" | "unspecified" => system::socket(family, libc::SOCK_DGRAM, 0)?,
         "udp-lite" | "udp-lite-unconnected" => system::socket(family, libc::SOCK_DGRAM, IPPROTO_UDPLITE)?,
         "ping" if family == libc::AF_INET => system::socket(family, libc::SOCK_DGRAM, libc::IPPROTO_ICMP)?,
         "ping" => system::socket(family, libc::SOCK_DGRAM, libc::IPPROTO_ICMPV6)?,
@@ -38,8 +38,9 @@ pub fn dial(kind: &str, target: &str, options: &[&str]) -> io::Result<String> {
     let address = Address::of(target);
     match kind {
         "unconnected" | "udp-lite-unconnected" => system::send(&socket, MARKER, 0, Some(&address))?,
+        "unspecified" => system::send(&socket, MARKER, 0, Some(&of_no_family(address)))?,
         "ping" => system::send(&socket, &echo_request(family), 0, Some(&address))?,
-        "fast-open" => {
+        "fast-open" | "mptcp-fast-open" => {
             let outcome = system::send(&socket, MARKER, libc::MSG_FASTOPEN | libc::MSG_DONTWAIT, Some(&address));
             match outcome {
                 Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
@@ -54,6 +55,14 @@ pub fn dial(kind: &str, target: &str, options: &[&str]) -> io::Result<String> {
         }
     }
     Ok("ok".to_owned())
+}
+
+/// IPv4 takes such an address for one of its own.
+fn of_no_family(mut address: Address) -> Address {
+    if let Address::V4(v4) = &mut address {
+        v4.sin_family = libc::AF_UNSPEC as u16;
+    }
+    address
 }
 
 fn apply(socket: &OwnedFd, option: &str) -> io::Result<()> {
@@ -76,6 +85,8 @@ fn apply(socket: &OwnedFd, option: &str) -> io::Result<()> {
             let via: std::net::Ipv6Addr = parse(value)?;
             system::set_option(socket, libc::SOL_IPV6, libc::IPV6_RTHDR, &segment_routing_header(via))
         }
+        // It is connected to somebody else first.
+        "first" => system::connect(socket, &Address::of(parse(value)?), PATIENCE),
         // The first packet leaves with the first write.
         "defer" => system::set_number(socket, libc::SOL_TCP, libc::TCP_FASTOPEN_CONNECT, 1),
         "wait" => {
@@ -101,21 +112,24 @@ fn echo_request(family: i32) -> Vec<u8> {
     [&[kind, 0, 0, 0, 0, 0, 0, 1], MARKER].concat()
 }
 
-/// Connects by `io_uring`, which makes no `connect` system call.
+/// Connects by `io_uring`, which makes no `connect` system call; or by a thread of the kernel, with no call at all.
 ///
 /// The rings are mapped apart, as a kernel before 5.4 needs it.
 /// Source: include/uapi/linux/io_uring.h.
-pub fn by_ring(target: &str) -> io::Result<String> {
+pub fn by_ring(target: &str, by_thread: bool) -> io::Result<String> {
     const SUBMISSIONS: libc::off_t = 0;
     const ENTRIES: libc::off_t = 0x1000_0000;
     const CONNECT: u8 = 16;
     const WAIT_FOR_COMPLETION: libc::c_uint = 1;
+    const WAKE_THE_THREAD: libc::c_uint = 2;
     let target: SocketAddr = parse(target)?;
     let socket = system::socket(system::family_of(&target), libc::SOCK_STREAM, 0)?;
     let address = Address::of(target);
     let (pointer, length) = address.as_parts();
     // `struct io_uring_params` is 120 bytes; offsets of the two rings start at 40 and 80.
     let mut parameters = [0_u32; 30];
+    // IORING_SETUP_SQPOLL, and how long the thread looks for more before it sleeps, in milliseconds.
+    (parameters[2], parameters[4]) = if by_thread { (2, 1000) } else { (0, 0) };
     // SAFETY: the kernel writes 120 bytes into the array of that size.
     let ring = system::check(unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, parameters.as_mut_ptr()) } as i32)?;
     let [submission_entries, completion_entries] = [parameters[0] as usize, parameters[1] as usize];
@@ -141,7 +155,10 @@ pub fn by_ring(target: &str) -> io::Result<String> {
         rings.add(array).cast::<u32>().write(0);
         rings.add(tail).cast::<u32>().write_volatile(1);
         let nothing = std::ptr::null::<libc::c_void>();
-        libc::syscall(libc::SYS_io_uring_enter, ring, 1, 1, WAIT_FOR_COMPLETION, nothing, 0)
+        // A thread takes the entry by itself, once it is awake.
+        let (entries, flags) =
+            if by_thread { (0, WAIT_FOR_COMPLETION | WAKE_THE_THREAD) } else { (1, WAIT_FOR_COMPLETION) };
+        libc::syscall(libc::SYS_io_uring_enter, ring, entries, 1, flags, nothing, 0)
     };
     system::check(entered as i32)?;
     // SAFETY: `io_uring_enter` waited for one completion: user data, then the result.

@@ -106,7 +106,7 @@ fn from_each_processor(count: &str, mut once: impl FnMut() -> io::Result<()>) ->
     Ok(())
 }
 
-fn bytes(text: &str) -> io::Result<Vec<u8>> {
+pub fn bytes(text: &str) -> io::Result<Vec<u8>> {
     let digits = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
     bytes.ok_or_else(|| io::Error::other("no hexadecimal digits"))
