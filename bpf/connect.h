@@ -492,6 +492,22 @@ static __always_inline int on_send(struct bpf_sock_addr *ctx, bool six)
 	return verdict(&flow);
 }
 
+/* An answer inside the pod that needs no memory: whatever runs in the container may send there. */
+static __always_inline bool is_allowed_inside(const struct answer_key *key, __u8 protocol)
+{
+	struct judgement judgement = {};
+	struct target target = {};
+	struct caller caller;
+	__u64 state_word = read_state();
+
+	__builtin_memcpy(target.address, key->address, 16);
+	target.port = key->port;
+	target.protocol = protocol;
+	find_caller(state_word, &caller);
+	judge(&caller, caller.value.class, &target, state_word, &judgement);
+	return judgement.destination == DESTINATION_SELF && judgement.enforced == VERDICT_ALLOW;
+}
+
 /* A datagram was read, with its sender's address: what goes back there from this socket is a reply. */
 static __always_inline int on_receive(struct bpf_sock_addr *ctx, bool six)
 {
@@ -517,7 +533,9 @@ static __always_inline int on_receive(struct bpf_sock_addr *ctx, bool six)
 		older.socket = key.socket;
 		__builtin_memcpy(older.address, slot->address, 16);
 		older.port = slot->port;
-		if (bpf_map_update_elem(&answers, &older, &slot->time, BPF_ANY))
+		/* Else who asks itself without end would push out what others are asked. */
+		if (!is_allowed_inside(&older, ctx->protocol) &&
+		    bpf_map_update_elem(&answers, &older, &slot->time, BPF_ANY))
 			count(COUNTER_MAP_FULL);
 	}
 	slot->time = 0;

@@ -244,6 +244,35 @@ fn hears_segments(pod: &Pod) -> UdpSocket {
     hears
 }
 
+#[test]
+fn a_server_answers_all_who_asked_though_another_pod_asks_itself_without_end() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let mut rules = open_to_all_and_closed_outwards(&wire, 1);
+        rules.cells.extend([cell(20, SELF, ALLOW), udp_cell(20, SELF, ALLOW)]);
+        wire.install(&rules);
+        let (mut one, mut two) = (wire.one.puppet(&wire.program), wire.two.puppet(&wire.program));
+        let at = SocketAddr::from((wire.two.four, 5300));
+        assert_eq!(two.tell(&format!("await {at}")), "ok");
+        // More than its socket itself remembers.
+        let askers: Vec<UdpSocket> = (0..40)
+            .map(|_| {
+                let socket = outside.inside(|| UdpSocket::bind((outside.four, 0)).expect("a socket"));
+                socket.send_to(b"question", at).expect("sent");
+                assert_eq!(two.tell("hear"), "ok");
+                socket
+            })
+            .collect();
+        assert_eq!(one.tell(&format!("ask-itself {} 12000", wire.one.four)), "ok");
+        assert_eq!(one.tell("ask-itself 127.0.0.1 12000"), "ok");
+        for asker in askers {
+            let to = asker.local_addr().expect("an address");
+            assert_eq!(came(&two.tell(&format!("reply-to {to}"))), Came::Through, "{to}");
+        }
+    });
+}
+
 /// Connection tracking on the node, as its translations need it.
 fn track() {
     let rules =
