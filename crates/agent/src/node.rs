@@ -495,6 +495,6 @@ fn record(event: &JudgedEvent, node: &str, meaning: Meaning<'_>, paths: &mut Pro
         strength: None,
         backend: None,
         receiver: None,
-        packet_protocol: None,
+        packet_protocol: observed::other_protocol(event.protocol),
     }
 }

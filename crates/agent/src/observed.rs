@@ -51,13 +51,16 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
     let (verdict, would_be) = meaning.verdicts(revision, Answer::from(flow));
     let protocol = Protocol::from_number(key.protocol).unwrap_or_default();
     let directory = meaning.directory(revision);
-    let pod = SocketAddr::new(address(key.pod), key.pod_port);
-    let remote = SocketAddr::new(address(key.remote), key.remote_port);
+    let packet_protocol = other_protocol(key.protocol);
+    // An echo has an id and whose it is in their place.
+    let port = |port: u16| if packet_protocol.is_some() { 0 } else { port };
+    let pod = SocketAddr::new(address(key.pod), port(key.pod_port));
+    let remote = SocketAddr::new(address(key.remote), port(key.remote_port));
     let (peer, dialled) = match out {
         true => (pod, remote),
         false => (
-            SocketAddr::new(address(flow.peer), flow.peer_port),
-            SocketAddr::new(address(flow.dialled), flow.dialled_port),
+            SocketAddr::new(address(flow.peer), port(flow.peer_port)),
+            SocketAddr::new(address(flow.dialled), port(flow.dialled_port)),
         ),
     };
     let mut from = sender(directory, flow.container, peer, protocol);
@@ -113,7 +116,7 @@ pub(crate) fn of_flow(event: &FlowEvent, node: &str, meaning: Meaning<'_>, paths
         }),
         backend: if out { backend(flow) } else { (dialled != pod).then_some(pod) },
         receiver: None,
-        packet_protocol: other_protocol(key.protocol),
+        packet_protocol,
     }
 }
 
@@ -232,7 +235,7 @@ fn strength(number: u8) -> Option<Strength> {
 }
 
 /// What [`Protocol`] has no word for.
-fn other_protocol(number: u8) -> Option<u8> {
+pub(crate) fn other_protocol(number: u8) -> Option<u8> {
     Protocol::from_number(number).is_none().then_some(number)
 }
 

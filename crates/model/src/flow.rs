@@ -60,7 +60,7 @@ pub struct FlowRecord {
     /// Behind a Service: the backend as far as it is known; with only the workload when any of its pods may be meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiver: Option<FlowEnd>,
-    /// A packet that was dropped for what it is: its IP protocol, which may be another than `protocol`.
+    /// The IP protocol, where `protocol` has no word for it: of an echo, or of a packet that was dropped for what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packet_protocol: Option<u8>,
 }

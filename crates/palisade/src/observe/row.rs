@@ -2,6 +2,7 @@
 
 use palisade_model::Timestamp;
 use palisade_model::flow::{FlowEnd, FlowOutcome, FlowRecord, FlowVerdict, VerdictWord};
+use palisade_model::problem::one_line;
 
 use crate::table::pad;
 use crate::terminal::{Colour, Tone};
@@ -61,7 +62,7 @@ impl Rows {
             self.colour.paint(Tone::Faint, &render_time(record.time)).to_string(),
             pad(&from, self.from),
             pad(&to, self.to),
-            pad(&format!("{}/{}", record.dialled.port, record.protocol), PORT),
+            pad(&render_port(record), PORT),
             verdict,
             render_why(&record.verdict),
         ]
@@ -82,6 +83,16 @@ fn render_time(time: Timestamp) -> String {
     time.strftime("%H:%M:%S.%3f").to_string()
 }
 
+/// `8080/TCP`, or a protocol that has no ports.
+fn render_port(record: &FlowRecord) -> String {
+    match record.packet_protocol {
+        None => format!("{}/{}", record.dialled.port, record.protocol),
+        Some(1) => "ICMP".to_owned(),
+        Some(58) => "ICMPv6".to_owned(),
+        Some(number) => format!("protocol {number}"),
+    }
+}
+
 /// `shop/web-1 nginx /usr/sbin/nginx`, or what else is known of the end.
 pub fn render_end(end: &FlowEnd) -> String {
     let mut words = Vec::new();
@@ -95,7 +106,8 @@ pub fn render_end(end: &FlowEnd) -> String {
     }
     words.extend(end.container.clone());
     words.extend(end.program.clone());
-    words.join(" ")
+    // A container names its files as it likes.
+    one_line(words.join(" "))
 }
 
 /// The receiver as dialled: its Service when one was dialled, else the end itself.
@@ -213,6 +225,20 @@ pub mod tests {
                 record.verdict.rule = None;
             }),
         );
+    }
+
+    #[test]
+    fn a_program_cannot_write_another_line_by_its_name() {
+        let line = rendered(|record| {
+            record.from.program = Some("/tmp/x\n06:12:42.124  shop/web-1 nginx\u{1b}[2J".into());
+        });
+        expect![[r#"06:12:42.123  shop/web-1 nginx /tmp/x\n06:12:42.124  shop/web-1 nginx\u{1b}[2J  shop/orders-1               8080/TCP    REFUSED  closed by Perimeter shop/default, and nothing opens it"#]].assert_eq(&line);
+    }
+
+    #[test]
+    fn an_echo_has_no_port() {
+        let port = |number| rendered(|record| record.packet_protocol = Some(number)).contains("8080");
+        assert!(!port(1) && !port(58) && !port(132));
     }
 
     #[test]
