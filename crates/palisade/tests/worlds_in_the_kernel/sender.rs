@@ -33,13 +33,21 @@ pub struct Expected {
     pub would_be: ExpectedVerdict,
     program_is_named: bool,
     to: (&'static str, Option<String>),
-    /// Container behind a pod's port, and its program, known on the same node.
-    listener: Option<(String, Option<String>)>,
+    listener: Option<Listener>,
     /// Of a Service whose backends differ: the packet was judged, so a refusal is a reset or silence.
     on_the_packet: bool,
     /// The same, by a receiver of the sender's own node that may refuse with silence, or on the node's own way in: then the
     /// agent ends the connect.
     may_be_ended: bool,
+}
+
+/// Who listens on a pod's port.
+#[derive(Debug)]
+struct Listener {
+    container: String,
+    program: String,
+    /// On the sender's node. Of another the agent may know the container alone.
+    is_near: bool,
 }
 
 #[derive(Debug)]
@@ -131,10 +139,11 @@ impl Expected {
         if to.0 != self.to.0 || (self.to.1.is_some() && to.1 != self.to.1) {
             wrong.push(format!("receiver {to:?}, not {:?}", self.to));
         }
-        if let Some((container, program)) = &self.listener {
-            let actual = (record.to.container.as_ref(), record.to.program.as_ref());
-            if actual != (Some(container), program.as_ref()) {
-                wrong.push(format!("listener {actual:?}, not {:?}", self.listener));
+        if let Some(listener) = &self.listener {
+            let (container, program) = (record.to.container.as_ref(), record.to.program.as_ref());
+            let may_be_unknown = !listener.is_near && program.is_none();
+            if container != Some(&listener.container) || !(may_be_unknown || program == Some(&listener.program)) {
+                wrong.push(format!("{container:?}:{program:?} listens, not {listener:?}"));
             }
         }
         if record.backend.is_some_and(|backend| !dial.links.iter().any(|link| leads_to(link, backend))) {
@@ -273,9 +282,8 @@ fn receiver(inventory: &Inventory, each: &Try) -> (&'static str, Option<String>)
     }
 }
 
-/// Container and program that listen on a pod's port, by what the pod declares: the stand-in of each container listens on
-/// its ports.
-fn listener(inventory: &Inventory, each: &Try, dial: &Dial) -> Option<(String, Option<String>)> {
+/// Who listens on a pod's port, by what the pod declares: the stand-in of each container listens on its ports.
+fn listener(inventory: &Inventory, each: &Try, dial: &Dial) -> Option<Listener> {
     let sender = each.from.pod.find(inventory)?;
     let pod = match &each.to {
         Target::Pod(pod) => pod.find(inventory)?,
@@ -291,5 +299,5 @@ fn listener(inventory: &Inventory, each: &Try, dial: &Dial) -> Option<(String, O
     let container = pod.spec.containers.iter().find(declares)?;
     let program = pod.meta.annotations.value(&format!("lab.palisade.dev/program.{}", container.name));
     let program = program.expect("each container says what it runs").to_owned();
-    Some((container.name.to_string(), (pod.node == sender.node).then_some(program)))
+    Some(Listener { container: container.name.to_string(), program, is_near: pod.node == sender.node })
 }
