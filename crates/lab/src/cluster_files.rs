@@ -109,6 +109,7 @@ metadata: {name: web, namespace: shop}
 spec:
   type: NodePort
   clusterIP: 10.96.0.30
+  internalTrafficPolicy: Local
   selector: {app: web}
   ports: [{name: http, port: 80, targetPort: http, nodePort: 30080}, {name: dns, port: 53, protocol: UDP}]
 ---
@@ -147,8 +148,8 @@ spec: {type: ExternalName, externalName: api.pay.example}
             assert_eq!((&service.ports, &service.exposure), (&expected.ports, &expected.exposure));
             assert_eq!((&service.cluster_ips, service.headless), (&expected.cluster_ips, expected.headless));
             assert_eq!(
-                (&service.selector, service.publish_not_ready),
-                (&expected.selector, expected.publish_not_ready)
+                (&service.selector, service.publish_not_ready, service.internal_traffic),
+                (&expected.selector, expected.publish_not_ready, expected.internal_traffic)
             );
         }
         assert_eq!(read.value.nodes.len(), 2);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use palisade_model::Protocol;
-use palisade_model::service::Exposure;
+use palisade_model::service::{Exposure, InternalTraffic};
 
 use crate::cluster::Cluster;
 use crate::endpoints;
@@ -26,14 +26,16 @@ pub(crate) fn render(cluster: &Cluster, node: u8, ipv6: bool) -> String {
                 continue;
             }
             for v6 in [false, true].into_iter().filter(|v6| ipv6 || !v6) {
-                let backends: Vec<_> = endpoints
-                    .backends
-                    .iter()
-                    .filter(|backend| backend.ready && backend.address.is_ipv6() == v6)
-                    .map(|backend| (backend.address, backend.port))
-                    .collect();
+                let ready = endpoints.backends.iter().filter(|one| one.ready && one.address.is_ipv6() == v6);
+                let of = |backend: &endpoints::Backend| (backend.address, backend.port);
+                let backends: Vec<_> = ready.clone().map(of).collect();
+                let near = |backend: &&endpoints::Backend| backend.pod.as_ref().is_some_and(|(_, on)| *on == node);
+                let of_own = match service.internal_traffic {
+                    InternalTraffic::Cluster => backends.clone(),
+                    InternalTraffic::Local => ready.filter(near).map(of).collect(),
+                };
                 for address in service.cluster_ips.iter().filter(|address| address.is_ipv6() == v6) {
-                    frontends.add(Key::Address(*address, port.protocol, port.port), &backends);
+                    frontends.add(Key::Address(*address, port.protocol, port.port), &of_own);
                 }
                 let external = service.external_ips.iter().chain(&service.load_balancer_ips);
                 for address in external.filter(|address| address.is_ipv6() == v6) {
@@ -130,6 +132,16 @@ spec: {clusterIP: 10.96.0.31, selector: {app: nobody}, ports: [{port: 80}]}
         assert_eq!(lines(&rules, map).len(), 2, "by its address and by its NodePort: {rules}");
         assert_eq!(lines(&rules, "10.244.1.3"), Vec::<&str>::new(), "not to one that is not ready");
         assert_eq!(lines(&rules, "10.96.0.31"), ["elements = { 10.96.0.31 . tcp . 80 : goto refuse }"]);
+    }
+
+    #[test]
+    fn a_service_for_its_own_node_goes_to_pods_of_that_node_by_its_cluster_address_alone() {
+        let local = TWO_PODS.replace("{type: NodePort,", "{type: NodePort, internalTrafficPolicy: Local,");
+        for (node, own) in [(1, "10.244.1.2"), (2, "10.244.2.2")] {
+            let rules = render(&example::cluster(&local), node, false);
+            assert_eq!(lines(&rules, &format!("dnat ip to {own}:8000")).len(), 1, "{rules}");
+            assert_eq!(lines(&rules, "numgen random mod 2").len(), 1, "by its NodePort: {rules}");
+        }
     }
 
     #[test]

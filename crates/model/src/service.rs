@@ -33,6 +33,8 @@ pub struct Service {
     pub publish_not_ready: bool,
     /// `externalTrafficPolicy`.
     pub external_traffic: ExternalTraffic,
+    /// `internalTrafficPolicy`.
+    pub internal_traffic: InternalTraffic,
     /// `loadBalancerSourceRanges`: who may come by the load balancer; empty: everybody.
     pub source_ranges: Vec<IpNet>,
     /// Whether a load balancer's ports are ports of each node, too (`allocateLoadBalancerNodePorts`).
@@ -48,6 +50,16 @@ pub enum ExternalTraffic {
     #[default]
     Cluster,
     /// It stays on the node, and keeps its sender's address.
+    Local,
+}
+
+/// `internalTrafficPolicy`: which endpoints traffic from inside to the cluster IPs goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub enum InternalTraffic {
+    /// All of them.
+    #[default]
+    Cluster,
+    /// Those on the sender's own node alone.
     Local,
 }
 

@@ -43,6 +43,9 @@ pub struct Answer {
     /// Of a Service whose backends differ: what becomes of a connection to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mixed_service: Option<MixedServices>,
+    /// Of a Service with `internalTrafficPolicy: Local`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stays_on_node: bool,
     /// What is not known, when that leaves the question open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
@@ -207,6 +210,7 @@ fn assemble(model: &Model, from: Vec<String>, target: &Target, links: Vec<LinkAn
         would_be: word(|judgement| &judgement.would_be, service.map(|service| service.would_be)),
         service,
         mixed_service,
+        stays_on_node: target.stays_on_node,
         missing,
         no_common_family: links.first().is_some_and(|link| has_no_common_family(model, &link.link)),
         grant,
@@ -336,6 +340,9 @@ impl Answer {
     }
 
     fn render_backends(&self, service: ServiceVerdict, text: &mut String) {
+        if self.stays_on_node {
+            text.push_str("  only backends on the sender's own node count (internalTrafficPolicy: Local)\n");
+        }
         let total = self.links.len();
         let allowed = self.links.iter().filter(|link| link.judgement.enforced.is_allowed()).count();
         let _ = match service.enforced {

@@ -10,6 +10,7 @@ mod sender;
 use std::net::IpAddr;
 
 use palisade_model::link::{End, Link};
+use palisade_model::object::Name;
 use palisade_model::verdict::Missing;
 use palisade_model::{Protocol, Timestamp};
 use palisade_policy::Model;
@@ -46,6 +47,8 @@ pub struct Sender {
     pub is_whole: bool,
     /// The end.
     pub end: End,
+    /// The node that it is on, if that is known.
+    pub node: Option<Name>,
 }
 
 /// What is asked for: one port of one receiver, or of a Service.
@@ -63,6 +66,8 @@ pub struct Target {
     pub translating: Option<String>,
     /// A Service or `hostPort` that is asked for by an address: that one.
     pub dialled: Option<IpAddr>,
+    /// A Service that sends each to the backends on its own node alone (`internalTrafficPolicy: Local`).
+    pub stays_on_node: bool,
 }
 
 /// Who answers.
@@ -70,19 +75,38 @@ pub enum Receivers {
     /// One end.
     End(End),
     /// A Service's ready backends.
-    Service(Vec<(String, End, u16)>),
+    Service(Vec<Served>),
     /// A Service whose backends are not in the input.
     Unknown(Missing),
 }
 
+/// A backend of a Service.
+pub struct Served {
+    /// For people.
+    pub name: String,
+    /// Who answers.
+    pub end: End,
+    /// The port that is reached.
+    pub port: u16,
+    /// Where it is, if that is known.
+    pub node: Option<Name>,
+}
+
 impl Target {
+    /// A target that is dialled as it is named, and not translated.
+    fn new(name: String, protocol: Protocol, port: u16, receivers: Receivers) -> Self {
+        Self { name, protocol, port, receivers, translating: None, dialled: None, stays_on_node: false }
+    }
+
     /// The links from `from` to this target's receivers, each with the receiver's name.
     pub fn links(&self, from: &Sender) -> Vec<(String, Link)> {
         let link = |to: &End, port| Link { from: from.end.clone(), to: to.clone(), protocol: self.protocol, port };
         match &self.receivers {
             Receivers::End(end) => vec![(self.name.clone(), link(end, self.port))],
             Receivers::Service(backends) => {
-                backends.iter().map(|(name, end, port)| (name.clone(), link(end, *port))).collect()
+                // Of a sender that is on no node yet it may be any of them.
+                let is_near = |to: &&Served| !self.stays_on_node || from.node.is_none() || to.node == from.node;
+                backends.iter().filter(is_near).map(|to| (to.name.clone(), link(&to.end, to.port))).collect()
             }
             Receivers::Unknown(_) => Vec::new(),
         }

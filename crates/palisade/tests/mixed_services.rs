@@ -123,6 +123,44 @@ fn the_kernel_refuses_a_mixed_service_as_service_mixed_where_the_engine_says_so(
     }
 }
 
+/// With `internalTrafficPolicy: Local` a Service is the backends on the sender's own node: here there is one, and no mix.
+#[test]
+fn a_service_for_its_own_node_is_judged_by_the_backends_there() {
+    if !lab::can_run() {
+        return;
+    }
+    // More of one process to one place within a second would be told together.
+    const FEW: usize = 8;
+    let yaml = yaml().replace("spec: {selector: {app:", "spec: {internalTrafficPolicy: Local, selector: {app:");
+    let lab = Lab::up("near", &yaml, 2);
+    let agent = lab.agent();
+    agent.wait_until_guarded(&lab);
+    let inventory = lab.inventory();
+    let service =
+        |name: &str| inventory.services.iter().find(|service| service.meta.name() == name).expect("it is there");
+    for (name, allowed) in [("orders", true), ("payments", false)] {
+        for address in &service(name).cluster_ips {
+            let attempt = Try::tcp(SocketAddr::new(*address, 80).to_string());
+            let answers = lab.try_all("shop/web", "main", "/app/main", &vec![attempt; FEW]);
+            let records = agent.records(FEW, |record| record.dialled.address == *address);
+            assert_eq!(records.len(), FEW, "each has its record");
+            for (answer, record) in answers.iter().zip(&records) {
+                let who = format!("{address}: {answer:?} {record:?}");
+                assert_eq!((answer.ok, answer.errno), (allowed, (!allowed).then_some(13)), "{who}");
+                assert_eq!(record.verdict.verdict == VerdictWord::Allowed, allowed, "{who}");
+                assert_eq!(record.verdict.reason, if allowed { "rule" } else { "closed" }, "{who}");
+                let near = |backend: SocketAddr| {
+                    inventory
+                        .pods
+                        .iter()
+                        .any(|pod| pod.meta.name() == "near-stable" && pod.own_addresses().contains(&backend.ip()))
+                };
+                assert_eq!(record.backend.is_some_and(near), allowed, "{who}");
+            }
+        }
+    }
+}
+
 #[test]
 fn each_connection_to_a_mixed_service_gets_the_engines_answer_for_the_backend_that_it_reached() {
     if !lab::can_run() {

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use palisade_model::Labels;
+use palisade_model::object::Name;
 use palisade_model::port::Protocol;
-use palisade_model::service::{Endpoint, EndpointSlice, Exposure, Service, ServicePort, TargetPort};
+use palisade_model::service::{Endpoint, EndpointSlice, Exposure, InternalTraffic, Service, ServicePort, TargetPort};
 use palisade_model::settings::MixedServices;
 use palisade_model::verdict::Missing;
 use serde::Serialize;
@@ -167,6 +168,24 @@ impl Model {
         let mut backends = self.endpoints(service, port, Readiness::Ready)?;
         backends.retain(|backend| v4.is_none_or(|v4| backend.address.is_none_or(|address| address.is_ipv4() == v4)));
         Ok(backends)
+    }
+
+    /// Whether traffic from inside the cluster to `dialled` (`None`: to the Service by its name) stays on its node.
+    pub fn stays_on_node(&self, service: &Service, dialled: Option<IpAddr>) -> bool {
+        // What is dialled at any other address is as from outside, and goes to all of them.
+        let is_own = dialled.is_none_or(|address| service.cluster_ips.contains(&address.to_canonical()));
+        service.internal_traffic == InternalTraffic::Local && is_own
+    }
+
+    /// The node that a backend is on; `None`: it is not known, or on none of the cluster's.
+    pub fn node_of(&self, backend: &Backend) -> Option<&Name> {
+        match backend.end {
+            BackendEnd::Pod(index) => self.pod(index).node.as_ref(),
+            BackendEnd::Address(address) => match self.owner_of(address)? {
+                AddressOwner::Node(position) => Some(&self.nodes[position].name),
+                AddressOwner::Pod(_) | AddressOwner::Service(_) => None,
+            },
+        }
     }
 
     fn endpoints(&self, service: &Service, port: &ServicePort, readiness: Readiness) -> Result<Vec<Backend>, Missing> {

@@ -1,6 +1,6 @@
 //! Services as `kubectl` shows them.
 
-use palisade_model::service::{Exposure, Service, TargetPort};
+use palisade_model::service::{Exposure, InternalTraffic, Service, TargetPort};
 use serde_json::{Map, Value, json};
 
 use super::{metadata, pairs_value};
@@ -41,6 +41,9 @@ pub(super) fn object(service: &Service) -> Value {
     }
     if service.publish_not_ready {
         spec.insert("publishNotReadyAddresses".into(), json!(true));
+    }
+    if service.internal_traffic == InternalTraffic::Local {
+        spec.insert("internalTrafficPolicy".into(), json!("Local"));
     }
     let ports = service.ports.iter().map(|port| {
         let target = match &port.target {

@@ -5,7 +5,7 @@ mod cluster_ips;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use palisade_model::service::{Exposure, ExternalTraffic, Service, ServicePort, TargetPort};
+use palisade_model::service::{Exposure, ExternalTraffic, InternalTraffic, Service, ServicePort, TargetPort};
 use palisade_model::{IpNet, Meta, Name};
 
 use super::metadata::read_labels;
@@ -42,6 +42,10 @@ pub(super) fn decode(report: &mut Report, root: &At<'_, '_>, meta: Meta) -> Serv
             Some("Local") => ExternalTraffic::Local,
             Some(_) | None => ExternalTraffic::Cluster,
         },
+        internal_traffic: match spec.text("internalTrafficPolicy") {
+            Some("Local") => InternalTraffic::Local,
+            Some(_) | None => InternalTraffic::Cluster,
+        },
         source_ranges: read_source_ranges(root, &spec, &exposure),
         allocates_node_ports: spec.boolean("allocateLoadBalancerNodePorts").unwrap_or(true),
         load_balancer_hostnames: read_load_balancer(root, |at| at.non_empty("hostname").map(Name::from)),
@@ -64,6 +68,7 @@ fn empty(meta: Meta) -> Service {
         ports: Vec::new(),
         publish_not_ready: false,
         external_traffic: ExternalTraffic::Cluster,
+        internal_traffic: InternalTraffic::Cluster,
         source_ranges: Vec::new(),
         allocates_node_ports: true,
         load_balancer_hostnames: Vec::new(),

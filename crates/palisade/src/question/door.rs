@@ -8,7 +8,7 @@ use palisade_model::verdict::Missing;
 use palisade_policy::doors::{Door, DoorKind, Opening, PodNetwork, ServedBy, Source, for_request};
 use palisade_policy::{Model, PodIndex};
 
-use super::receiver::backend_end;
+use super::receiver::served;
 use super::{Question, Receivers, Sender, Target};
 use crate::answer::Answer;
 use crate::failure::{Failure, Hint, listed};
@@ -195,16 +195,14 @@ impl Legs<'_> {
     fn behind(&self, opening: &Opening) -> Target {
         let door = &opening.door;
         let receivers = match &opening.backends {
-            Ok(backends) => {
-                Receivers::Service(backends.iter().map(|backend| backend_end(self.model, backend)).collect())
-            }
+            Ok(backends) => Receivers::Service(backends.iter().map(|backend| served(self.model, backend)).collect()),
             Err(missing) => Receivers::Unknown(missing.clone()),
         };
         let port = match (&opening.served_by, &door.service) {
             (Some(_), Some(service)) => service.port,
             _ => door.port.unwrap_or_default(),
         };
-        Target { name: name(door), protocol: door.protocol, port, receivers, translating: None, dialled: None }
+        Target::new(name(door), door.protocol, port, receivers)
     }
 }
 

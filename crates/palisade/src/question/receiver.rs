@@ -12,7 +12,7 @@ use palisade_policy::{Model, PodFacts};
 use super::entity::{apiserver, dns, every_pod, gateways, metadata, nobody, nodes, world};
 use super::port::{NumberOrName, WantedPort};
 use super::reference::Reference;
-use super::{Receivers, Target};
+use super::{Receivers, Served, Target};
 use crate::failure::{Failure, Hint};
 
 /// The port of the kubelet's API, for a question that names none.
@@ -124,14 +124,8 @@ impl Pods<'_> {
                     continue;
                 }
             };
-            targets.extend(ports.into_iter().map(|(protocol, port)| Target {
-                name: shown.clone(),
-                protocol,
-                port,
-                receivers: Receivers::End(end.clone()),
-                translating: None,
-                dialled: None,
-            }));
+            let target = |(protocol, port)| Target::new(shown.clone(), protocol, port, Receivers::End(end.clone()));
+            targets.extend(ports.into_iter().map(target));
         }
         match (targets.is_empty(), without) {
             (false, _) => Ok(targets),
@@ -201,14 +195,15 @@ fn service_targets(model: &Model, service: &Service, wanted: Option<&WantedPort>
 fn service_target(model: &Model, service: &Service, port: &ServicePort, name: String) -> Target {
     let v4 = service.cluster_ips.first().map(IpAddr::is_ipv4);
     let receivers = match model.backends(service, port, v4) {
-        Ok(backends) => Receivers::Service(backends.iter().map(|backend| backend_end(model, backend)).collect()),
+        Ok(backends) => Receivers::Service(backends.iter().map(|backend| served(model, backend)).collect()),
         Err(missing) => Receivers::Unknown(missing),
     };
-    Target { name, protocol: port.protocol, port: port.port, receivers, translating: None, dialled: None }
+    let stays_on_node = model.stays_on_node(service, None);
+    Target { stays_on_node, ..Target::new(name, port.protocol, port.port, receivers) }
 }
 
-pub(super) fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16) {
-    match backend.end {
+pub(super) fn served(model: &Model, backend: &Backend) -> Served {
+    let (name, end) = match backend.end {
         BackendEnd::Pod(index) => {
             let pod = model.pod(index);
             let end = PodEnd {
@@ -218,10 +213,11 @@ pub(super) fn backend_end(model: &Model, backend: &Backend) -> (String, End, u16
                 program: Which::Unsaid,
                 address: backend.address,
             };
-            (pod.full_name(), End::Pod(end), backend.port)
+            (pod.full_name(), End::Pod(end))
         }
-        BackendEnd::Address(address) => (address.to_string(), End::Address(address), backend.port),
-    }
+        BackendEnd::Address(address) => (address.to_string(), End::Address(address)),
+    };
+    Served { name, end, port: backend.port, node: model.node_of(backend).cloned() }
 }
 
 fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPort>) -> Result<Vec<Target>, Failure> {
@@ -246,50 +242,24 @@ fn ends_targets(model: &Model, ends: &[(String, End)], wanted: Option<&WantedPor
                         port: number,
                         translating,
                         dialled: Some(*address),
+                        stays_on_node: model.stays_on_node(service, Some(*address)),
                         ..service_target(model, service, port, shown)
                     }
                 }
                 Dial::HostPort { backends } => {
-                    let backends = backends.iter().map(|backend| backend_end(model, backend)).collect();
+                    let backends = backends.iter().map(|backend| served(model, backend)).collect();
                     let name = format!("{name} (hostPort)");
-                    Target {
-                        name,
-                        protocol,
-                        port: number,
-                        receivers: Receivers::Service(backends),
-                        translating: None,
-                        dialled: Some(*address),
-                    }
+                    let target = Target::new(name, protocol, number, Receivers::Service(backends));
+                    Target { dialled: Some(*address), ..target }
                 }
                 Dial::NoSuchPort { service } => {
                     let service = format!("{}/{}", service.meta.namespace(), service.meta.name());
-                    let receivers = Receivers::Service(Vec::new());
-                    Target {
-                        name: format!("{name} (Service {service})"),
-                        protocol,
-                        port: number,
-                        receivers,
-                        translating: None,
-                        dialled: None,
-                    }
+                    let name = format!("{name} (Service {service})");
+                    Target::new(name, protocol, number, Receivers::Service(Vec::new()))
                 }
-                Dial::Direct => Target {
-                    name: name.clone(),
-                    protocol,
-                    port: number,
-                    receivers: Receivers::End(end.clone()),
-                    translating: None,
-                    dialled: None,
-                },
+                Dial::Direct => Target::new(name.clone(), protocol, number, Receivers::End(end.clone())),
             },
-            End::Pod(_) | End::Node { .. } => Target {
-                name: name.clone(),
-                protocol,
-                port: number,
-                receivers: Receivers::End(end.clone()),
-                translating: None,
-                dialled: None,
-            },
+            End::Pod(_) | End::Node { .. } => Target::new(name.clone(), protocol, number, Receivers::End(end.clone())),
         })
         .collect())
 }

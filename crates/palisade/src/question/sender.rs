@@ -35,7 +35,8 @@ pub(super) fn senders(model: &Model, text: &str) -> Result<Vec<Sender>, Failure>
 }
 
 fn plain(ends: Vec<(String, End)>) -> Vec<Sender> {
-    let sender = |(asked, end): (String, End)| Sender { full: asked.clone(), asked, pod: None, is_whole: true, end };
+    let sender =
+        |(asked, end): (String, End)| Sender { full: asked.clone(), asked, pod: None, is_whole: true, end, node: None };
     ends.into_iter().map(sender).collect()
 }
 
@@ -56,6 +57,7 @@ fn of_entity(model: &Model, entity: Entity, text: &str) -> Result<Vec<Sender>, F
                 pod: None,
                 is_whole: true,
                 end,
+                node: None,
             }));
             senders
         }
@@ -104,6 +106,7 @@ fn of_service(model: &Model, service: &Service, container: &Which, program: &Whi
             pod: None,
             is_whole: true,
             end: End::Address(address),
+            node: None,
         }],
     });
     senders.collect()
@@ -127,6 +130,7 @@ fn of_pod(model: &Model, pod: &PodFacts, base: &str, container: &Which, program:
                 program,
                 address: None,
             }),
+            node: pod.node.clone(),
         })
         .collect()
 }

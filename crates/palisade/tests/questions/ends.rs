@@ -227,6 +227,85 @@ spec: {podSelector: {matchLabels: {track: canary}}}
     .assert_eq(&run("check -f - shop/web shop/svc/nobody", world));
 }
 
+/// Two pods of one Service on two nodes, one of them refused; who asks from either, from a third, and from none yet.
+const NEAR: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: logs, namespace: shop}
+spec: {internalTrafficPolicy: Local, clusterIP: 10.96.0.7, externalIPs: [192.0.2.7], selector: {app: logs}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: logs-open, namespace: shop, labels: {app: logs}}
+spec: {nodeName: one, containers: [{name: c, image: x}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: logs-shut, namespace: shop, labels: {app: logs, shut: 'yes'}}
+spec: {nodeName: two, containers: [{name: c, image: x}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: shut, namespace: shop}
+spec: {podSelector: {matchLabels: {shut: 'yes'}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: at-one, namespace: shop}, spec: {nodeName: one, containers: [{name: c, image: x}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: at-two, namespace: shop}, spec: {nodeName: two, containers: [{name: c, image: x}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: at-three, namespace: shop}, spec: {nodeName: three, containers: [{name: c, image: x}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: pending, namespace: shop}, spec: {containers: [{name: c, image: x}]}}
+";
+
+#[test]
+fn a_service_for_its_own_node_is_answered_by_the_backends_there() {
+    let said = ["at-one", "at-two", "at-three", "pending"]
+        .map(|from| run(&format!("check -f - shop/{from} shop/svc/logs"), NEAR));
+    expect![[r#"
+        allowed    shop/at-one -> shop/svc/logs 80
+          only backends on the sender's own node count (internalTrafficPolicy: Local)
+          backend shop/logs-open port 8080: allowed
+            egress  allowed: nothing closes it
+            ingress allowed: nothing closes it
+        [exit 0]
+        denied     shop/at-two -> shop/svc/logs 80
+          only backends on the sender's own node count (internalTrafficPolicy: Local)
+          backend shop/logs-shut port 8080: denied
+            egress  allowed: nothing closes it
+            ingress denied: closed by NetworkPolicy shop/shut, and nothing opens it (<stdin>:17)
+        [exit 1]
+        denied     shop/at-three -> shop/svc/logs 80
+          only backends on the sender's own node count (internalTrafficPolicy: Local)
+          no ready endpoint: refused, and not by policy
+        [exit 1]
+        denied     shop/pending -> shop/svc/logs 80
+          only backends on the sender's own node count (internalTrafficPolicy: Local)
+          1 of 2 backends allowed: each connection is judged by the one that it reaches
+          backend shop/logs-open port 8080: allowed
+            egress  allowed: nothing closes it
+            ingress allowed: nothing closes it
+          backend shop/logs-shut port 8080: denied
+            egress  allowed: nothing closes it
+            ingress denied: closed by NetworkPolicy shop/shut, and nothing opens it (<stdin>:17)
+        [exit 1]
+    "#]]
+    .assert_eq(&said.concat());
+    // At any other address the Service is as from outside.
+    expect![[r#"
+        denied     shop/at-one -> 192.0.2.7 (Service shop/logs) 80
+          1 of 2 backends allowed: each connection is judged by the one that it reaches
+          backend shop/logs-open port 8080: allowed
+            egress  allowed: nothing closes it
+            ingress allowed: nothing closes it
+          backend shop/logs-shut port 8080: denied
+            egress  allowed: nothing closes it
+            ingress denied: closed by NetworkPolicy shop/shut, and nothing opens it (<stdin>:17)
+        [exit 1]
+    "#]]
+    .assert_eq(&run("check -f - shop/at-one 192.0.2.7 80", NEAR));
+}
+
 /// A gateway, a database behind a Service, a job that has finished, the cluster's DNS and a node.
 const PARTIES: &str = r#"
 apiVersion: palisade.dev/v1alpha1

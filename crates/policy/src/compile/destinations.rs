@@ -61,6 +61,14 @@ pub(super) fn by_address<'m>(
     without_repetitions(prefixes)
 }
 
+/// In what the addresses of a Service differ, for a sender of the compiled node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Way {
+    v4: bool,
+    mixed: MixedServices,
+    stays_on_node: bool,
+}
+
 /// Service addresses and ports.
 pub(super) fn frontends<'m>(compiler: &mut Compiler<'m>, senders: &mut Senders<'m>) -> Vec<(Frontend, DestinationId)> {
     let model = compiler.model;
@@ -73,12 +81,16 @@ pub(super) fn frontends<'m>(compiler: &mut Compiler<'m>, senders: &mut Senders<'
             let of_nodes = port.node_port.filter(|_| model.is_node_port(service));
             let dialled = addresses.iter().map(|address| (*address, port.port));
             let on_nodes = node_addresses.iter().filter_map(|address| Some((*address, of_nodes?)));
-            let mut ids = [[None; 2]; 2];
+            let mut ids: Vec<(Way, DestinationId)> = Vec::new();
             for (address, number) in dialled.chain(on_nodes) {
-                let v4 = address.is_ipv4();
-                let mixed = model.mixed_service(Some(&compiler.node), Some(address));
-                let id = &mut ids[usize::from(v4)][usize::from(mixed == MixedServices::Refused)];
-                let id = *id.get_or_insert_with(|| of_service(compiler, senders, (service, port), v4, mixed));
+                let way = Way {
+                    v4: address.is_ipv4(),
+                    mixed: model.mixed_service(Some(&compiler.node), Some(address)),
+                    stays_on_node: model.stays_on_node(service, Some(address)),
+                };
+                let known = ids.iter().find(|(known, _)| *known == way).map(|(_, id)| *id);
+                let id = known.unwrap_or_else(|| of_service(compiler, senders, (service, port), way));
+                ids.extend(known.is_none().then_some((way, id)));
                 frontends.insert(Frontend { address, protocol: port.protocol, port: number }, id);
             }
         }
@@ -96,14 +108,14 @@ fn of_service<'m>(
     compiler: &mut Compiler<'m>,
     senders: &mut Senders<'m>,
     (service, port): (&'m Service, &'m ServicePort),
-    v4: bool,
-    mixed: MixedServices,
+    way: Way,
 ) -> DestinationId {
     let model = compiler.model;
-    match model.backends(service, port, Some(v4)) {
-        Ok(backends) => {
+    match model.backends(service, port, Some(way.v4)) {
+        Ok(mut backends) => {
+            backends.retain(|backend| !way.stays_on_node || model.node_of(backend) == Some(&compiler.node));
             let backends = backends.iter().map(|backend| (model.backend_party(backend), backend.port)).collect();
-            of_backends(compiler, senders, port.protocol, backends, mixed)
+            of_backends(compiler, senders, port.protocol, backends, way.mixed)
         }
         Err(_) => senders.service(compiler, port.protocol, None, MixedServices::Refused),
     }
