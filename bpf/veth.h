@@ -148,6 +148,15 @@ static __always_inline bool may_have_no_socket(const struct packet *packet, cons
 	return packet->key.protocol == IPPROTO_TCP && flow->origin == FLOW_IN;
 }
 
+/*
+ * The kernel answers (by a reset, an error, an echo's reply) what has just come in. A packet socket makes it answer what did
+ * not, by a frame on the pod's loopback, with bytes of its choice.
+ */
+static __always_inline bool may_be_answered(const struct flow_value *flow, __u64 now)
+{
+	return (flow->origin == FLOW_IN ? flow->packets_in : flow->packets_out) && (__s64)(now - flow->last) < (__s64)SECOND;
+}
+
 SEC("tcx/ingress")
 int veth_out(struct __sk_buff *skb)
 {
@@ -211,6 +220,8 @@ int veth_out(struct __sk_buff *skb)
 	if (flow && packet.echo_request && flow->origin == FLOW_OUT &&
 	    flow->container != container_of_packet(skb, state_word))
 		flow = NULL;
+	if (flow && is_kernels && !may_be_answered(flow, now))
+		flow = NULL;
 	if (packet.kind == PACKET_ERROR || packet.kind == PACKET_TOO_BIG) {
 		/* Of no socket of the pod: that a datagram to it is refused, as its own veth has just said. */
 		if (flow && (flow->enforced == VERDICT_ALLOW ||
@@ -218,9 +229,6 @@ int veth_out(struct __sk_buff *skb)
 			return TCX_NEXT;
 		return drop(skb, state_word, veth, &packet, DROP_UNRELATED, FLOW_OUT);
 	}
-	/* Nothing of it has passed, so the kernel has nothing to answer. */
-	if (flow && is_kernels && !(flow->origin == FLOW_IN ? flow->packets_in : flow->packets_out))
-		flow = NULL;
 	if (flow && !skb->sk && !may_have_no_socket(&packet, flow))
 		return drop(skb, state_word, veth, &packet, DROP_NO_SOCKET, FLOW_OUT);
 	if (flow && !is_syn(&packet)) {

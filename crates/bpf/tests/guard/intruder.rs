@@ -12,7 +12,7 @@ use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED, came};
 use crate::routes::ip;
 use crate::veth::{Wire, serve};
-use crate::wire::Pod;
+use crate::wire::{Pod, checksum};
 use crate::world::{ALLOW, DENY, SELF, WORLD, await_judged, cell, container, udp_cell};
 
 /// Nobody's address: the answer to it leaves the pod.
@@ -203,6 +203,40 @@ fn the_kernels_reset_of_a_segment_that_nobody_sent_stays_in_the_pod() {
             assert_eq!(wire.dropped("no-socket"), before + 1);
             assert!(hears.recv(&mut [0; 64]).is_err(), "four bytes of a number, and the ports, are a message");
         }
+    });
+}
+
+#[test]
+fn the_kernels_error_for_a_datagram_that_nobody_sent_stays_in_the_pod() {
+    use rustix::net::{AddressFamily, SocketType, ipproto};
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        let rules = wire.tables(1);
+        wire.install(&rules);
+        let raw = || rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP)).expect("a socket");
+        let errors = UdpSocket::from(outside.inside(raw));
+        errors.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
+        let server = outside.inside(|| UdpSocket::bind((outside.four, 5300)).expect("a socket"));
+        server.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+        let mut one = wire.one.puppet(&wire.program);
+        assert_eq!(one.send(server.local_addr().expect("an address")), Came::Through);
+        let (_, from) = server.recv_from(&mut [0; 16]).expect("it came");
+        // Its socket is closed: a late answer meets nobody, and that is told.
+        server.send_to(b"late", from).expect("sent");
+        assert!(errors.recv(&mut [0; 64]).is_ok());
+        // The exchange is still known, and idle.
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut datagram = [5300_u16, from.port(), 16, 0].map(u16::to_be_bytes).concat();
+        datagram.extend(*b"a secret");
+        let mut frame = wire.one.ipv4(outside.four, wire.one.four, 17, 0, &datagram);
+        frame[..12].fill(0);
+        let checked = checksum(&frame[14..34]);
+        frame[24..26].copy_from_slice(&checked);
+        let before = wire.dropped("unrelated");
+        wire.one.send_frame_by(c"lo", &frame);
+        assert!(errors.recv(&mut [0; 64]).is_err());
+        assert_eq!(wire.dropped("unrelated"), before + 1);
     });
 }
 
