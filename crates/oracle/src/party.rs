@@ -123,10 +123,13 @@ fn is_metadata(address: IpAddr) -> bool {
         || address == IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))
 }
 
+/// What goes to many goes to the link.
 fn is_link_local(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.segments()[0] & 0xffc0 == 0xfe80,
+        IpAddr::V4(address) => {
+            address.is_link_local() || address.octets()[0] & 0xf0 == 224 || address.octets() == [255; 4]
+        }
+        IpAddr::V6(address) => address.segments()[0] & 0xffc0 == 0xfe80 || address.octets()[0] == 0xff,
     }
 }
 

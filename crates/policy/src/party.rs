@@ -53,9 +53,10 @@ pub(crate) const METADATA: [IpAddr; 2] = [
 impl AddressKind {
     /// What `address` is, given that no pod, node or Service has it.
     pub(crate) fn of(address: IpAddr) -> Self {
+        // Multicast and broadcast reach whoever is on the link, the node first.
         let link_local = match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+            IpAddr::V4(v4) => v4.is_link_local() || v4.is_multicast() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_multicast(),
         };
         if METADATA.contains(&address) {
             Self::Metadata

@@ -163,6 +163,13 @@ pub fn link_local(stage: &Stage) -> Outcome {
     stage.at(&node, Trace::Marker, || stage.attack("web:shipper", &["dial", "udp", "[fe80::1]:10255", "device=eth0"]))
 }
 
+/// Who may reach the world may not reach its node, which gets what goes to all of the link.
+pub fn broadcast(stage: &Stage) -> Outcome {
+    let node = stage.listen_on_node("0.0.0.0:10255");
+    let target = "255.255.255.255:10255";
+    stage.at(&node, Trace::Marker, || stage.attack("batch/surfer", &["dial", "unconnected", target, "broadcast"]))
+}
+
 /// The neighbour may send to orders; a segment routing header makes its packet go to somebody else first.
 pub fn routing_header(stage: &Stage) -> Outcome {
     let other = stage.pod("probed");

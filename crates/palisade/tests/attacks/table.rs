@@ -100,6 +100,7 @@ pub const ATTACKS: &[Attack] = &[
     attack("the same over IPv6, without a capability", Stopped(JOB), sockets::bound_answer_v6),
     attack("a connection to itself, as from outside", Stopped(JOB), sockets::bound_accept),
     attack("a link-local address", Stopped(SHIPPER), sockets::link_local),
+    attack("a broadcast of who may reach the world", Stopped(Record("surfer", None)), sockets::broadcast),
     attack("a routing header to another pod", Stopped(PROTOCOL), sockets::routing_header),
     attack(
         "a port of another container, on a closed loopback",

@@ -72,6 +72,14 @@ kind: Perimeter
 metadata: {name: default, namespace: batch}
 spec: {mode: Enforce, subject: {selector: {}}, directions: [Egress]}
 ---
+apiVersion: palisade.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: surfer, namespace: batch}
+spec:
+  mode: Enforce
+  rules:
+  - {name: outwards, action: Allow, from: [{workload: surfer}], to: [{entity: world}]}
+---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: nobody, namespace: ops}
@@ -115,6 +123,7 @@ pub fn yaml() -> String {
         "{name: vault, image: 'bank/vault', ports: [{containerPort: 8080}, {containerPort: 5353, protocol: UDP}]}";
     add(pod("bank", "vault", "vault", &[vault.to_owned(), side("side")]));
     add(pod("batch", "job", "job", &[side("c")]));
+    add(pod("batch", "surfer", "surfer", &[side("c")]));
     add(pod("batch", "router", "job", &[format!("{{name: c, {SLEEP}, {open}}}")]));
     let probe = "readinessProbe: {tcpSocket: {port: 8081}, periodSeconds: 1}";
     add(pod(

@@ -13,9 +13,20 @@ use crate::matching::Side;
 use crate::model::Model;
 use crate::party::METADATA;
 
-/// Prefixes that are always told apart: the default routes, loopback, unspecified, link-local.
-const ALWAYS: [&str; 8] =
-    ["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1/128", "0.0.0.0/32", "::/128", "169.254.0.0/16", "fe80::/10"];
+/// Prefixes that are always told apart: the default routes, loopback, unspecified, link-local, multicast and broadcast.
+const ALWAYS: [&str; 11] = [
+    "0.0.0.0/0",
+    "::/0",
+    "127.0.0.0/8",
+    "::1/128",
+    "0.0.0.0/32",
+    "::/128",
+    "169.254.0.0/16",
+    "fe80::/10",
+    "224.0.0.0/4",
+    "255.255.255.255/32",
+    "ff00::/8",
+];
 
 /// Every block that a policy names.
 pub(crate) fn policy_blocks(model: &Model) -> Vec<IpNet> {

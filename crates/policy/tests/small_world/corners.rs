@@ -630,6 +630,26 @@ fn entities_name_world_nodes_and_metadata() {
     );
 }
 
+/// The node is the first to get it.
+#[test]
+fn what_goes_to_many_is_not_to_the_world() {
+    shop(
+        "access shop/a {rules: [{action: Allow, from: [{workload: web}], to: [{entity: world}]}]}
+         ? shop/web -> 198.51.100.7:80
+         ? shop/web -> 224.0.0.1:80
+         ? shop/web -> 239.255.0.1:80
+         ? shop/web -> 255.255.255.255:80
+         ? shop/web -> [ff02::1]:80",
+        expect![[r#"
+            shop/web -> 198.51.100.7:80: allowed: AccessPolicy shop/a rules[0]
+            shop/web -> 224.0.0.1:80: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web -> 239.255.0.1:80: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web -> 255.255.255.255:80: denied: closed by Perimeter shop/default, and nothing opens it
+            shop/web -> [ff02::1]:80: denied: closed by Perimeter shop/default, and nothing opens it
+        "#]],
+    );
+}
+
 #[test]
 fn a_cluster_perimeter_is_a_default_that_namespaces_open() {
     check(

@@ -85,6 +85,7 @@ fn apply(socket: &OwnedFd, option: &str) -> io::Result<()> {
             let via: std::net::Ipv6Addr = parse(value)?;
             system::set_option(socket, libc::SOL_IPV6, libc::IPV6_RTHDR, &segment_routing_header(via))
         }
+        "broadcast" => system::set_number(socket, libc::SOL_SOCKET, libc::SO_BROADCAST, 1),
         // It is connected to somebody else first.
         "first" => system::connect(socket, &Address::of(parse(value)?), PATIENCE),
         // The first packet leaves with the first write.
