@@ -11,7 +11,7 @@ use palisade_bpf::tables::Cell;
 use crate::privileged;
 use crate::puppet::{Came, Puppet, REFUSED, came};
 use crate::routes::ip;
-use crate::veth::{Wire, serve};
+use crate::veth::{Wire, flood, serve};
 use crate::wire::{Pod, checksum};
 use crate::world::{ALLOW, DENY, SELF, WORLD, await_judged, cell, container, udp_cell};
 
@@ -341,5 +341,30 @@ fn a_syn_against_a_connections_direction_ends_it_not_and_opens_nothing() {
         let before = wire.dropped("refused");
         outside.send_segment((outside.four, at.port()), (wire.one.four, 6000), 0x02);
         assert_eq!(wire.dropped("refused"), before + 1);
+    });
+}
+
+/// Tracking knows an exchange that the guard has forgotten, and calls what comes now an answer.
+#[test]
+fn whoever_was_asked_before_comes_in_by_its_own_name() {
+    privileged(|| {
+        let mut wire = Wire::new();
+        let outside = Pod::new(&wire.world, 9);
+        track();
+        let mut rules = wire.tables(1);
+        for cell in rules.receiver_cells.iter_mut().filter(|cell| cell.receiver == 2) {
+            cell.port_table = ALLOW;
+        }
+        wire.install(&rules);
+        let server = outside.inside(|| UdpSocket::bind((outside.four, 5300)).expect("a socket"));
+        server.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+        let mut one = wire.one.puppet(&wire.program);
+        assert_eq!(one.send(server.local_addr().expect("an address")), Came::Through);
+        let (_, from) = server.recv_from(&mut [0; 16]).expect("it came");
+        flood(&outside, &wire.one);
+        let hears = wire.one.inside(|| UdpSocket::bind(from).expect("the port is free"));
+        hears.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+        server.send_to(b"hello", from).expect("sent");
+        assert!(hears.recv(&mut [0; 16]).is_ok());
     });
 }
