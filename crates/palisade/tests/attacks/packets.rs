@@ -12,6 +12,7 @@ use super::world::{NODE, ORDERS, ORDERS_UDP, PROBED};
 const SOURCE_PORT: u16 = 4444;
 /// Of an exchange that goes on: whoever forges its packets from outside knows it.
 const OTHER_PORT: u16 = 4445;
+const EXCHANGE_PORT: u16 = 4446;
 
 /// The world's own address.
 const WORLD: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0x203, 0, 0, 0, 0, 1));
@@ -273,6 +274,19 @@ pub fn neighbour_from_outside(stage: &Stage) -> Outcome {
 pub fn pod_from_outside(stage: &Stage) -> Outcome {
     let packet = hexadecimal(&datagram(stage.pod("neighbour").v4(), stage.orders.v4()));
     stage.at_orders(Trace::Marker, || stage.attack("world", &["packets", &packet]))
+}
+
+/// The same in an exchange of that pod that goes on: what comes by another link, with its addresses and ports, is not told
+/// from it.
+pub fn pod_from_outside_in_an_exchange(stage: &Stage) -> Outcome {
+    let (from, to) = (stage.pod("neighbour").v4(), stage.orders.v4());
+    let target = format!("{to}:{ORDERS_UDP}");
+    let asked = stage.attack("neighbour", &["dial", "unconnected", &target, &format!("bind={from}:{EXCHANGE_PORT}")]);
+    let datagram = frame::udp(from, to, (EXCHANGE_PORT, ORDERS_UDP), MARKER);
+    let packet = hexadecimal(&frame::ip(from, to, frame::UDP, &datagram));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let outcome = stage.at_orders(Trace::Marker, || stage.attack("world", &["packets", &packet]));
+    Outcome { said: asked + &outcome.said, ..outcome }
 }
 
 /// Nobody but its node may reach the probed pod. IPv6 has no check of a source that is the receiver's own address.

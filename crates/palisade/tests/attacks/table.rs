@@ -183,6 +183,11 @@ pub const ATTACKS: &[Attack] = &[
     attack("ptrace of the allowed program", Limit, limits::trace),
     attack("a connected descriptor passed on", Limit, limits::connected_passed),
     attack("an answer to what came in by a device of its own", Limit, limits::own_device),
+    attack(
+        "a pod's address, forged from outside, in an exchange of its own",
+        Limit,
+        packets::pod_from_outside_in_an_exchange,
+    ),
     // Many, and time.
     attack("another pod's flows, while one floods", Allowed, pods::flood),
     attack("the node's prober, while the world floods the pod", Allowed, pods::prober_under_flood),

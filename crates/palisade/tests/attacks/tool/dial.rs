@@ -79,7 +79,10 @@ fn apply(socket: &OwnedFd, option: &str) -> io::Result<()> {
             system::set_number(socket, level, option, 1)?;
             system::bind(socket, &system::any_port(address))
         }
-        "bind" => system::bind(socket, &system::any_port(parse(value)?)),
+        "bind" => {
+            let at = parse::<SocketAddr>(value).map(Address::of);
+            system::bind(socket, &at.or_else(|_| parse(value).map(system::any_port))?)
+        }
         // Segments, so that what is dialled is not what the packet is sent to.
         "route" => {
             let via: std::net::Ipv6Addr = parse(value)?;
