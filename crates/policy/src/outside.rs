@@ -88,7 +88,7 @@ impl Model {
 }
 
 /// Whether nobody sends from it: multicast, and what is reserved beyond.
-fn is_group(address: IpAddr) -> bool {
+pub(crate) fn is_group(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.octets()[0] >= 224,
         IpAddr::V6(v6) => v6.is_multicast(),

@@ -20,6 +20,7 @@ use self::newcomers::Newcomers;
 use crate::classes::prefixes;
 use crate::compare::{self, Comparison, Somebody, Turned};
 use crate::model::{AddressOwner, Model, PodFacts};
+use crate::outside::is_group;
 
 /// So many verdicts of each set are compared over the inventory, and as many over newcomers: some ten seconds.
 const MOST_VERDICTS: usize = 1_000_000;
@@ -279,7 +280,7 @@ fn outside(models: &[Model; 2]) -> (Vec<Somebody>, usize) {
     let blocks: BTreeSet<_> = models.iter().flat_map(prefixes::policy_blocks).collect();
     let addresses = prefixes::with_addresses(&models[0], blocks);
     let is_outside = |address: &IpAddr| match models[0].owner_of(*address) {
-        None => !address.is_loopback() && !address.is_unspecified() && !address.is_multicast(),
+        None => !address.is_loopback() && !address.is_unspecified() && !is_group(*address),
         Some(AddressOwner::Pod(_) | AddressOwner::Node(_) | AddressOwner::Service(_)) => false,
     };
     let addresses: BTreeSet<IpAddr> = addresses.into_iter().map(|(_, address)| address).filter(is_outside).collect();

@@ -129,8 +129,8 @@ fn links_of_one_namespace_in_every_form() {
             {"id":8,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"nginx","program":"/usr/sbin/nginx"}]},
             {"id":9,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"nginx","others":true}]},
             {"id":10,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web","container":"log-shipper"}]},
-            {"id":11,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]},{"kind":"world","cidr":"203.0.113.10/32"}]},
-            {"id":12,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]}]},
+            {"id":11,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32","224.0.0.0/4","255.255.255.255/32"]},{"kind":"world","cidr":"203.0.113.10/32"}]},
+            {"id":12,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]},{"kind":"link-local","cidr":"224.0.0.0/4"},{"kind":"link-local","cidr":"255.255.255.255/32"}]},
             {"id":13,"members":[{"kind":"metadata","cidr":"169.254.169.254/32"}]}
             ],
             "receivers": [
@@ -144,8 +144,8 @@ fn links_of_one_namespace_in_every_form() {
             {"id":7,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/search","pod":"search"}]},
             {"id":8,"members":[{"kind":"pod","namespace":"shop","workload":"CronJob/stock-report","pod":"stock-report"}]},
             {"id":9,"members":[{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web"}]},
-            {"id":10,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]}]},
-            {"id":11,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]}]},
+            {"id":10,"members":[{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32","224.0.0.0/4","255.255.255.255/32"]}]},
+            {"id":11,"members":[{"kind":"link-local","cidr":"169.254.0.0/16","except":["169.254.169.254/32"]},{"kind":"link-local","cidr":"224.0.0.0/4"},{"kind":"link-local","cidr":"255.255.255.255/32"}]},
             {"id":12,"members":[{"kind":"metadata","cidr":"169.254.169.254/32"}]},
             {"id":13,"members":[{"kind":"world","cidr":"203.0.113.10/32"}]}
             ],
@@ -164,7 +164,7 @@ fn links_of_one_namespace_in_every_form() {
         &format!("{SHOP} -n edge -o json --expand"),
         expect![[r#"
         {"from":{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"},"to":{"kind":"pod","namespace":"shop","workload":"Deployment/web","pod":"web"},"allowed":{"tcp":[[8080,8080]]}}
-        {"from":{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32"]},"to":{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"},"allowed":{"tcp":[[8080,8080]]}}
+        {"from":{"kind":"world","cidr":"0.0.0.0/0","except":["0.0.0.0/32","127.0.0.0/8","169.254.0.0/16","203.0.113.10/32","224.0.0.0/4","255.255.255.255/32"]},"to":{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"},"allowed":{"tcp":[[8080,8080]]}}
         {"from":{"kind":"world","cidr":"203.0.113.10/32"},"to":{"kind":"pod","namespace":"edge","workload":"Deployment/gateway","pod":"gateway"},"allowed":{"tcp":[[8080,8080]]}}
     "#]],
     );
@@ -173,7 +173,7 @@ fn links_of_one_namespace_in_every_form() {
         expect![[r#"
         from,to,family,protocol,ports,verdict
         edge/gateway,shop/web,,TCP,8080,allowed
-        0.0.0.0/0 except 0.0.0.0/32 127.0.0.0/8 169.254.0.0/16 203.0.113.10/32,edge/gateway,,TCP,8080,allowed
+        0.0.0.0/0 except 0.0.0.0/32 127.0.0.0/8 169.254.0.0/16 203.0.113.10/32 224.0.0.0/4 255.255.255.255/32,edge/gateway,,TCP,8080,allowed
         203.0.113.10/32,edge/gateway,,TCP,8080,allowed
     "#]],
     );
