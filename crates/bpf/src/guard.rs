@@ -36,7 +36,6 @@ const PROGRAMS: [(&str, u32); 14] = [
     ("post_bind4", libbpf_sys::BPF_CGROUP_INET4_POST_BIND),
     ("post_bind6", libbpf_sys::BPF_CGROUP_INET6_POST_BIND),
     ("inside_out", libbpf_sys::BPF_CGROUP_INET_EGRESS),
-    // Looks for what the one before has written.
     ("inside_in", libbpf_sys::BPF_CGROUP_INET_INGRESS),
     ("process_fork", libbpf_sys::BPF_TRACE_RAW_TP),
     ("process_exec", libbpf_sys::BPF_TRACE_RAW_TP),
