@@ -99,7 +99,7 @@ fn a_service_defaults_its_ports() {
         &service("{ports: [{port: 80}]}"),
         "/services/0",
         expect![[
-            r#"{"allocatesNodePorts":true,"clusterIps":[],"exposure":"clusterIp","externalIps":[],"externalTraffic":"Cluster","headless":false,"loadBalancerHostnames":[],"loadBalancerIps":[],"meta":{"annotations":{},"labels":{},"object":"Service default/s","owner":null,"uid":null},"ports":[{"name":null,"nodePort":null,"port":80,"protocol":"TCP","target":{"number":80}}],"publishNotReady":false,"selector":null,"sourceRanges":[]}"#
+            r#"{"allocatesNodePorts":true,"clusterIps":[],"exposure":"clusterIp","externalIps":[],"externalTraffic":"Cluster","headless":false,"internalTraffic":"Cluster","loadBalancerHostnames":[],"loadBalancerIps":[],"meta":{"annotations":{},"labels":{},"object":"Service default/s","owner":null,"uid":null},"ports":[{"name":null,"nodePort":null,"port":80,"protocol":"TCP","target":{"number":80}}],"publishNotReady":false,"selector":null,"sourceRanges":[]}"#
         ]],
     );
     check(
@@ -108,7 +108,7 @@ fn a_service_defaults_its_ports() {
         ),
         "/services/0",
         expect![[
-            r#"{"allocatesNodePorts":true,"clusterIps":["10.96.0.1"],"exposure":"nodePort","externalIps":["1.2.3.4"],"externalTraffic":"Cluster","headless":false,"loadBalancerHostnames":[],"loadBalancerIps":[],"meta":{"annotations":{},"labels":{},"object":"Service default/s","owner":null,"uid":null},"ports":[{"name":"a","nodePort":30000,"port":80,"protocol":"UDP","target":{"name":"http"}},{"name":"b","nodePort":null,"port":81,"protocol":"TCP","target":{"number":8081}}],"publishNotReady":true,"selector":{"a":"b"},"sourceRanges":[]}"#
+            r#"{"allocatesNodePorts":true,"clusterIps":["10.96.0.1"],"exposure":"nodePort","externalIps":["1.2.3.4"],"externalTraffic":"Cluster","headless":false,"internalTraffic":"Cluster","loadBalancerHostnames":[],"loadBalancerIps":[],"meta":{"annotations":{},"labels":{},"object":"Service default/s","owner":null,"uid":null},"ports":[{"name":"a","nodePort":30000,"port":80,"protocol":"UDP","target":{"name":"http"}},{"name":"b","nodePort":null,"port":81,"protocol":"TCP","target":{"number":8081}}],"publishNotReady":true,"selector":{"a":"b"},"sourceRanges":[]}"#
         ]],
     );
     check(&service("{clusterIP: None}"), "/services/0/headless", expect!["true"]);
